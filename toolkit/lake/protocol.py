@@ -1,0 +1,139 @@
+"""The lake: where files go. A file system on a storage account, or a folder.
+
+Every path is relative, with forward slashes, below the file system. A file appears whole or not at all: it is written
+under ``_toolkit/staging/<run>/``, sealed (durable from then on), and published by a rename. An etag names one content
+of one path: a rename keeps it, every other write changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, NewType, Protocol
+
+Etag = NewType("Etag", str)
+ABSENT: Final = Etag("")
+"""As ``expect``: the file must not be there yet."""
+
+STATE_FOLDER = "_toolkit"
+"""Everything of ours that is not for readers lies under this folder."""
+
+Expect = Etag | Literal["any"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A file as it is now; ``size`` in bytes, ``modified`` in UTC."""
+
+    path: str
+    size: int
+    etag: Etag
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A sealed file that is durable under ``path`` in the staging folder and waits to be published."""
+
+    path: str
+    size: int
+    etag: Etag
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who wants a lock: a name for people, host, process id, and since when (UTC)."""
+
+    name: str
+    host: str
+    pid: int
+    since: datetime
+
+
+class Fence(Protocol):
+    """A lock that is held. ``number`` grows with every holder; it goes into each checkpoint."""
+
+    number: int
+
+    def check(self) -> None:
+        """Raise Locked when the lock was lost meanwhile."""
+        ...
+
+    def release(self) -> None:
+        """Give the lock back. Harmless when it was lost or released already."""
+        ...
+
+
+class Writer(Protocol):
+    """A file being staged. Closing without a seal leaves nothing."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes."""
+        ...
+
+    def copy(self, path: str, start: int, length: int) -> None:
+        """Append a range of a file of the same lake, without moving the bytes through this process where possible."""
+        ...
+
+    def seal(self) -> Staged:
+        """Make what was written durable."""
+        ...
+
+    def close(self) -> None:
+        """Give the file up unless it was sealed."""
+        ...
+
+
+class Lake(Protocol):
+    """Where files go. Safe to use from several threads.
+
+    A missing file raises NotFound (LAK001), a failed condition Conflict (LAK002), a lock of somebody else Locked
+    (LAK003), an environment fault such as a full disk Damaged or ToolkitError with its cause.
+    """
+
+    def stat(self, path: str) -> Stat | None:
+        """Return what is known of a file, or None when there is none."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """Yield the files below a folder, in the order of their paths. A folder that is not there has none."""
+        ...
+
+    def read(self, path: str, start: int = 0, length: int | None = None) -> bytes:
+        """Return a range of a file, to its end when no length is given; shorter where the file ends before."""
+        ...
+
+    def stage(self, run: str, name: str) -> Writer:
+        """Begin a file in the staging folder of a run, in the place of one of that name."""
+        ...
+
+    def publish(self, staged: Staged, path: str, expect: Expect) -> Etag:
+        """Rename a staged file to its path, and return its etag there, which is the staged one.
+
+        A file that is already there with the staged etag is success (the answer to an earlier try was lost).
+        """
+        ...
+
+    def put(self, path: str, data: bytes, expect: Expect) -> Etag:
+        """Write a small file at once, durably, and return its etag. For checkpoints, manifests and documents."""
+        ...
+
+    def snapshot(self, path: str, to: str, etag: Etag) -> Etag:
+        """Make a read-only copy of a file whose etag is ``etag``, without moving its bytes where possible.
+
+        Idempotent: a copy of the same content that is already there is success. Conflict when the file has changed.
+        """
+        ...
+
+    def delete(self, path: str) -> None:
+        """Delete a file. Idempotent: none there is success."""
+        ...
+
+    def lock(self, name: str, holder: Holder) -> Fence:
+        """Take the lock ``name`` at once, or raise Locked with its holder. A dead holder's lock is taken over."""
+        ...
+
+    def location(self, path: str) -> str:
+        """Return the address of a file as ``model.json`` spells it. The file need not exist."""
+        ...

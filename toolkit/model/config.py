@@ -1,0 +1,163 @@
+"""The export config: a lake and the entities linked to it, as ``msdyn_schema`` holds it (docs/formats.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from toolkit.model.base import Frozen
+from toolkit.model.names import FileSystemName, Guid, LogicalName, StorageAccountName
+
+MAX_ENTITIES = 1000
+"""Entities per link at most. Source: Azure Synapse Link's documented limits."""
+
+NEVER_EXPORTABLE = frozenset({"attachment", "stringmap", "calendar"})
+"""Entities that the service never exports, change tracking or not. Source: the service's documentation."""
+
+
+class PartitionStrategy(StrEnum):
+    """How an entity's rows are cut into partitions, by ``createdon`` in UTC. On the wire: the name or its number."""
+
+    YEAR = "Year"
+    MONTH = "Month"
+    HALF_MONTH = "HalfMonth"
+    FIVE_DAY = "FiveDay"
+
+    @property
+    def number(self) -> int:
+        """The numeric wire form: 0 to 3."""
+        return list(PartitionStrategy).index(self)
+
+    @property
+    def known(self) -> bool:
+        """Whether the file names of this strategy are known; the others are kept, and no link uses them."""
+        return self in {PartitionStrategy.YEAR, PartitionStrategy.MONTH}
+
+
+class Cloud(StrEnum):
+    """The Azure cloud of a storage account; decides its endpoints."""
+
+    PUBLIC = "public"
+    US_GOV = "usgov"
+    CHINA = "china"
+
+    @property
+    def storage_suffix(self) -> str:
+        """The domain below ``<account>.<service>``."""
+        return {"public": "core.windows.net", "usgov": "core.usgovcloudapi.net", "china": "core.chinacloudapi.cn"}[self]
+
+    @property
+    def synapse_suffix(self) -> str:
+        """The domain of Synapse workspaces."""
+        return {
+            "public": "azuresynapse.net",
+            "usgov": "azuresynapse.usgovcloudapi.net",
+            "china": "azuresynapse.azure.cn",
+        }[self]
+
+
+class Endpoints(Frozen):
+    """The endpoints of a storage account and of its Synapse workspace, as the wire form spells them.
+
+    The five of the account are ``https://<account>.<service>.<suffix>/``; ``sql_on_demand`` has no scheme; the two
+    of the workspace are empty strings where there is none.
+    """
+
+    blob: str
+    queue: str
+    table: str
+    file: str
+    file_system: str
+    sql_on_demand: str = ""
+    workspace_dev: str = ""
+
+
+def derived_endpoints(account: str, workspace: str | None, cloud: Cloud) -> Endpoints:
+    """Return the endpoints that ``account`` and ``workspace`` have in ``cloud``. They are never typed by hand."""
+
+    def of(service: str) -> str:
+        return f"https://{account}.{service}.{cloud.storage_suffix}/"
+
+    return Endpoints(
+        blob=of("blob"),
+        queue=of("queue"),
+        table=of("table"),
+        file=of("file"),
+        file_system=of("dfs"),
+        sql_on_demand=f"{workspace}-ondemand.sql.{cloud.synapse_suffix}" if workspace else "",
+        workspace_dev=f"https://{workspace}.dev.{cloud.synapse_suffix}" if workspace else "",
+    )
+
+
+class RetryPolicy(Frozen):
+    """How often and how patiently a failed write is tried again."""
+
+    max_count: Annotated[int, Field(ge=0, le=1000)] = 12
+    interval_seconds: Annotated[int, Field(ge=0, le=86_400)] = 5
+
+
+class LinkedEntity(Frozen):
+    """An entity of an export config, and how it is exported."""
+
+    name: LogicalName
+    partition_strategy: PartitionStrategy | None = None
+    """None: Month in place, Year append-only."""
+    records_per_block: Annotated[int, Field(ge=1)] = 125
+    append_only: bool = False
+    extra: Mapping[str, str] = {}
+    """Keys that this toolkit does not know, each as JSON text, in their order."""
+
+    @property
+    def strategy(self) -> PartitionStrategy:
+        """The strategy in force. Append-only forces Year, as the platform does."""
+        if self.append_only:
+            return PartitionStrategy.YEAR
+        return self.partition_strategy or PartitionStrategy.MONTH
+
+
+class Storage(Frozen):
+    """Where a config exports to. ``endpoints`` is None when they are those of the account, as they should be."""
+
+    subscription: str = ""
+    resource_group: str = ""
+    account: StorageAccountName
+    cloud: Cloud = Cloud.PUBLIC
+    workspace: str | None = None
+    file_system: FileSystemName | None = None
+    """None: the default name of the environment."""
+    tenant: str | None = None
+    endpoints: Endpoints | None = None
+
+    @property
+    def effective_endpoints(self) -> Endpoints:
+        """The endpoints in force: those written, or those derived from account, workspace and cloud."""
+        return self.endpoints or derived_endpoints(self.account, self.workspace, self.cloud)
+
+
+class ExportConfig(Frozen):
+    """One ``msdyn_exporttodatalakeconfig``. Its id is the same in every environment, and is its identity."""
+
+    id: Guid
+    name: str
+    """``msdyn_name``; the platform writes the storage account's name."""
+    storage: Storage
+    entities: tuple[LinkedEntity, ...] = ()
+    interval_minutes: Annotated[int, Field(ge=5, le=10_080)] = 60
+    """Minutes between snapshots."""
+    retry: RetryPolicy = RetryPolicy()
+    destination: str = "Adls"
+    write_delete_log: bool = True
+    odi_enabled: bool = False
+    is_default: bool | None = None
+    customizable: bool = True
+    state: int = 0
+    status: int = 1
+    extra: Mapping[str, str] = {}
+    """Keys of ``msdyn_schema`` that this toolkit does not know, each as JSON text, in their order."""
+
+    def entity(self, name: str) -> LinkedEntity | None:
+        """Return the linked entity of that logical name, or None."""
+        return next((entity for entity in self.entities if entity.name == name), None)

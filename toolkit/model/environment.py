@@ -1,0 +1,80 @@
+"""What an environment holds, as values: organization, storage accounts, publishers, solutions, configs, entities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from toolkit.model.base import Frozen
+from toolkit.model.config import ExportConfig
+from toolkit.model.entity import Entity
+from toolkit.model.names import Guid, StorageAccountName, UniqueName
+from toolkit.model.solution import Package, Publisher, RootComponent
+from toolkit.model.version import Version
+
+
+class Organization(Frozen):
+    """The Dataverse organization behind an environment."""
+
+    id: Guid
+    unique_name: str
+    environment: str
+    """The environment's friendly name, as it stands in the default file system name."""
+    region: str
+    tenant: Guid
+    version: Version
+
+
+class StorageAccount(Frozen):
+    """A storage account that an environment can see, with what the prerequisites ask of it (formats.md section 3).
+
+    A value of None is not known; a check says so instead of guessing.
+    """
+
+    name: StorageAccountName
+    kind: str | None = "StorageV2"
+    hierarchical_namespace: bool | None = True
+    region: str | None = None
+    tenant: Guid | None = None
+    replication: str | None = "RAGRS"
+    """The last part of the SKU: LRS, ZRS, GRS, RAGRS, GZRS, RAGZRS."""
+    roles: tuple[str, ...] = ("Owner", "Storage Blob Data Contributor")
+    """The roles that the user holds on the account."""
+
+
+class InstalledSolution(Frozen):
+    """A solution in an environment."""
+
+    unique_name: UniqueName
+    version: Version
+    package: Package
+    publisher: UniqueName
+    display_name: str = ""
+    components: tuple[RootComponent, ...] = ()
+    configs: tuple[Guid, ...] = ()
+    """The export configs that the solution holds."""
+    requires: tuple[UniqueName, ...] = ()
+    """The solutions that must stay installed while this one is."""
+
+
+class ConfigRow(Frozen):
+    """An ``msdyn_exporttodatalakeconfig`` row; ``managed`` when a managed solution brought it."""
+
+    config: ExportConfig
+    managed: bool = False
+
+
+class Inventory(Frozen):
+    """One reading of an environment. Entities come with their whole definition, tracked or not."""
+
+    organization: Organization
+    administrator: bool | None = True
+    """Whether the user is a Dataverse administrator; None when it is not known."""
+    accounts: Mapping[str, StorageAccount] = {}
+    publishers: Mapping[str, Publisher] = {}
+    solutions: Mapping[str, InstalledSolution] = {}
+    configs: Mapping[Guid, ConfigRow] = {}
+    entities: Mapping[str, Entity] = {}
+    change_tracking_expiry_days: Annotated[int, Field(ge=0)] = 7
