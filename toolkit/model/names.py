@@ -11,19 +11,19 @@ UNIQUE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 PREFIX = r"^(?!mscrm)[a-zA-Z][a-zA-Z0-9]{1,7}$"
 LOGICAL_NAME = r"^[a-z_][a-z0-9_]*$"
 STORAGE_ACCOUNT = r"^[a-z0-9]{3,24}$"
-FILE_SYSTEM = r"^[a-z0-9](?:-?[a-z0-9]){2,62}$"
+FILE_SYSTEM = r"^[a-z0-9](?:-?[a-z0-9])+$"
 GUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 UniqueName = Annotated[str, Field(pattern=UNIQUE_NAME, max_length=100)]
 LogicalName = Annotated[str, Field(pattern=LOGICAL_NAME, max_length=128)]
 StorageAccountName = Annotated[str, Field(pattern=STORAGE_ACCOUNT)]
-FileSystemName = Annotated[str, Field(pattern=FILE_SYSTEM, max_length=63)]
+FileSystemName = Annotated[str, Field(pattern=FILE_SYSTEM, min_length=3, max_length=63)]
 Guid = Annotated[str, Field(pattern=GUID), AfterValidator(str.lower)]
 """A GUID without braces, held in lower case."""
 
 
 def _not_reserved_prefix(prefix: str) -> str:
-    if re.match(PREFIX, prefix) is None:
+    if re.fullmatch(PREFIX, prefix) is None:
         message = "a prefix has 2 to 8 letters and digits, starts with a letter and never with 'mscrm'"
         raise ValueError(message)
     return prefix

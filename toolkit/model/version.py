@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-PATTERN = r"^\d{1,10}(\.\d{1,10}){0,3}$"
+PATTERN = r"^[0-9]{1,10}(\.[0-9]{1,10}){0,3}$"
 Part = Literal["major", "minor", "build", "revision"]
 _PARTS: tuple[Part, ...] = ("major", "minor", "build", "revision")
 
@@ -22,7 +22,7 @@ class Version:
     __slots__ = ("parts", "text")
 
     def __init__(self, text: str) -> None:
-        if re.match(PATTERN, text) is None:
+        if re.fullmatch(PATTERN, text) is None:
             message = f"{text!r} is not a version: one to four numbers with dots between them, like 1.0.0.0"
             raise ValueError(message)
         self.text = text

@@ -1,0 +1,88 @@
+# Two commands do all the set-up: `make quickstart` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help prerequisites quickstart test coverage check lint types schemas stale-schemas imports bench lock wheel clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+prerequisites:
+	@command -v $(PYTHON) >/dev/null || { echo "missing: $(PYTHON) (Debian, Ubuntu: apt-get install python3 python3-venv)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "missing: Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "missing: Python's venv module (Debian, Ubuntu: apt-get install python3-venv)"; exit 1; }
+	@command -v git >/dev/null || { echo "missing: git (Debian, Ubuntu: apt-get install git)"; exit 1; }
+
+$(BIN)/python: | prerequisites
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp per set of requirements; each set holds the ones before it. The project itself is installed without its
+# dependencies, since those are the hashed ones.
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "installing what the toolkit needs (once) ..."
+	$(PIP) --require-hashes -r requirements/runtime.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.runtime
+	@echo "installing what the tests need (once) ..."
+	$(PIP) --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.check: requirements/check.txt $(VENV)/.test
+	@echo "installing what the checks need (once) ..."
+	$(PIP) --require-hashes -r requirements/check.txt
+	@touch $@
+
+quickstart: $(VENV)/.runtime ## the whole story on this machine, without a cloud account
+	$(BIN)/toolkit quickstart
+
+# COVERAGE=1 collects branch coverage for `make coverage`.
+test: $(VENV)/.test ## run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(if $(COVERAGE),--cov --cov-report=) $(ARGS)
+
+coverage: ## the branch coverage of the last `make test COVERAGE=1`, against its floor
+	$(BIN)/python -m coverage report
+
+check: lint types stale-schemas imports ## lint, types, stale schemas, import table
+
+lint: $(VENV)/.check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.check
+	$(BIN)/mypy
+
+stale-schemas: $(VENV)/.test
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_schemas.py
+
+imports: $(VENV)/.test
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_import_table.py
+
+schemas: $(VENV)/.runtime ## write schemas/ anew from the models
+	$(BIN)/toolkit schema -o schemas
+
+bench: $(VENV)/.test ## measure, and print ratios against named peers
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/rows.py
+
+# One lock for every supported Python and platform; hashes, and no registry addresses.
+LOCK := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-header --quiet pyproject.toml requirements/build.in
+lock: $(VENV)/.runtime ## renew the hashed requirement files
+	$(PIP) --require-hashes -r requirements/lock.txt
+	$(subst pyproject.toml requirements/build.in,requirements/lock.in,$(LOCK)) -o requirements/lock.txt
+	$(LOCK) -o requirements/runtime.txt
+	$(LOCK) --extra test -c requirements/runtime.txt -o requirements/test.txt
+	$(LOCK) --extra test --extra check -c requirements/test.txt -o requirements/check.txt
+
+wheel: $(VENV)/.runtime ## build the wheel into dist/
+	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## remove what was built and installed
+	rm -rf $(VENV) dist build .quickstart .pytest_cache .mypy_cache .ruff_cache .coverage
