@@ -17,6 +17,10 @@ Localized = Mapping[Annotated[int, Field(ge=1)], str]
 """Text by language code (LCID; 1033 is English)."""
 
 
+CORE_SOLUTION = "ExportToDataLakeCore"
+"""The solution that brings the export config's table: a config may be added only where it is installed."""
+
+
 class Package(IntEnum):
     """The value of ``<Managed>``: 0 and 1 in zips, 2 in folders unpacked as both."""
 
