@@ -1,0 +1,102 @@
+"""What the engine tells about its work: progress while it goes on, a report at the end, the status at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from toolkit.errors import Finding
+from toolkit.model.config import PartitionStrategy
+from toolkit.model.link import EntityState
+
+
+class Phase(StrEnum):
+    """What an entity's pass is doing."""
+
+    READING = "reading"
+    WRITING = "writing"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityProgress:
+    """How far one entity is. ``rows`` read so far of ``total`` (None when not counted), ``bytes`` of CSV so far."""
+
+    entity: str
+    phase: Phase
+    rows: int = 0
+    bytes: int = 0
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityReport:
+    """What one pass did to one entity.
+
+    ``written`` counts rows that were inserted, replaced or appended, ``deleted`` rows that were removed (in place) or
+    delete rows that were appended, ``bytes`` the size of the files that were written.
+    """
+
+    entity: str
+    state: EntityState
+    written: int = 0
+    deleted: int = 0
+    bytes: int = 0
+    partitions: tuple[str, ...] = ()
+    """The partitions that were touched, in their order."""
+    snapshots: tuple[str, ...] = ()
+    """The paths of the snapshots that were made."""
+    error: Finding | None = None
+    retry_after: float | None = None
+    """Seconds that the source asked to wait, when the error is a passing one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What one pass over a link did. ``stopped`` when it was asked to stop before the end."""
+
+    entities: tuple[EntityReport, ...]
+    retired: tuple[str, ...] = ()
+    """Entities that are no longer linked, and whose data was moved away or deleted."""
+    stopped: bool = False
+
+    @property
+    def failed(self) -> tuple[EntityReport, ...]:
+        """The entities whose pass failed."""
+        return tuple(entity for entity in self.entities if entity.error is not None)
+
+    @property
+    def by_entity(self) -> Mapping[str, EntityReport]:
+        """The reports by entity."""
+        return {report.entity: report for report in self.entities}
+
+
+@dataclass(frozen=True, slots=True)
+class EntityStatus:
+    """What is known of an entity of a link, from the lake alone. Times are UTC."""
+
+    entity: str
+    state: EntityState
+    append_only: bool
+    strategy: PartitionStrategy
+    rows: int = 0
+    """Rows in the live files; in append-only mode history and delete rows count too."""
+    last_synced: datetime | None = None
+    last_snapshot: datetime | None = None
+    snapshots: int = 0
+    """Snapshot files that are kept."""
+    changed_since_snapshot: datetime | None = None
+    """The time of the oldest committed change that no snapshot holds."""
+    reason: str = ""
+    """Why the last pass failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """The status of a link. ``manifest_current`` when ``model.json`` says what the checkpoints say."""
+
+    entities: tuple[EntityStatus, ...]
+    manifest_current: bool

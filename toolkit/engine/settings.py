@@ -1,0 +1,27 @@
+"""What of the engine's behaviour a caller may choose; the defaults are those of the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits of the engine."""
+
+    part_limit: int = 256 * MEBIBYTE
+    """Bytes after which a partition continues in a further numbered part."""
+    keep_snapshots: int = 5
+    """Snapshots of a part that are kept. Source: the service keeps five."""
+    reader_grace: timedelta = timedelta(hours=1)
+    """How long a snapshot that is no longer named stays, for readers that are still at it."""
+    cursor_age: timedelta = timedelta(hours=42)
+    """Age at which a cursor that moved without rows is written: a quarter of the shortest known expiry, 7 days."""
+    workers: int = 4
+    """Entities that are worked on at once."""
+
+
+DEFAULTS = Settings()

@@ -1,0 +1,53 @@
+"""One pass over a link, under its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+from toolkit.engine.report import EntityProgress, SyncReport
+from toolkit.engine.settings import DEFAULTS, Settings
+from toolkit.lake.protocol import Holder
+from toolkit.site import Linked
+from toolkit.source.protocol import Source
+
+
+def ignore(_: EntityProgress) -> None:
+    """Drop progress."""
+
+
+def never() -> bool:
+    """Go on."""
+    return False
+
+
+def sync(
+    linked: Linked,
+    source: Source,
+    *,
+    clock: Callable[[], datetime],
+    holder: Holder,
+    entities: Collection[str] | None = None,
+    progress: Callable[[EntityProgress], None] = ignore,
+    stop: Callable[[], bool] = never,
+    settings: Settings = DEFAULTS,
+) -> SyncReport:
+    """Bring the lake up to the source: one pass per entity, the first snapshots and those that are due, the manifest.
+
+    ``entities`` limits the pass to those names. A failing entity does not stop the others; its report says why. Raises
+    Locked when another holder is at work.
+    """
+    raise NotImplementedError
+
+
+def snapshot(
+    linked: Linked,
+    *,
+    clock: Callable[[], datetime],
+    holder: Holder,
+    entities: Collection[str] | None = None,
+    progress: Callable[[EntityProgress], None] = ignore,
+    settings: Settings = DEFAULTS,
+) -> SyncReport:
+    """Snapshot now whatever changed since the last snapshot, and write the manifest."""
+    raise NotImplementedError
