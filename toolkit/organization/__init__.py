@@ -1,0 +1,1 @@
+"""The embedded Dataverse organization: a store of metadata, rows and changes on this machine."""

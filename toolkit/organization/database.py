@@ -1,0 +1,311 @@
+"""The file of an embedded organization: SQLite, reached through ADBC alone.
+
+Never open the file with Python's ``sqlite3`` in a process that uses this module. ADBC brings its own copy of SQLite,
+and two copies in one process do not see each other's POSIX locks: closing a file in one drops the locks of the other
+(sqlite.org/howtocorrupt.html, section 2.2.1). ADBC is the copy to keep, since it reads and writes Arrow in bulk,
+three to four times as fast as rows through Python, and without holding the interpreter's lock.
+
+Every thread has its own connection. A write begins with BEGIN IMMEDIATE, so that commit order is version order.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import adbc_driver_manager as adbc
+import adbc_driver_sqlite
+import pyarrow as pa
+
+from toolkit.errors import Damaged, Locked, NotFound, Refused, ToolkitError
+from toolkit.model.environment import Organization
+
+FORMAT = 1
+"""The format of the file (``PRAGMA user_version``); a newer one is refused."""
+APPLICATION_ID = 0x45444C54
+"""``EDLT`` (``PRAGMA application_id``): tells an organization from any other SQLite file."""
+
+BUSY_SECONDS = 30
+"""How long a write waits for the writer before it."""
+
+_INFERENCE_ROWS = 1 << 16
+"""Rows from which ADBC infers the types of a small result; a later row of another type would fail."""
+
+DDL = """
+CREATE TABLE organization (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    definition TEXT NOT NULL,
+    version_number INTEGER NOT NULL
+) STRICT;
+"""
+
+Scalar = str | int | float | None
+Row = dict[str, Any]
+"""A row by column name; the SQL that asks for it knows the types."""
+
+
+class Violated(ToolkitError):
+    """A constraint of the database (unique, not null, check, type) forbids a write."""
+
+
+class Connection:
+    """One thread's connection: SQL in, rows out. Statements run in the transaction that ``Database`` opened."""
+
+    def __init__(self, handle: adbc.AdbcConnection, path: Path) -> None:
+        self._handle = handle
+        self._path = path
+        self.close = weakref.finalize(self, handle.close)
+        """Close it; this happens by itself when its thread ends."""
+
+    def execute(self, sql: str, parameters: Sequence[Scalar] = ()) -> list[Row]:
+        """Run one statement and return its rows, none where it returns none. Raises Violated, Locked, Damaged."""
+        return self.arrow(sql, parameters).to_pylist()
+
+    def one(self, sql: str, parameters: Sequence[Scalar] = ()) -> Row | None:
+        """Run one statement and return its first row, or None."""
+        rows = self.execute(sql, parameters)
+        return rows[0] if rows else None
+
+    def arrow(self, sql: str, parameters: Sequence[Scalar] = (), inference_rows: int = _INFERENCE_ROWS) -> pa.Table:
+        """Run one statement and return its rows as Arrow: int64, float64, string, binary.
+
+        Types are inferred from the first ``inference_rows`` rows, and a column of nulls is int64.
+        """
+        bound = _bound(parameters) if parameters else None
+        return self._run(sql, bound, inference_rows)
+
+    def bulk(self, sql: str, rows: pa.RecordBatch) -> None:
+        """Run one statement once for each row; the columns are the parameters, in their order."""
+        self._run(sql, rows, _INFERENCE_ROWS)
+
+    def script(self, statements: Iterable[str]) -> None:
+        """Run statements that return nothing."""
+        for statement in statements:
+            self.execute(statement)
+
+    def _run(self, sql: str, bound: pa.RecordBatch | None, inference_rows: int) -> pa.Table:
+        try:
+            with adbc.AdbcStatement(self._handle) as statement:
+                statement.set_options(**{"adbc.sqlite.query.batch_rows": str(inference_rows)})
+                statement.set_sql_query(sql)
+                if bound is not None:
+                    statement.prepare()
+                    statement.bind(bound)
+                stream, _ = statement.execute_query()
+                return pa.RecordBatchReader._import_from_c(stream.address).read_all()  # noqa: SLF001 - pyarrow's documented name for the C stream interface
+        except (adbc.Error, pa.ArrowException, OSError) as error:
+            raise _translated(error, self._path) from error
+
+
+class Database:
+    """An open organization file. Safe to use from several threads; close it from one when the others are done."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle = adbc_driver_sqlite.connect(str(path))
+        self._local = threading.local()
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in list(self._connections):
+                connection.close()
+        self._handle.close()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the database until the block ends. Keep it short."""
+        connection = self._connection()
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give the one connection that may write; the block commits as a whole, or leaves nothing behind."""
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+
+    def organization(self) -> Organization:
+        """Return the organization that the file holds."""
+        with self.read() as connection:
+            (row,) = connection.execute("SELECT definition FROM organization")
+        return Organization.model_validate_json(row["definition"])
+
+    def set_journal_mode(self) -> None:
+        """Choose the write-ahead log, for good. It cannot be done inside a transaction."""
+        self._connection().execute("PRAGMA journal_mode = WAL")
+
+    def _connection(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        return connection
+
+    def _connect(self) -> Connection:
+        with self._lock:
+            connection = Connection(adbc.AdbcConnection(self._handle), self.path)
+            self._connections.add(connection)
+        # NORMAL: a killed process loses nothing; a power cut may lose the last commits, never the file.
+        for pragma in (f"busy_timeout = {BUSY_SECONDS * 1000}", "synchronous = NORMAL", "cache_size = -32768"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+
+def next_version(connection: Connection, count: int = 1) -> int:
+    """Take ``count`` row versions of the organization and return the first. The counter never goes back."""
+    (row,) = connection.execute(
+        "UPDATE organization SET version_number = version_number + ? RETURNING version_number", [count]
+    )
+    return int(row["version_number"]) - count + 1
+
+
+def current_version(connection: Connection) -> int:
+    """Return the highest row version that was taken."""
+    (row,) = connection.execute("SELECT version_number FROM organization")
+    return int(row["version_number"])
+
+
+def create(path: Path, organization: Organization, parts: Sequence[str]) -> Database:
+    """Make an organization file whose tables are ``parts`` (DDL scripts), and open it.
+
+    The file appears whole or not at all. Raises Refused (ORG004) when there is one already.
+    """
+    if path.exists():
+        raise _exists(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        _write_draft(draft, organization, parts)
+        path.hardlink_to(draft)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return Database(path)
+
+
+def open(path: Path) -> Database:  # noqa: A001 - reads as database.open, like gzip.open
+    """Open an organization file. Raises NotFound (ORG001) or Damaged (ORG002, ORG003)."""
+    if not path.is_file():
+        raise NotFound(
+            "ORG001",
+            f"there is no organization at {path}",
+            where=str(path),
+            fix="create the environment with: toolkit env create NAME",
+        )
+    database = Database(path)
+    try:
+        _check_format(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def statements(script: str) -> Iterator[str]:
+    """Yield the statements of a DDL script; a semicolon at the end of a line ends one."""
+    return (part for part in (text.strip() for text in script.split(";\n")) if part)
+
+
+def _write_draft(draft: Path, organization: Organization, parts: Sequence[str]) -> None:
+    with Database(draft) as database:
+        database.set_journal_mode()
+        with database.write() as connection:
+            for part in parts:
+                connection.script(statements(part))
+            connection.execute("INSERT INTO organization VALUES (1, ?, 0)", [organization.model_dump_json()])
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _check_format(database: Database) -> None:
+    with database.read() as connection:
+        application = int(connection.execute("PRAGMA application_id")[0]["application_id"])
+        version = int(connection.execute("PRAGMA user_version")[0]["user_version"])
+    if application != APPLICATION_ID:
+        raise _damaged(database.path, "it is an SQLite file, but not one of an organization")
+    if version > FORMAT:
+        raise Damaged(
+            "ORG003",
+            f"{database.path} has format {version}, and this toolkit reads up to {FORMAT}",
+            where=str(database.path),
+            fix="use the newer toolkit that wrote it",
+        )
+
+
+def _roll_back(connection: Connection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except ToolkitError:
+        # SQLite has rolled back by itself, as it does when the disk is full; the first error is the one to tell.
+        return
+
+
+def _bound(parameters: Sequence[Scalar]) -> pa.RecordBatch:
+    arrays: list[pa.Array[Any]] = [
+        pa.nulls(1, pa.string()) if value is None else pa.array([value]) for value in parameters
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
+
+
+def _exists(path: Path) -> Refused:
+    return Refused(
+        "ORG004",
+        f"there is an organization at {path} already",
+        where=str(path),
+        fix="choose another folder, or delete this one first",
+    )
+
+
+def _damaged(path: Path, why: str) -> Damaged:
+    return Damaged(
+        "ORG002",
+        f"{path} cannot be read as an organization",
+        where=str(path),
+        why=why,
+        fix="restore the file from a backup, or create the environment anew and seed it",
+    )
+
+
+def _translated(error: Exception, path: Path) -> ToolkitError:
+    text = str(error)
+    if isinstance(error, adbc.IntegrityError):
+        return Violated("ORG007", text.removeprefix("INTEGRITY: "), where=str(path))
+    if "locked" in text:
+        return Locked(
+            "ORG005",
+            f"another process has been writing to {path} for more than {BUSY_SECONDS} s",
+            where=str(path),
+            fix="wait for it to end, then run the command again",
+        )
+    if "not a database" in text or "malformed" in text:
+        return _damaged(path, text)
+    return ToolkitError(
+        "ORG006",
+        f"{path} could not be read or written",
+        where=str(path),
+        why=text,
+        fix="see that the disk has room and that the file may be written, then run the command again",
+    )
