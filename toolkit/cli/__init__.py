@@ -1,0 +1,66 @@
+"""The command line: parse, call one function, print one result.
+
+This module imports click and nothing heavy, so that ``toolkit --help`` answers at once; each command is imported when
+it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from toolkit import __version__
+from toolkit.cli.frame import Lazy, Root
+
+SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
+    "Start": {
+        "quickstart": Lazy("quickstart", "Tell the whole story on this machine, in a folder of its own."),
+        "init": Lazy("start", "Write a toolkit.yaml with comments."),
+        "schema": Lazy("start", "Print the JSON Schemas of the YAML files, or write them to a folder."),
+        "env": Lazy("env", "Environments: create, list, show, define, seed, churn."),
+    },
+    "Bundles": {
+        "pack": Lazy("bundle", "Make a solution zip of a source folder."),
+        "unpack": Lazy("bundle", "Make a source folder of a solution zip."),
+        "validate": Lazy("bundle", "Report everything that is wrong with a bundle, with file and line."),
+        "diff": Lazy("bundle", "Show what differs between two bundles."),
+        "export": Lazy("promotion", "Export a solution from an environment, as a zip or a source folder."),
+    },
+    "Promotion": {
+        "plan": Lazy("promotion", "Show what an import would change, and what that means for the data."),
+        "import": Lazy("promotion", "Import a bundle: check, show, apply, sync, verify."),
+        "verify": Lazy("promotion", "Check that an environment and its lakes are as configured."),
+        "uninstall": Lazy("promotion", "Remove a solution from an environment."),
+        "history": Lazy("promotion", "List what was applied to an environment, when and by whom."),
+    },
+    "By hand, as the maker portal does it": {
+        "lake": Lazy("lake", "Link an environment to a lake: link, unlink, show."),
+        "entity": Lazy("entity", "Manage linked entities: add, remove, list, track."),
+        "publisher": Lazy("publisher", "Publishers: create, list."),
+        "solution": Lazy("solution", "Solutions: create, add, publish, list, show."),
+    },
+    "Rows": {
+        "sync": Lazy("rows", "Bring the lakes up to the environment, once."),
+        "snapshot": Lazy("rows", "Snapshot now what changed since the last snapshot."),
+        "run": Lazy("rows", "Export continuously until stopped."),
+        "status": Lazy("rows", "Show how far each linked entity is."),
+    },
+}
+
+root = Root(
+    SECTIONS,
+    name="toolkit",
+    help="Export to Data Lake configurations of Microsoft Dataverse: versioned, promoted, verified; and the engine "
+    "that applies them.",
+    epilog="Exit status: 0 done, 1 error, 2 usage, 3 changes pending (with --exit-code), 4 refused by a safety limit, "
+    "5 verification failed, 6 locked by someone else, 7 partial: run again to go on.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+click.version_option(__version__, prog_name="toolkit")(root)
+
+
+def main() -> None:
+    """Run the command that ``sys.argv`` gives, and leave with its exit status."""
+    root.main()

@@ -1,0 +1,186 @@
+"""What a command prints: data alone on stdout, findings and errors on stderr. One printer for text, one for JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import click
+
+from toolkit.errors import Finding, Severity
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command found or did: ``data`` for programs, ``text`` for people, other formats by name."""
+
+    data: Any
+    text: str
+    others: Mapping[str, Callable[[], str]] | None = None
+
+
+class Printer(Protocol):
+    """How results and findings are printed."""
+
+    def show(self, result: Result) -> None:
+        """Print a result on stdout."""
+        ...
+
+    def complain(self, findings: Sequence[Finding]) -> None:
+        """Print findings on stderr."""
+        ...
+
+
+class Text:
+    """For people, and for the formats that are text of another kind: Markdown, JUnit, GitHub's annotations."""
+
+    def __init__(self, name: str = "text") -> None:
+        self._name = name
+
+    def show(self, result: Result) -> None:
+        """Print the text, or the rendering of that name."""
+        text = (result.others or {}).get(self._name, lambda: result.text)()
+        if text:
+            click.echo(text.removesuffix("\n"))
+
+    def complain(self, findings: Sequence[Finding]) -> None:
+        """Print each finding in the four lines that say what, where, why and how to mend it."""
+        for finding in findings:
+            click.echo(as_text(finding), err=True)
+
+
+class Json:
+    """For programs: one JSON document."""
+
+    def show(self, result: Result) -> None:
+        """Print the data, indented; the order of keys is part of it."""
+        click.echo(as_json(result.data))
+
+    def complain(self, findings: Sequence[Finding]) -> None:
+        """Print the findings as one document."""
+        click.echo(as_json({"findings": [finding_data(finding) for finding in findings]}), err=True)
+
+
+def printer(name: str) -> Printer:
+    """Return the printer of a format."""
+    return Json() if name == "json" else Text(name)
+
+
+def as_json(data: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return a JSON document as people can read it too."""
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def styled(text: str, **style: Any) -> str:  # noqa: ANN401 - click's styles
+    """Return coloured text; click takes the colour away again where the output is no terminal."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
+
+
+def as_text(finding: Finding) -> str:
+    """Return a finding in up to four lines."""
+    label = styled(f"{finding.severity}[{finding.code}]", fg=_COLOURS[finding.severity], bold=True)
+    details = (("at", str(finding.where)), ("why", finding.why), ("fix", finding.fix))
+    return "\n".join([f"{label} {finding.what}", *(f"  {name}: {value}" for name, value in details if value)])
+
+
+def finding_data(finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON."""
+    where = {"path": finding.where.path, "line": finding.where.line, "key": finding.where.key}
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "what": finding.what,
+        "where": where,
+        "why": finding.why,
+        "fix": finding.fix,
+    }
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """Return findings one after the other, then how many of each severity there are."""
+    return "\n".join([*(as_text(finding) for finding in findings), counted(findings)])
+
+
+def counted(findings: Iterable[Finding]) -> str:
+    """Return ``2 errors, 1 warning``, or ``no findings``."""
+    severities = [finding.severity for finding in findings]
+    counts = {severity: severities.count(severity) for severity in Severity}
+    return ", ".join(plural(count, severity.value) for severity, count in counts.items() if count) or "no findings"
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """Return ``1 row``, ``2 rows``, ``1,200 rows``; ``many`` where the plural is not noun + s."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def github(findings: Iterable[Finding]) -> str:
+    """Return findings as GitHub's workflow commands, which annotate the lines of a pull request."""
+    return "\n".join(_annotation(finding) for finding in findings)
+
+
+def _annotation(finding: Finding) -> str:
+    level = {"note": "notice"}.get(finding.severity.value, finding.severity.value)
+    properties = {"file": finding.where.path, "line": finding.where.line, "title": finding.code}
+    said = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in properties.items() if value)
+    message = ". ".join(part for part in (finding.what, finding.why, finding.fix) if part)
+    return f"::{level} {said}::{_escaped(message)}"
+
+
+def _escaped(text: str, also: str = "") -> str:
+    """Percent-encode what would end a workflow command early."""
+    return "".join(f"%{ord(char):02X}" if char in "%\r\n" + also else char for char in text)
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> Result:
+    """Return rows as an aligned table with headings, or the sentence ``empty`` when there are none."""
+    if not rows:
+        return Result(list(rows), empty)
+    cells = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    numeric = [all(_is_number(row[column]) for row in rows) for column in columns]
+    return Result(list(rows), "\n".join(_line(line, widths, numeric) for line in cells))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
+    placed = (
+        cell.rjust(width) if right else cell.ljust(width)
+        for cell, width, right in zip(cells, widths, numeric, strict=True)
+    )
+    return "  ".join(placed).rstrip()
+
+
+def _is_number(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value) or "-"
+    return str(value)
+
+
+def record(fields: Mapping[str, Any]) -> Result:
+    """Return named values, one a line, a list of rows as a table of its own below."""
+    plain = {key: value for key, value in fields.items() if not _is_table(value)}
+    width = max((len(key) for key in plain), default=0)
+    lines = [f"{key.replace('_', ' ').ljust(width)}  {_cell(value)}" for key, value in plain.items()]
+    for key, value in fields.items():
+        if _is_table(value):
+            text = table(value, list(value[0]), empty="").text
+            lines += ["", f"{key.replace('_', ' ')}:", *(f"  {line}" for line in text.splitlines())]
+    return Result(dict(fields), "\n".join(lines))
+
+
+def _is_table(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)

@@ -1,0 +1,118 @@
+"""One run of the command line: what its options say, and what is injected into the work: clock, person, ids."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+
+from toolkit.cli.output import Result, printer
+from toolkit.errors import Finding, Refused
+
+if TYPE_CHECKING:
+    from toolkit.environment.protocol import Progress
+    from toolkit.project import Project
+    from toolkit.site import Site
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+def person() -> str:
+    """Return ``user@host``: who an apply is recorded for, and who holds a lock."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container may run a user id that has no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def new_id() -> str:
+    """Return a random GUID."""
+    return str(uuid4())
+
+
+def on_terminal() -> bool:
+    """Whether a person can be asked: questions go to stderr and answers come from stdin."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@dataclass
+class Session:
+    """The options that all commands share, and the way to print results; lives as long as one command."""
+
+    clock: Callable[[], datetime] = now
+    who: Callable[[], str] = person
+    new_id: Callable[[], str] = new_id
+    on_terminal: Callable[[], bool] = on_terminal
+    format: str = "text"
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+    project_path: Path | None = None
+    _project: Project | None = field(default=None, repr=False)
+
+    @property
+    def project(self) -> Project:
+        """The project around the working directory, or the one that ``--project`` names."""
+        if self._project is None:
+            from toolkit.project import Project, find
+
+            self._project = Project.load(find(self.project_path or Path.cwd()))
+        return self._project
+
+    def site(self, environment: str | None) -> Site:
+        """Return an environment by name, or the project's default one."""
+        return self.project.site(environment)
+
+    def show(self, result: Result) -> None:
+        """Print what was asked for, in the format that was asked for."""
+        printer(self.format).show(result)
+
+    def say(self, sentence: str, data: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Print what was done: a sentence for people (not under ``--quiet``), ``data`` for programs."""
+        if not (self.quiet and self.format == "text"):
+            self.show(Result(data, sentence))
+
+    def warn(self, findings: tuple[Finding, ...] | list[Finding]) -> None:
+        """Print findings that do not stop the work, on stderr."""
+        if findings and not self.quiet:
+            printer(self.format).complain(findings)
+
+    def note(self, line: str) -> None:
+        """Print a line on stderr, for people who want to follow the work."""
+        if not self.quiet:
+            click.echo(line, err=True)
+
+    def confirm(self, question: str, flag: str) -> None:
+        """Ask for a yes. Without a terminal nobody can be asked, so the flag that says yes is named instead."""
+        if not self.on_terminal():
+            raise Refused(
+                "CLI003",
+                "this needs a yes, and there is no terminal to ask on",
+                why=question,
+                fix=f"add {flag} when you are sure",
+            )
+        if not click.confirm(question, err=True):
+            raise Refused("CLI004", "nothing was changed", why="the question was answered with no")
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[Progress], None]]:
+        """Give a function that shows progress on stderr: a bar on a terminal, plain lines with ``--verbose``."""
+        from toolkit.cli.progress import shown
+
+        on_terminal = sys.stderr.isatty() and self.format == "text"
+        with shown(quiet=self.quiet, bar=on_terminal, lines=self.verbose) as report:
+            yield report
