@@ -134,9 +134,7 @@ def test_the_exit_status_is_that_of_the_error(error: Exception, status: int) -> 
 
 def test_an_error_of_the_system_names_the_file() -> None:
     result = CliRunner().invoke(failing(PermissionError(13, "Permission denied", "/x")), ["fail"])
-    assert result.stderr == (
-        "error[CLI005] permission denied\n  at: /x\n  why: the operating system said so\n"
-    )
+    assert result.stderr == ("error[CLI005] permission denied\n  at: /x\n  why: the operating system said so\n")
 
 
 def test_an_unexpected_error_has_a_traceback_only_when_debugging() -> None:

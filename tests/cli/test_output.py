@@ -6,12 +6,14 @@ from toolkit.cli import output
 from toolkit.cli.output import Result, printer
 from toolkit.errors import Finding, Place, Severity
 
-ERROR = Finding("BND001", Severity.ERROR, "no name, none: at all", Place("a,b.yaml", 3, "name"), "it is\nempty", "100 %")
+ERROR = Finding(
+    "BND001", Severity.ERROR, "no name, none: at all", Place("a,b.yaml", 3, "name"), "it is\nempty", "100 %"
+)
 NOTE = Finding("BND009", Severity.NOTE, "fyi")
 
 
 def test_a_table_has_headings_and_numbers_to_the_right() -> None:
-    rows = [{"entity": "account", "rows": 20000, "on": True}, {"entity": "lead", "rows": None, "on": False}]
+    rows: list[dict[str, object]] = [{"entity": "account", "rows": 20000, "on": True}, {"entity": "lead", "rows": None, "on": False}]
     shown = output.table(rows, ["entity", "rows", "on"], empty="none")
     assert shown.text.splitlines() == ["entity     rows  on", "account  20,000  yes", "lead          -  no"]
     assert shown.data == rows

@@ -1,0 +1,133 @@
+from pathlib import Path
+
+import pytest
+
+from toolkit import project
+from toolkit.errors import Invalid, NotFound, Refused
+from toolkit.project import EmbeddedEntry, Project
+
+HEAD = "# yaml-language-server: $schema=schemas/project.schema.json\n"
+TWO = """\
+default_environment: dev
+environments:
+  dev:
+    folder: environments/dev
+  prod:
+    kind: embedded
+    folder: /srv/prod
+accounts:
+  contososalesdev:
+    folder: elsewhere
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "toolkit.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_new_project_has_comments_and_no_environment(tmp_path: Path) -> None:
+    path = project.create(tmp_path / "new")
+    assert path.read_text() == HEAD + project.TEMPLATE
+    assert Project.load(path).file == project.ProjectFile()
+
+
+def test_a_project_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    path = written(tmp_path, TWO)
+    with pytest.raises(Refused) as caught:
+        project.create(tmp_path)
+    assert (caught.value.code, path.read_text()) == ("PRJ002", TWO)
+
+
+def test_a_project_is_found_from_a_folder_below(tmp_path: Path) -> None:
+    path = written(tmp_path, TWO)
+    below = tmp_path / "solutions" / "ContosoLake"
+    below.mkdir(parents=True)
+    assert project.find(below) == project.find(path) == path
+
+
+def test_no_project_at_all_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(NotFound) as caught:
+        project.find(tmp_path)
+    assert caught.value.code == "PRJ001"
+    assert "toolkit init" in caught.value.fix
+
+
+def test_folders_are_relative_to_the_file(tmp_path: Path) -> None:
+    loaded = Project.load(written(tmp_path, TWO))
+    assert loaded.folder("dev") == tmp_path / "environments" / "dev"
+    assert loaded.folder("prod") == Path("/srv/prod")
+
+
+def test_an_account_is_a_folder_of_its_own_unless_named(tmp_path: Path) -> None:
+    loaded = Project.load(written(tmp_path, TWO))
+    assert loaded.account_folder("contososalesdev") == tmp_path / "elsewhere"
+    assert loaded.account_folder("contososalesprod") == tmp_path / "lakes" / "contososalesprod"
+
+
+def test_no_name_means_the_default_environment(tmp_path: Path) -> None:
+    assert Project.load(written(tmp_path, TWO)).entry(None)[0] == "dev"
+
+
+def test_no_name_and_no_default_names_the_option(tmp_path: Path) -> None:
+    loaded = Project.load(written(tmp_path, "environments:\n  dev: {folder: a}\n  prod: {folder: b}\n"))
+    with pytest.raises(NotFound) as caught:
+        loaded.entry(None)
+    assert (caught.value.code, caught.value.fix) == ("PRJ004", "add --env NAME (dev, prod)")
+
+
+def test_a_mistyped_environment_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(NotFound) as caught:
+        Project.load(written(tmp_path, TWO)).entry("prd")
+    assert (caught.value.code, caught.value.fix) == ("PRJ005", "did you mean 'prod'?")
+
+
+def test_an_environment_that_nothing_resembles_can_be_created(tmp_path: Path) -> None:
+    with pytest.raises(NotFound) as caught:
+        Project.load(project.create(tmp_path)).entry("dev")
+    assert caught.value.fix == "create it: toolkit env create dev"
+
+
+def test_a_default_that_does_not_exist_is_found_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as caught:
+        Project.load(written(tmp_path, "environments:\n  dev: {folder: a}\ndefault_environment: dve\n"))
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where.line, finding.fix) == ("PRJ003", 3, "did you mean 'dev'?")
+
+
+def test_an_unknown_kind_names_the_known_one(tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as caught:
+        Project.load(written(tmp_path, "environments:\n  dev:\n    kind: cloud\n    folder: a\n"))
+    (finding,) = caught.value.findings
+    assert (finding.where.line, finding.where.key) == (3, "environments.dev.kind")
+    assert "embedded" in finding.why
+
+
+def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as caught:
+        Project.load(written(tmp_path, "environments:\n  dev: {folder: ''}\nacounts: {}\n"))
+    assert [finding.where.line for finding in caught.value.findings] == [2, 3]
+
+
+def test_adding_an_environment_keeps_comments_and_makes_the_first_the_default(tmp_path: Path) -> None:
+    loaded = Project.load(project.create(tmp_path))
+    loaded.with_environment("dev", EmbeddedEntry(folder="environments/dev"), {"contososalesdev": "x"})
+    text = (tmp_path / "toolkit.yaml").read_text()
+    assert "# The environments of this project" in text
+    assert "default_environment: dev\nenvironments:\n  dev:\n    kind: embedded\n    folder: environments/dev\n" in text
+    assert "accounts:\n  contososalesdev:\n    folder: x\n" in text
+
+
+def test_the_second_environment_leaves_the_default(tmp_path: Path) -> None:
+    loaded = Project.load(written(tmp_path, TWO))
+    after = loaded.with_environment("test", EmbeddedEntry(folder="t"), {})
+    assert Project.load(loaded.path) == after
+    assert (after.file.default_environment, list(after.file.environments)) == ("dev", ["dev", "prod", "test"])
+
+
+def test_a_taken_name_changes_nothing(tmp_path: Path) -> None:
+    loaded = Project.load(written(tmp_path, TWO))
+    with pytest.raises(Refused) as caught:
+        loaded.with_environment("dev", EmbeddedEntry(folder="x"), {})
+    assert (caught.value.code, loaded.path.read_text()) == ("PRJ006", TWO)

@@ -1,0 +1,63 @@
+"""The JSON Schemas of the YAML files, draft-07, generated from the models that read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from toolkit.project import ProjectFile
+
+DIALECT = "http://json-schema.org/draft-07/schema#"
+
+MODELS: Mapping[str, tuple[type[BaseModel], str]] = {
+    "project": (ProjectFile, "toolkit.yaml: environments and the folders of their storage accounts"),
+}
+"""The model and the title of each schema, by name."""
+
+
+class _Draft7(GenerateJsonSchema):
+    schema_dialect = DIALECT
+
+
+def schemas() -> dict[str, str]:
+    """Return every schema as JSON text, by the name of its file."""
+    return {file_name(name): text(name) for name in MODELS}
+
+
+def file_name(name: str) -> str:
+    """Return the name of a schema's file."""
+    return f"{name}.schema.json"
+
+
+def text(name: str) -> str:
+    """Return a schema as JSON text."""
+    return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return a schema by its name."""
+    model, title = MODELS[name]
+    body = model.model_json_schema(ref_template="#/definitions/{model}", schema_generator=_Draft7)
+    definitions = body.pop("$defs", {})
+    head = {"$schema": DIALECT, "$id": file_name(name), "title": title}
+    parts = {"definitions": definitions} if definitions else {}
+    return {key: _draft7(value) for key, value in {**body, **head, **parts}.items()}
+
+
+def _draft7(node: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Put what stands beside a reference around it: draft-07 ignores the neighbours of ``$ref``."""
+    if isinstance(node, list):
+        return [_draft7(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    inner = {key: _draft7(value) for key, value in node.items() if key != "$ref"}
+    if "patternProperties" in inner:
+        inner.setdefault("additionalProperties", False)  # a key that fits no pattern is wrong
+    if "$ref" not in node:
+        return inner
+    reference = {"$ref": node["$ref"]}
+    return {**inner, "allOf": [reference]} if inner else reference

@@ -1,0 +1,171 @@
+"""The project: ``toolkit.yaml`` and the live objects that it names.
+
+Paths in the file are relative to its folder. An embedded environment is a folder with the organization's database
+and the environment's record; the lakes of a storage account are the folders below the account's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from toolkit import documents
+from toolkit.errors import Finding, Invalid, NotFound, Refused, Severity, nearest
+from toolkit.model.base import Frozen
+from toolkit.model.names import StorageAccountName
+
+PROJECT_FILE = "toolkit.yaml"
+DATABASE = "organization.sqlite"
+SCHEMA = "schemas/project.schema.json"
+"""Where editors find the schema; `toolkit init` writes it there."""
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+
+TEMPLATE = """\
+# The environments of this project, and the folders that stand in for their storage accounts.
+# Paths are relative to this file. `toolkit env create NAME` adds an environment here; the first one becomes the
+# default_environment, which commands mean when they are given no --env.
+
+environments: {}
+  # dev:
+  #   kind: embedded                # a Dataverse organization on this machine
+  #   folder: environments/dev      # holds organization.sqlite and record.json
+
+# Where the file systems of a storage account lie; lakes/<account> when it is not named here.
+accounts: {}
+  # contososalesdev:
+  #   folder: lakes/contososalesdev
+"""
+
+
+class EmbeddedEntry(Frozen):
+    """An environment on this machine: its folder holds the organization and the environment's record."""
+
+    kind: Literal["embedded"] = "embedded"
+    folder: Annotated[str, Field(min_length=1)]
+
+
+class AccountEntry(Frozen):
+    """A storage account that is a folder on this machine."""
+
+    folder: Annotated[str, Field(min_length=1)]
+
+
+class ProjectFile(Frozen):
+    """The content of ``toolkit.yaml``."""
+
+    default_environment: EnvironmentName | None = None
+    """The environment that a command means when it names none."""
+    environments: Mapping[EnvironmentName, EmbeddedEntry] = {}
+    accounts: Mapping[StorageAccountName, AccountEntry] = {}
+    """Where the file systems of a storage account lie; ``lakes/<account>`` when it is not named here."""
+
+
+def find(start: Path) -> Path:
+    """Return the toolkit.yaml at ``start`` (a file or a folder), or in the nearest folder above it that has one."""
+    if start.is_file():
+        return start
+    folder = start.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / PROJECT_FILE).is_file():
+            return candidate / PROJECT_FILE
+    raise NotFound(
+        "PRJ001",
+        f"there is no {PROJECT_FILE} here, nor in a folder above",
+        where=str(folder),
+        fix="run `toolkit init` in the folder that shall hold your environments, or give --project PATH",
+    )
+
+
+def create(folder: Path) -> Path:
+    """Write a toolkit.yaml with comments into ``folder``. An existing one is left as it is (Refused, PRJ002)."""
+    path = folder / PROJECT_FILE
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(f"# yaml-language-server: $schema={SCHEMA}\n{TEMPLATE}")
+    except FileExistsError as error:
+        raise Refused(
+            "PRJ002", f"{path} is there already", where=str(path), fix="edit it, or choose another folder"
+        ) from error
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A read toolkit.yaml, and the way from its names to live objects."""
+
+    path: Path
+    file: ProjectFile
+
+    @classmethod
+    def load(cls, path: Path) -> Project:
+        """Read a toolkit.yaml. Raises Invalid with every finding."""
+        document = documents.load(path)
+        file = documents.as_model(document, ProjectFile)
+        default = file.default_environment
+        if default is not None and default not in file.environments:
+            what = f"default_environment names {default!r}, which is not among the environments"
+            fix = nearest(default, file.environments)
+            raise Invalid([Finding("PRJ003", Severity.ERROR, what, document.place("default_environment"), fix=fix)])
+        return cls(path, file)
+
+    @property
+    def root(self) -> Path:
+        """The folder that paths in the file are relative to."""
+        return self.path.resolve().parent
+
+    def entry(self, name: str | None) -> tuple[str, EmbeddedEntry]:
+        """Return the name and the entry of an environment; None stands for the default one."""
+        if (chosen := name or self.file.default_environment) is None:
+            known = ", ".join(self.file.environments)
+            raise NotFound(
+                "PRJ004",
+                "no environment was named, and there is no default one",
+                where=str(self.path),
+                fix=f"add --env NAME ({known})" if known else "create one: toolkit env create dev",
+            )
+        if (entry := self.file.environments.get(chosen)) is None:
+            raise NotFound(
+                "PRJ005",
+                f"there is no environment {chosen!r}",
+                where=str(self.path),
+                fix=nearest(chosen, self.file.environments) or f"create it: toolkit env create {chosen}",
+            )
+        return chosen, entry
+
+    def folder(self, name: str | None) -> Path:
+        """Return the folder of an environment."""
+        return self.root / self.entry(name)[1].folder
+
+    def account_folder(self, account: str) -> Path:
+        """Return the folder that stands in for a storage account."""
+        entry = self.file.accounts.get(account)
+        return self.root / (entry.folder if entry else f"lakes/{account}")
+
+    def with_environment(self, name: str, entry: EmbeddedEntry, accounts: Mapping[str, str]) -> Project:
+        """Add an environment and the folders of storage accounts to the file; its comments stay.
+
+        The first environment becomes the default one. Refused (PRJ006) when the name is taken.
+        """
+        if name in self.file.environments:
+            raise Refused("PRJ006", f"there is an environment {name!r} already", where=str(self.path))
+        file = ProjectFile(
+            default_environment=self.file.default_environment or name,
+            environments={**self.file.environments, name: entry},
+            accounts={**self.file.accounts, **{account: AccountEntry(folder=at) for account, at in accounts.items()}},
+        )
+        text = documents.render(file.model_dump(mode="json"), schema=SCHEMA, template=documents.read(self.path))
+        _replace(self.path, text)
+        return Project(self.path, file)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
