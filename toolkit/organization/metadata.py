@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pydantic import TypeAdapter
+
+from toolkit.errors import NotFound, Refused, nearest
+from toolkit.model.columns import arrow_schema
+from toolkit.model.entity import Entity, Option
+from toolkit.organization.database import Connection, Database
 
 DDL = """
 CREATE TABLE entity (
     name TEXT PRIMARY KEY,
     definition TEXT NOT NULL,
     schema_version INTEGER NOT NULL,
-    purged_version INTEGER NOT NULL DEFAULT 0
+    purged_version INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE global_choice (
     name TEXT PRIMARY KEY,
@@ -22,5 +32,133 @@ CREATE TABLE tombstone (
     PRIMARY KEY (entity, version)
 ) STRICT, WITHOUT ROWID;
 """
-"""``schema_version`` grows with each change of an entity's attributes and ends the cursors made before it;
-``purged_version`` is the highest version of a tombstone that was purged."""
+
+Choices = Mapping[str, tuple[Option, ...]]
+"""Options of global choices, by name."""
+
+_OPTIONS = TypeAdapter(tuple[Option, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entity as the file holds it.
+
+    ``schema_version`` grows with each change of the attributes; ``purged_version`` is the highest version of a
+    tombstone that was purged from the change log.
+    """
+
+    definition: Entity
+    schema_version: int
+    purged_version: int
+
+
+def table(entity: str) -> str:
+    """Return the quoted name of the table that holds an entity's rows."""
+    return f'"rows_{entity}"'
+
+
+def entities(connection: Connection) -> dict[str, Entity]:
+    """Return all definitions by logical name."""
+    rows = connection.execute("SELECT definition FROM entity ORDER BY name")
+    found = (Entity.model_validate_json(row["definition"]) for row in rows)
+    return {entity.name: entity for entity in found}
+
+
+def names(connection: Connection) -> list[str]:
+    """Return the logical names of all entities, sorted."""
+    return [row["name"] for row in connection.execute("SELECT name FROM entity ORDER BY name")]
+
+
+def stored(connection: Connection, name: str) -> Stored | None:
+    """Return an entity as the file holds it, or None."""
+    row = connection.one("SELECT definition, schema_version, purged_version FROM entity WHERE name = ?", [name])
+    if row is None:
+        return None
+    return Stored(Entity.model_validate_json(row["definition"]), row["schema_version"], row["purged_version"])
+
+
+def definition(connection: Connection, name: str) -> Entity:
+    """Return an entity's definition. Raises NotFound (ORG008)."""
+    found = stored(connection, name)
+    if found is None:
+        raise NotFound("ORG008", f"there is no entity {name}", where=name, fix=nearest(name, names(connection)))
+    return found.definition
+
+
+def choices(connection: Connection) -> dict[str, tuple[Option, ...]]:
+    """Return the global choices by name."""
+    rows = connection.execute("SELECT name, options FROM global_choice ORDER BY name")
+    return {row["name"]: _OPTIONS.validate_json(row["options"]) for row in rows}
+
+
+def put_choices(connection: Connection, new: Choices) -> None:
+    """Create or replace global choices."""
+    for name, options in new.items():
+        connection.execute(
+            "INSERT INTO global_choice VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET options = excluded.options",
+            [name, _OPTIONS.dump_json(options).decode()],
+        )
+
+
+def put(connection: Connection, entity: Entity) -> None:
+    """Create an entity with its table, or give it further attributes. Nothing happens when it is the same."""
+    old = stored(connection, entity.name)
+    if old is None:
+        _create(connection, entity)
+    elif old.definition != entity:
+        _extend(connection, old, entity)
+
+
+def track(database: Database, entity: str) -> None:
+    """Enable change tracking, for good. Raises NotFound (ORG008), or Refused (ORG009) where it cannot be enabled."""
+    with database.write() as connection:
+        found = definition(connection, entity)
+        if not found.can_track:
+            raise Refused(
+                "ORG009",
+                f"change tracking cannot be enabled for {entity}",
+                where=entity,
+                why="Dataverse does not offer it for this entity",
+                fix="leave the entity out of the link",
+            )
+        _save(connection, found.model_copy(update={"change_tracking": True}))
+
+
+def storage_type(column: pa.DataType) -> str:
+    """Return the SQLite type of a column: times and booleans are integers, decimals exact text."""
+    if pa.types.is_string(column) or pa.types.is_decimal(column):
+        return "TEXT"
+    return "REAL" if pa.types.is_floating(column) else "INTEGER"
+
+
+def _create(connection: Connection, entity: Entity) -> None:
+    connection.execute(
+        "INSERT INTO entity VALUES (?, ?, 1, 0)",
+        [entity.name, entity.model_dump_json(exclude_defaults=True)],
+    )
+    key = entity.primary_id
+    columns = ", ".join(_column(field) + (" UNIQUE" if field.name == key else "") for field in arrow_schema(entity))
+    # A row keeps its number for life, so that a full read in the order of numbers misses none.
+    connection.execute(f"CREATE TABLE {table(entity.name)} (row_number_ INTEGER PRIMARY KEY, {columns}) STRICT")
+    connection.execute(f'CREATE INDEX "version_{entity.name}" ON {table(entity.name)} (versionnumber)')
+
+
+def _extend(connection: Connection, old: Stored, entity: Entity) -> None:
+    known = arrow_schema(old.definition).names
+    for field in arrow_schema(entity):
+        if field.name not in known:
+            connection.execute(f"ALTER TABLE {table(entity.name)} ADD COLUMN {_column(field)}")
+    _save(connection, entity)
+    if old.definition.attributes != entity.attributes:
+        connection.execute("UPDATE entity SET schema_version = schema_version + 1 WHERE name = ?", [entity.name])
+
+
+def _column(field: pa.Field[pa.DataType]) -> str:
+    return f'"{field.name}" {storage_type(field.type)}{"" if field.nullable else " NOT NULL"}'
+
+
+def _save(connection: Connection, entity: Entity) -> None:
+    connection.execute(
+        "UPDATE entity SET definition = ? WHERE name = ?",
+        [entity.model_dump_json(exclude_defaults=True), entity.name],
+    )
