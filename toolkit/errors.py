@@ -25,6 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,23 @@ class NotFound(ToolkitError):
 
 
 class Refused(ToolkitError):
-    """Forbidden by a rule of Dataverse or of this toolkit."""
+    """Forbidden by a rule of Dataverse or of this toolkit; ``of`` makes one that carries several findings."""
+
+    _findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def of(cls, findings: Iterable[Finding]) -> Self:
+        """Return a refusal that carries every finding, in the words of the first error among them."""
+        every = tuple(findings)
+        first = next((f for f in every if f.severity is Severity.ERROR), every[0])
+        refused = cls(first.code, first.what, where=first.where, why=first.why, fix=first.fix)
+        refused._findings = every
+        return refused
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Everything that forbids it."""
+        return self._findings or super().findings
 
 
 class Unsafe(Refused):

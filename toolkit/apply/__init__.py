@@ -1,0 +1,105 @@
+"""Do a plan, change by change: the only writer of environments, link documents and the environment's record.
+
+Order, and why a stop anywhere between two steps is mended by planning and applying again:
+
+    1  lock the environment, read the world again, refuse a stale plan
+    2  change the environment: an import is one atomic job, so a refusal by Dataverse leaves all as it was
+    3  name the lakes in the record: an address without a link document is skipped by every reader
+    4  mark new file systems as ours, then write link documents, each conditional and one generation higher
+    5  record what was applied
+    6  unlock, and let the engine do the data: it retires what is no longer linked and syncs what is new
+
+Whoever finds step 2 done plans nothing for it, and so on; the engine's own work is recoverable by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from toolkit.apply.documents import Author, Documents
+from toolkit.apply.environment import change_environment
+from toolkit.apply.handover import hand_over
+from toolkit.apply.world import Marker, read_world
+from toolkit.engine import EntityProgress, SyncReport
+from toolkit.environment.protocol import Progress
+from toolkit.errors import Conflict, Place
+from toolkit.lake.protocol import Holder
+from toolkit.plan.plan import Plan
+from toolkit.plan.rules import later_findings, refuse
+from toolkit.plan.world import World, fingerprint
+from toolkit.site import Site
+
+__all__ = ["Marker", "Report", "Step", "apply", "read_world"]
+
+ENVIRONMENT_LOCK = "environment"
+
+Step = Progress | EntityProgress
+"""How far an apply is: a step of the import job, or of the engine's pass over an entity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an apply did: its plan; by config name, what the engine did, and which running engine goes on with it."""
+
+    plan: Plan
+    synced: Mapping[str, SyncReport] = field(default_factory=dict)
+    running: Mapping[str, str] = field(default_factory=dict)
+
+
+def ignore(_: Step) -> None:
+    """Drop progress."""
+
+
+def apply(
+    plan: Plan,
+    site: Site,
+    archive: bytes | None = None,
+    *,
+    clock: Callable[[], datetime],
+    holder: Holder,
+    commit: str | None = None,
+    wait: float | None = None,
+    sync: bool = True,
+    progress: Callable[[Step], None] = ignore,
+) -> Report:
+    """Do a plan; ``archive`` is the solution zip that it imports, ``holder`` who does it, for the lock and the history.
+
+    With ``sync`` the engine then syncs what is new, and what an earlier apply left pending, for ``wait`` seconds at
+    most (None: to the end). An empty plan writes nothing but such pending data.
+
+    Raises Locked when somebody else changes the environment, Conflict (APL001) for a stale plan, what the environment
+    refuses (nothing was changed then), Partial (APL004) when ``wait`` was over first: apply again to go on.
+    """
+    refuse(later_findings(plan.changes))
+    until = None if wait is None else clock() + timedelta(seconds=wait)
+    if not plan.empty:
+        fence = site.state.lock(ENVIRONMENT_LOCK, holder)
+        try:
+            _change(plan, site, archive, Author(holder.name, clock(), commit), progress)
+        finally:
+            fence.release()
+    if not sync:
+        return Report(plan)
+    done = hand_over(plan, site, clock=clock, holder=holder, until=until, progress=progress)
+    return Report(plan, done.synced, done.running)
+
+
+def _change(plan: Plan, site: Site, archive: bytes | None, author: Author, progress: Callable[[Step], None]) -> None:
+    world = read_world(site, plan.configs, count=False)
+    _still(plan, world)
+    for change in plan.changes:
+        change_environment(change, site.environment, archive, progress)
+    Documents(plan, site, world, author).write()
+
+
+def _still(plan: Plan, world: World) -> None:
+    if fingerprint(world, plan.configs) != plan.fingerprint:
+        raise Conflict(
+            "APL001",
+            f"the plan is stale: {world.environment} has changed since it was made",
+            where=Place(world.environment),
+            why="solutions, configs, links, or linked entities and accounts are no longer what the plan assumes",
+            fix="plan again",
+        )

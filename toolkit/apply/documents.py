@@ -1,0 +1,209 @@
+"""The documents that say what is linked where: link documents, marks of file systems, the environment's record.
+
+Every write is conditional on what was read, so that a second writer is noticed whether or not the lock held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from toolkit.apply.world import MARKER_PATH, Marker
+from toolkit.errors import Conflict, Place
+from toolkit.lake.protocol import ABSENT, Lake
+from toolkit.model.link import Applied, Dropped, EnvironmentRecord, LakeAddress, Link
+from toolkit.plan.changes import (
+    AddEntity,
+    AnyChange,
+    ChangeMode,
+    ChangeOwner,
+    ChangeSetting,
+    ChangeStrategy,
+    ConfigChange,
+    CreateLink,
+    LinkChange,
+    MoveLake,
+    RemoveEntity,
+    RemoveLink,
+    changed,
+)
+from toolkit.plan.plan import Plan
+from toolkit.plan.world import World
+from toolkit.site import LINK_PATH, RECORD_PATH, Site, read_link
+
+LINK_CHANGES = (
+    CreateLink,
+    RemoveLink,
+    ChangeOwner,
+    AddEntity,
+    RemoveEntity,
+    ChangeSetting,
+    ChangeStrategy,
+    ChangeMode,
+    MoveLake,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who changes the documents, and when: a name for people, an instant in UTC, a git commit when there is one."""
+
+    name: str
+    at: datetime
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The documents of one site, as one plan changes them."""
+
+    plan: Plan
+    site: Site
+    world: World
+    author: Author
+
+    def write(self) -> None:
+        """Write what the plan changes: lakes into the record, then marks and links, then what was applied."""
+        addresses = self._addresses()
+        self._write_record(addresses, ())
+        for config, address in addresses.items():
+            if steps := [change for change in self._link_changes() if config_of(change) == config]:
+                self._write_link(address, steps)
+        self._write_record(addresses, self._applied())
+
+    def _addresses(self) -> dict[str, LakeAddress]:
+        """Return the lakes that the plan is about, by config id: those of its changes, and those of its configs."""
+        links = {link.config.id: link for link in self.world.links if link.active}
+        wanted = [*(config_of(change) for change in self.plan.changes), *(config.id for config in self.plan.configs)]
+        found = {
+            config: LakeAddress(config=config, account=link.account, file_system=link.file_system)
+            for config in wanted
+            if config is not None and (link := links.get(config)) is not None
+        }
+        created = {change.config.id: change.address for change in self.plan.changes if isinstance(change, CreateLink)}
+        return {**found, **created}
+
+    def _link_changes(self) -> Iterator[LinkChange]:
+        return (change for change in self.plan.changes if isinstance(change, LINK_CHANGES))
+
+    def _applied(self) -> tuple[Applied, ...]:
+        if self.plan.brought is None:
+            return ()
+        brought, author = self.plan.brought.model_dump(), self.author
+        return (Applied(**brought, at=author.at, by=author.name, commit=author.commit),)
+
+    def _write_record(self, addresses: dict[str, LakeAddress], applied: tuple[Applied, ...]) -> None:
+        record, etag = self.site.record()
+        organization = self.world.inventory.organization.id
+        before = record or EnvironmentRecord(environment=self.site.name, organization=organization)
+        new = tuple(address for address in addresses.values() if address not in before.lakes)
+        after = before.model_copy(update={"lakes": (*new, *before.lakes), "applied": (*before.applied, *applied)})
+        if after != before:
+            self.site.state.put(RECORD_PATH, _json(after), etag)
+
+    def _write_link(self, address: LakeAddress, steps: Iterable[LinkChange]) -> None:
+        lake = self.site.lake_at(address)
+        linked = read_link(lake)
+        before, etag = (None, ABSENT) if linked is None else (linked.link, linked.etag)
+        after = before
+        for change in steps:
+            after = self._after(after, change)
+        if after is not None and after != before:
+            self._mark(lake)
+            update = {"generation": after.generation + (before is not None), "changed": self.author.at}
+            history = (*after.history, *self._applied())
+            lake.put(LINK_PATH, _json(after.model_copy(update={**update, "history": history})), etag)
+
+    def _after(self, link: Link | None, change: LinkChange) -> Link:
+        if isinstance(change, CreateLink):
+            return self._created(link, change)
+        if link is None:
+            raise Conflict(
+                "APL003",
+                f"the link document of {change.name} is gone",
+                where=Place(self.site.name, key=change.name),
+                why="it was deleted while the plan was applied",
+                fix="plan again",
+            )
+        return link_after(link, change)
+
+    def _created(self, link: Link | None, change: CreateLink) -> Link:
+        """Return a new link, or one that goes on in the file system where an earlier link of ours ended."""
+        return Link(
+            generation=1 if link is None else link.generation,
+            environment=self.site.name,
+            organization=self.world.inventory.organization.id,
+            config=change.config,
+            account=change.address.account,
+            file_system=change.address.file_system,
+            solution=change.solution,
+            created=self.author.at,
+            changed=self.author.at,
+            history=() if link is None else link.history,
+        )
+
+    def _mark(self, lake: Lake) -> None:
+        """Mark a file system as ours, before anything else is written there."""
+        if lake.stat(MARKER_PATH) is None:
+            organization = self.world.inventory.organization.id
+            marker = Marker(organization=organization, environment=self.site.name, created=self.author.at)
+            lake.put(MARKER_PATH, _json(marker), ABSENT)
+
+
+def config_of(change: AnyChange) -> str | None:
+    """Return the id of the config whose link a change is about, or None."""
+    match change:
+        case CreateLink(config=config):
+            return config.id
+        case RemoveLink() | ChangeOwner() | AddEntity() | RemoveEntity() | ChangeSetting():
+            return change.config
+        case ChangeStrategy() | ChangeMode() | MoveLake():
+            return change.config
+        case _:
+            return None
+
+
+def _json(document: EnvironmentRecord | Link | Marker) -> bytes:
+    return document.model_dump_json(indent=2).encode() + b"\n"
+
+
+def link_after(link: Link, change: RemoveLink | ChangeOwner | ConfigChange) -> Link:
+    """Return a link after a change, but for generation and history, which are those of the whole plan."""
+    match change:
+        case RemoveLink(keep=keep):
+            dropped = tuple(Dropped(entity=entity.name, keep=keep) for entity in link.config.entities)
+            return link.model_copy(update={"active": False, "dropped": dropped})
+        case ChangeOwner(after=solution):
+            return link.model_copy(update={"solution": solution})
+        case _:
+            return _reconfigured(link, change)
+
+
+def _reconfigured(link: Link, change: ConfigChange) -> Link:
+    update: dict[str, object] = {"config": changed(link.config, change)}
+    match change:
+        case RemoveEntity(entity=name, keep=keep):
+            update["dropped"] = (*_without(link.dropped, name), Dropped(entity=name, keep=keep))
+        case AddEntity(entity=entity):
+            update["dropped"] = _without(link.dropped, entity.name)
+        case MoveLake(after=address):
+            update |= {"account": address.account, "file_system": address.file_system}
+        case ChangeSetting() | ChangeStrategy() | ChangeMode():
+            pass
+        case _:
+            assert_never(change)
+    return link.model_copy(update=update)
+
+
+def _without(dropped: Iterable[Dropped], name: str) -> tuple[Dropped, ...]:
+    return tuple(entry for entry in dropped if entry.entity != name)
+
+
+def forget_lake(site: Site, address: LakeAddress) -> None:
+    """Take the lake of an ended link off the record, once its data is retired."""
+    record, etag = site.record()
+    if record is not None and address in record.lakes:
+        kept = tuple(entry for entry in record.lakes if entry != address)
+        site.state.put(RECORD_PATH, _json(record.model_copy(update={"lakes": kept})), etag)

@@ -1,0 +1,91 @@
+"""Hand links to the engine: what is new is synced, what is no longer linked is retired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from toolkit import engine
+from toolkit.apply.documents import config_of, forget_lake
+from toolkit.engine import EntityProgress, SyncReport
+from toolkit.errors import Locked, Partial, Place
+from toolkit.lake.protocol import Holder
+from toolkit.model.link import EntityState, LakeAddress
+from toolkit.plan.changes import AddEntity, CreateLink, RemoveEntity, RemoveLink
+from toolkit.plan.plan import Plan
+from toolkit.site import Linked, Site
+
+
+@dataclass(slots=True)
+class Handover:
+    """What the engine did per config name; and, where a running engine holds the link, who that is."""
+
+    synced: dict[str, SyncReport] = field(default_factory=dict)
+    running: dict[str, str] = field(default_factory=dict)
+
+
+def hand_over(
+    plan: Plan,
+    site: Site,
+    *,
+    clock: Callable[[], datetime],
+    holder: Holder,
+    until: datetime | None,
+    progress: Callable[[EntityProgress], None],
+) -> Handover:
+    """Let the engine do the data that a plan is about, and what an earlier apply of the same left pending.
+
+    Raises Partial (APL004) when ``until`` is over before the end. A link that a running engine holds is left to it:
+    it finds the next generation of the link document at its next pass.
+    """
+    result = Handover()
+
+    def over() -> bool:
+        return until is not None and clock() >= until
+
+    for linked in pending(plan, site):
+        name = linked.link.config.name
+        try:
+            report = engine.sync(linked, site.source, clock=clock, holder=holder, progress=progress, stop=over)
+        except Locked as error:
+            result.running[name] = error.what
+            continue
+        result.synced[name] = report
+        if report.stopped:
+            raise _partial(site, name)
+        if not linked.link.active and not report.failed:
+            _forget(site, linked)
+    return result
+
+
+def pending(plan: Plan, site: Site) -> Iterator[Linked]:
+    """Yield the links that have data to do: those whose entities a plan changes, and those that are not complete."""
+    touched = {
+        config_of(change)
+        for change in plan.changes
+        if isinstance(change, CreateLink | AddEntity | RemoveEntity | RemoveLink)
+    }
+    about = touched | {config.id for config in plan.configs}
+    for linked in site.links():
+        config = linked.link.config.id
+        if config in touched or (config in about and not _complete(linked)):
+            yield linked
+
+
+def _complete(linked: Linked) -> bool:
+    return all(entity.state is EntityState.COMPLETED for entity in engine.status(linked).entities)
+
+
+def _partial(site: Site, config: str) -> Partial:
+    return Partial(
+        "APL004",
+        f"the time was over before {config} was synced; everything up to here is durable",
+        where=Place(site.name, key=config),
+        fix="run the same command again, or let toolkit run do the rest",
+    )
+
+
+def _forget(site: Site, linked: Linked) -> None:
+    link = linked.link
+    forget_lake(site, LakeAddress(config=link.config.id, account=link.account, file_system=link.file_system))

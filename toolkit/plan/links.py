@@ -1,0 +1,156 @@
+"""What leads from a live link to the config it should have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.model.config import ExportConfig, LinkedEntity
+from toolkit.model.link import LakeAddress, Link
+from toolkit.plan.changes import (
+    AddEntity,
+    ChangeMode,
+    ChangeSetting,
+    ChangeStrategy,
+    ConfigChange,
+    Consequence,
+    Effect,
+    MoveLake,
+    RemoveEntity,
+)
+from toolkit.plan.world import World, total
+
+SETTINGS = (
+    "interval_minutes",
+    "retry",
+    "write_delete_log",
+    "name",
+    "storage.subscription",
+    "storage.resource_group",
+    "storage.cloud",
+    "storage.workspace",
+    "storage.tenant",
+    "storage.endpoints",
+    "storage.file_system",
+    "destination",
+    "odi_enabled",
+    "is_default",
+    "customizable",
+    "state",
+    "status",
+    "extra",
+)
+"""What changes in place, in the order of a plan. Account, file system and entities have changes of their own."""
+
+ENTITY_SETTINGS = ("partition_strategy", "records_per_block", "extra")
+"""The same for an entity; its strategy is a setting only where the strategy in force stays."""
+
+
+def link_changes(link: Link, desired: ExportConfig, world: World) -> Iterator[ConfigChange]:
+    """Yield the changes that bring a link to ``desired``, in order: the lake, settings, entities out, changed, in."""
+    before = LakeAddress(config=link.config.id, account=link.account, file_system=link.file_system)
+    after = world.address(desired)
+    moved = before != after
+    if moved:
+        yield _move(link, desired, before, after, world)
+    yield from _settings(link.config, desired, moved=moved)
+    gone = [entity for entity in link.config.entities if desired.entity(entity.name) is None]
+    yield from (remove_entity(link.config, entity.name, world, keep=True) for entity in gone)
+    for entity in sorted(desired.entities, key=lambda entity: entity.name):
+        present = link.config.entity(entity.name)
+        if present is not None:
+            yield from _entity_changes(link.config, present, entity, world)
+    for entity in desired.entities:
+        if link.config.entity(entity.name) is None:
+            yield add_entity(link.config, entity, world)
+
+
+def add_entity(config: ExportConfig, entity: LinkedEntity, world: World) -> AddEntity:
+    """Return the change that adds an entity: an initial sync of it, while the others go on."""
+    return AddEntity(config=config.id, name=config.name, entity=entity, consequence=world.estimate(entity.name))
+
+
+def remove_entity(config: ExportConfig, entity: str, world: World, *, keep: bool) -> RemoveEntity:
+    """Return the change that takes an entity off: its data is kept aside, or deleted where that was named."""
+    effect = Effect.DATA_KEPT if keep else Effect.DATA_DELETED
+    consequence = world.estimate(entity, effect)
+    return RemoveEntity(config=config.id, name=config.name, entity=entity, keep=keep, consequence=consequence)
+
+
+def initial_sync(config: ExportConfig, world: World) -> Consequence:
+    """Return the initial sync of every entity of a config."""
+    return total((world.estimate(entity.name) for entity in config.entities), Effect.INITIAL_SYNC)
+
+
+def _move(link: Link, desired: ExportConfig, before: LakeAddress, after: LakeAddress, world: World) -> MoveLake:
+    # The history of an append-only entity cannot be read from the source again.
+    history = any(entity.append_only for entity in link.config.entities)
+    sync = initial_sync(desired, world)
+    return MoveLake(
+        config=link.config.id,
+        name=link.config.name,
+        before=before,
+        after=after,
+        written=desired.storage.file_system,
+        consequence=sync.model_copy(update={"effect": Effect.HISTORY_DELETED}) if history else sync,
+    )
+
+
+def _settings(before: ExportConfig, after: ExportConfig, *, moved: bool) -> Iterator[ChangeSetting]:
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    for setting in SETTINGS:
+        if moved and setting == "storage.file_system":
+            continue
+        was, becomes = _at(old, setting), _at(new, setting)
+        if was != becomes:
+            yield ChangeSetting(config=before.id, name=before.name, setting=setting, before=was, after=becomes)
+
+
+def _at(data: dict[str, object], path: str) -> object:
+    node: object = data
+    for key in path.split("."):
+        node = node[key] if isinstance(node, dict) else None
+    return node
+
+
+def _entity_changes(
+    config: ExportConfig, before: LinkedEntity, after: LinkedEntity, world: World
+) -> Iterator[ChangeMode | ChangeStrategy | ChangeSetting]:
+    if before.append_only != after.append_only:
+        yield _mode(config, after, world)
+    elif before.strategy != after.strategy:
+        yield ChangeStrategy(
+            config=config.id,
+            name=config.name,
+            entity=after.name,
+            before=before.strategy,
+            after=after.strategy,
+            written=after.partition_strategy,
+            consequence=world.estimate(after.name, Effect.REPARTITION),
+        )
+    yield from _entity_settings(config, before, after)
+
+
+def _mode(config: ExportConfig, after: LinkedEntity, world: World) -> ChangeMode:
+    return ChangeMode(
+        config=config.id,
+        name=config.name,
+        entity=after.name,
+        append_only=after.append_only,
+        written=after.partition_strategy,
+        consequence=world.estimate(after.name, Effect.REINITIALISE if after.append_only else Effect.HISTORY_DELETED),
+    )
+
+
+def _entity_settings(config: ExportConfig, before: LinkedEntity, after: LinkedEntity) -> Iterator[ChangeSetting]:
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    in_force = (before.append_only, before.strategy) == (after.append_only, after.strategy)
+    for setting in ENTITY_SETTINGS:
+        if old[setting] != new[setting] and (in_force or setting != "partition_strategy"):
+            yield ChangeSetting(
+                config=config.id,
+                name=config.name,
+                entity=after.name,
+                setting=setting,
+                before=old[setting],
+                after=new[setting],
+            )

@@ -1,0 +1,374 @@
+"""The plan: the ordered changes that bring an environment to a bundle, and what they assume.
+
+Every function here is pure. A plan that is returned can be applied; what is refused is raised, with all findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from toolkit.errors import Finding, NotFound, Place, Refused, Severity, nearest
+from toolkit.model.base import Frozen
+from toolkit.model.bundle import Bundle
+from toolkit.model.config import ExportConfig, LinkedEntity
+from toolkit.model.environment import InstalledSolution
+from toolkit.model.link import LakeAddress, Link
+from toolkit.model.names import UniqueName
+from toolkit.model.solution import CORE_SOLUTION
+from toolkit.model.version import Version
+from toolkit.plan.changes import (
+    AnyChange,
+    Change,
+    ChangeOwner,
+    CreateLink,
+    DeleteConfig,
+    Effect,
+    LinkChange,
+    RecordSolution,
+    RegisterSolution,
+    RemoveLink,
+    RemoveSolution,
+    TrackEntity,
+    WriteConfig,
+)
+from toolkit.plan.links import add_entity, initial_sync, link_changes, remove_entity
+from toolkit.plan.prerequisites import Profile, entity_findings, prerequisites
+from toolkit.plan.rules import (
+    import_findings,
+    is_managed,
+    lake_findings,
+    later_findings,
+    refuse,
+    rows_equal,
+)
+from toolkit.plan.world import World, effective_digest, fingerprint, total
+
+PLAN_FORMAT = 1
+"""The format of saved plans."""
+
+
+class Brought(Frozen):
+    """The bundle that a plan brings: what the record keeps of it. Both are digests; ``effective`` is after overlay."""
+
+    solution: UniqueName
+    version: Version
+    managed: bool
+    bundle: str
+    effective: str
+
+
+class Plan(Frozen):
+    """Ordered changes of one environment, with the fingerprint of what they assume.
+
+    ``configs`` are the effective configs that the plan is about; ``findings`` are warnings and notes.
+    """
+
+    format: int = PLAN_FORMAT
+    environment: str
+    fingerprint: str
+    brought: Brought | None = None
+    configs: tuple[ExportConfig, ...] = ()
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.changes
+
+
+def plan_import(
+    bundle: Bundle,
+    configs: Sequence[ExportConfig],
+    world: World,
+    *,
+    profile: Profile = Profile.ENGINE,
+    where: str = "",
+) -> Plan:
+    """Plan the import of ``bundle`` with ``configs``, its configs after overlay; ``where`` names it in findings.
+
+    Raises Refused with every finding. An equal bundle with an equal overlay gives an empty plan.
+    """
+    links = tuple(_links(bundle, configs, world))
+    findings = refuse(
+        (*import_findings(bundle, configs, world, profile, where), *later_findings(links, where)),
+    )
+    brought = Brought(
+        solution=bundle.solution.unique_name,
+        version=bundle.solution.version,
+        managed=is_managed(bundle.solution.package),
+        bundle=bundle.digest,
+        effective=effective_digest(configs),
+    )
+    changes: tuple[AnyChange, ...] = (*_register(bundle, world), *links)
+    changes = changes or tuple(_record(brought, world))
+    return _plan(world, configs, changes, findings, brought)
+
+
+def _plan(
+    world: World,
+    configs: Sequence[ExportConfig],
+    changes: Sequence[AnyChange],
+    findings: Sequence[Finding] = (),
+    brought: Brought | None = None,
+) -> Plan:
+    return Plan(
+        environment=world.environment,
+        fingerprint=fingerprint(world, configs),
+        brought=brought,
+        configs=tuple(configs),
+        changes=tuple(changes),
+        findings=tuple(findings),
+    )
+
+
+def _register(bundle: Bundle, world: World) -> Iterator[RegisterSolution]:
+    solution = bundle.solution
+    installed = world.inventory.solutions.get(solution.unique_name)
+    if installed is not None and installed.version == solution.version and rows_equal(bundle, world.inventory):
+        return
+    yield RegisterSolution(
+        solution=solution.unique_name,
+        managed=is_managed(solution.package),
+        installed=None if installed is None else installed.version,
+        version=solution.version,
+    )
+
+
+def _links(bundle: Bundle, configs: Sequence[ExportConfig], world: World) -> Iterator[LinkChange]:
+    for config in configs:
+        link = world.link(config.id)
+        if link is None:
+            yield create_link(config, world, bundle.solution.unique_name)
+        else:
+            yield from _own(link, bundle.solution.unique_name)
+            yield from link_changes(link, config, world)
+
+
+def create_link(config: ExportConfig, world: World, solution: str | None) -> CreateLink:
+    """Return the change that links a config: an initial sync of all of its entities."""
+    return CreateLink(
+        config=config, address=world.address(config), solution=solution, consequence=initial_sync(config, world)
+    )
+
+
+def _own(link: Link, solution: str) -> Iterator[ChangeOwner]:
+    if link.solution is None:
+        yield ChangeOwner(config=link.config.id, name=link.config.name, before=None, after=solution)
+
+
+def _record(brought: Brought, world: World) -> Iterator[RecordSolution]:
+    applied = world.record.last_applied(brought.solution) if world.record else None
+    known = None if applied is None else (applied.version, applied.bundle, applied.effective)
+    if known != (brought.version, brought.bundle, brought.effective):
+        yield RecordSolution(solution=brought.solution, version=brought.version)
+
+
+def plan_uninstall(solution: str, world: World, *, prune: bool = False, delete_data: bool = False) -> Plan:
+    """Plan to uninstall a solution.
+
+    A managed one takes its configs and links along. An unmanaged one leaves them as orphans, unless ``prune``. The
+    data of a removed link is kept, unless ``delete_data``. Raises NotFound, or Refused while others depend on it.
+    """
+    installed = world.inventory.solutions.get(solution)
+    if installed is None:
+        raise NotFound(
+            "PLN050",
+            f"the solution {solution!r} is not installed",
+            where=Place(world.environment),
+            fix=nearest(solution, world.inventory.solutions),
+        )
+    refuse(_dependents(installed, world))
+    managed = is_managed(installed.package)
+    links = [link for link in world.links if link.active and link.solution == solution]
+    remove = RemoveSolution(solution=solution, managed=managed, version=installed.version)
+    rows = _prune(installed, world) if prune and not managed else ()
+    return _plan(
+        world,
+        (),
+        (
+            remove,
+            *rows,
+            *(remove_link(link, world, keep=not delete_data) if managed or prune else _orphan(link) for link in links),
+        ),
+    )
+
+
+def _dependents(installed: InstalledSolution, world: World) -> Iterator[Finding]:
+    name = installed.unique_name
+    for other in world.inventory.solutions.values():
+        if name in other.requires:
+            yield Finding(
+                "PLN051",
+                Severity.ERROR,
+                f"{other.unique_name} depends on {name}",
+                Place(world.environment),
+                "a solution stays while another one is built on it",
+                f"toolkit uninstall {other.unique_name} first",
+            )
+    if name == CORE_SOLUTION and world.inventory.configs:
+        configs = sorted(row.config.name for row in world.inventory.configs.values())
+        yield Finding(
+            "PLN052",
+            Severity.ERROR,
+            f"{name} holds the table of the export configs {', '.join(configs)}",
+            Place(world.environment),
+            "without it they would be lost",
+            "uninstall their solutions, or toolkit lake unlink, first",
+        )
+
+
+def _prune(installed: InstalledSolution, world: World) -> Iterator[DeleteConfig]:
+    for key in installed.configs:
+        if (row := world.inventory.configs.get(key)) is not None:
+            yield DeleteConfig(config=key, name=row.config.name)
+
+
+def _orphan(link: Link) -> ChangeOwner:
+    return ChangeOwner(config=link.config.id, name=link.config.name, before=link.solution, after=None)
+
+
+def remove_link(link: Link, world: World, *, keep: bool) -> RemoveLink:
+    """Return the change that ends a link; its data is kept aside, or deleted where that was named."""
+    effect = Effect.DATA_KEPT if keep else Effect.DATA_DELETED
+    return RemoveLink(
+        config=link.config.id,
+        name=link.config.name,
+        address=LakeAddress(config=link.config.id, account=link.account, file_system=link.file_system),
+        keep=keep,
+        consequence=total((world.estimate(entity.name, effect) for entity in link.config.entities), effect),
+    )
+
+
+def plan_link(config: ExportConfig, world: World, *, profile: Profile = Profile.ENGINE) -> Plan:
+    """Plan to link an environment to a lake by hand: the config row, and the link. Raises Refused."""
+    linked = world.link(config.id)
+    findings = refuse(
+        (
+            *((_already_linked(linked, world),) if linked is not None else ()),
+            *prerequisites(config, world.inventory, profile),
+            *lake_findings(config, (), world),
+        )
+    )
+    return _plan(world, (config,), (*_row(config, world), create_link(config, world, None)), findings)
+
+
+def _already_linked(link: Link, world: World) -> Finding:
+    return Finding(
+        "PLN054",
+        Severity.ERROR,
+        f"the export config {link.config.name!r} is linked already",
+        Place(world.environment),
+        f"it exports to {link.account}/{link.file_system}",
+        "toolkit entity add changes what a link exports",
+    )
+
+
+def _row(config: ExportConfig, world: World) -> Iterator[WriteConfig]:
+    row = world.inventory.configs.get(config.id)
+    if row is None or row.config != config:
+        yield WriteConfig(config=config, replaces=row is not None)
+
+
+def plan_entities(
+    config: str,
+    world: World,
+    *,
+    add: Sequence[LinkedEntity] = (),
+    remove: Sequence[str] = (),
+    delete_data: bool = False,
+) -> Plan:
+    """Plan to add entities to a live link and to take some off, by hand. ``config`` is the config's id or name.
+
+    The config row and the link change alike; what an overlay changed on the link stays. Raises NotFound for a config
+    that is not linked, Refused with every finding otherwise.
+    """
+    link = live_link(config, world)
+    findings = refuse(
+        (
+            *_managed(link, world),
+            *_entities_in(link, add, world),
+            *_entities_out(link, remove, world),
+        )
+    )
+    row = world.inventory.configs.get(link.config.id)
+    base = link.config if row is None else row.config
+    gone, new = set(remove), {entity.name for entity in add}
+    kept = tuple(entity for entity in base.entities if entity.name not in gone | new)
+    after = base.model_copy(update={"entities": (*kept, *add)})
+    changes: tuple[AnyChange, ...] = (
+        *_row(after, world),
+        *(remove_entity(link.config, name, world, keep=not delete_data) for name in remove),
+        *(add_entity(link.config, entity, world) for entity in add),
+    )
+    return _plan(world, (link.config,), changes, findings)
+
+
+def live_link(config: str, world: World) -> Link:
+    """Return the live link of a config by its id or its name. Raises NotFound."""
+    live = [link for link in world.links if link.active]
+    for link in live:
+        if config in {link.config.id, link.config.name}:
+            return link
+    raise NotFound(
+        "PLN053",
+        f"no live link of an export config {config!r}",
+        where=Place(world.environment),
+        fix=nearest(config, (link.config.name for link in live)) or "toolkit lake link makes one",
+    )
+
+
+def _managed(link: Link, world: World) -> Iterator[Finding]:
+    row = world.inventory.configs.get(link.config.id)
+    if row is not None and row.managed:
+        owner = link.solution or "its solution"
+        yield Finding(
+            "PLN055",
+            Severity.ERROR,
+            f"the export config {link.config.name!r} is managed by {owner}",
+            Place(world.environment),
+            "a managed component is changed by its solution only",
+            f"change it where {owner} is developed and import the next version",
+        )
+
+
+def _entities_in(link: Link, add: Sequence[LinkedEntity], world: World) -> Iterator[Finding]:
+    for entity in add:
+        place = Place(world.environment, key=f"{link.config.name}.entities.{entity.name}")
+        if link.config.entity(entity.name) is not None:
+            yield Finding("PLN056", Severity.ERROR, f"the entity {entity.name!r} is linked already", place)
+        else:
+            yield from entity_findings(entity, world.inventory, place)
+
+
+def _entities_out(link: Link, remove: Sequence[str], world: World) -> Iterator[Finding]:
+    known = [entity.name for entity in link.config.entities]
+    for name in remove:
+        if name not in known:
+            place = Place(world.environment, key=f"{link.config.name}.entities.{name}")
+            what = f"the entity {name!r} is not linked"
+            yield Finding("PLN057", Severity.ERROR, what, place, fix=nearest(name, known))
+
+
+def plan_unlink(config: str, world: World, *, delete_data: bool = False) -> Plan:
+    """Plan to end a live link by hand, and to delete its config row. ``config`` is the config's id or name."""
+    link = live_link(config, world)
+    refuse(_managed(link, world))
+    there = link.config.id in world.inventory.configs
+    rows = (DeleteConfig(config=link.config.id, name=link.config.name),) if there else ()
+    return _plan(world, (), (*rows, remove_link(link, world, keep=not delete_data)))
+
+
+def plan_track(entity: str, world: World) -> Plan:
+    """Plan to enable change tracking of an entity; empty where it is on. Raises NotFound, or Refused."""
+    known = world.inventory.entities
+    place = Place(world.environment, key=entity)
+    if entity not in known:
+        fix = nearest(entity, known)
+        raise NotFound("PLN010", f"the entity {entity!r} does not exist in the environment", where=place, fix=fix)
+    if known[entity].change_tracking:
+        return _plan(world, (), ())
+    if not known[entity].can_track:
+        why = "it is the table of an N:N relationship" if known[entity].intersect else "the platform does not allow it"
+        raise Refused("PLN012", f"change tracking cannot be enabled on the entity {entity!r}", where=place, why=why)
+    return _plan(world, (), (TrackEntity(entity=entity),))

@@ -1,0 +1,218 @@
+"""The prerequisites of an export, as the reference documentation states them (docs/formats.md, section 3).
+
+Under the profile ``hosted`` each is an error, as for Microsoft's own exporter. Under ``engine``, where this toolkit's
+engine does the export, owner, administrator, region and tenant are warnings, and the data role is what is required.
+A fact that the environment does not know is a note, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from toolkit.errors import Finding, Place, Severity, nearest
+from toolkit.model.config import MAX_ENTITIES, NEVER_EXPORTABLE, ExportConfig, LinkedEntity
+from toolkit.model.environment import Inventory, StorageAccount
+
+READ_ACCESS = frozenset({"RAGRS", "RAGZRS"})
+DATA_ROLE = "Storage Blob Data Contributor"
+
+
+class Profile(StrEnum):
+    """Who performs the export: Microsoft's hosted service, or the engine of this toolkit."""
+
+    HOSTED = "hosted"
+    ENGINE = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A prerequisite of an account: whether it holds (None: not known), and the words for when it does not."""
+
+    code: str
+    holds: bool | None
+    severity: Severity
+    what: str
+    why: str
+    fix: str
+
+
+def prerequisites(config: ExportConfig, inventory: Inventory, profile: Profile, where: str = "") -> Iterator[Finding]:
+    """Yield what stands against exporting what ``config`` says, to where it says."""
+    yield from entity_prerequisites(config, inventory, where)
+    yield from account_prerequisites(config, inventory, profile, where)
+
+
+def entity_prerequisites(config: ExportConfig, inventory: Inventory, where: str = "") -> Iterator[Finding]:
+    """Yield what stands against exporting the entities of ``config``."""
+    if len(config.entities) > MAX_ENTITIES:
+        yield Finding(
+            "PLN014",
+            Severity.ERROR,
+            f"{config.name} links {len(config.entities):,} entities, and a link holds at most {MAX_ENTITIES:,}",
+            Place(where, key=f"{config.name}.entities"),
+            "the service exports at most 1,000 entities per link",
+            "split the entities over two export configs with lakes of their own",
+        )
+    for entity in config.entities:
+        yield from entity_findings(entity, inventory, Place(where, key=f"{config.name}.entities.{entity.name}"))
+
+
+def entity_findings(entity: LinkedEntity, inventory: Inventory, where: Place) -> Iterator[Finding]:
+    """Yield what stands against exporting one entity."""
+    if entity.name in NEVER_EXPORTABLE:
+        yield Finding(
+            "PLN013",
+            Severity.ERROR,
+            f"the entity {entity.name!r} can never be exported",
+            where,
+            "the service exports neither attachment nor stringmap nor calendar",
+            f"take {entity.name!r} out of the export config",
+        )
+    else:
+        yield from _tracking(entity.name, inventory, where)
+    if not entity.strategy.known:
+        yield Finding(
+            "PLN015",
+            Severity.ERROR,
+            f"{entity.name!r} has the partition strategy {entity.strategy}, which no link can use",
+            where,
+            "the file names of this strategy are not known, and readers would not find the partitions",
+            "use Year or Month",
+        )
+
+
+def _tracking(name: str, inventory: Inventory, where: Place) -> Iterator[Finding]:
+    entity = inventory.entities.get(name)
+    if entity is None:
+        yield Finding(
+            "PLN010",
+            Severity.ERROR,
+            f"the entity {name!r} does not exist in the environment",
+            where,
+            "an export config may name only entities that are there",
+            nearest(name, inventory.entities) or "install the solution that brings the entity first",
+        )
+    elif not entity.change_tracking and entity.can_track:
+        yield Finding(
+            "PLN011",
+            Severity.ERROR,
+            f"the entity {name!r} has no change tracking",
+            where,
+            "only entities with change tracking can be exported",
+            f"toolkit entity track {name} (it cannot be switched off again)",
+        )
+    elif not entity.change_tracking:
+        kind = "it is the table of an N:N relationship" if entity.intersect else "the platform does not allow it"
+        yield Finding(
+            "PLN012",
+            Severity.ERROR,
+            f"change tracking cannot be enabled on the entity {name!r}",
+            where,
+            kind,
+            f"take {name!r} out of the export config",
+        )
+
+
+def account_prerequisites(
+    config: ExportConfig, inventory: Inventory, profile: Profile, where: str = ""
+) -> Iterator[Finding]:
+    """Yield what stands against exporting to the storage account of ``config``."""
+    place = Place(where, key=f"{config.name}.storage.account")
+    name = config.storage.account
+    account = inventory.accounts.get(name)
+    if account is None:
+        yield Finding(
+            "PLN020",
+            Severity.ERROR,
+            f"the environment cannot see a storage account {name!r}",
+            place,
+            "an export needs an account in a subscription that the environment's user can read",
+            nearest(name, inventory.accounts) or f"create the account, or name another one in the overlay of {where}",
+        )
+        return
+    for rule in _rules(account, inventory, profile):
+        if rule.holds is None:
+            yield Finding(
+                rule.code, Severity.NOTE, f"not checked: {rule.what.format(name)}", place, "not known here", rule.fix
+            )
+        elif not rule.holds:
+            yield Finding(rule.code, rule.severity, rule.what.format(name), place, rule.why, rule.fix.format(name))
+
+
+def _rules(account: StorageAccount, inventory: Inventory, profile: Profile) -> Iterator[_Rule]:
+    yield from _required(account)
+    yield from _by_profile(account, inventory, Severity.ERROR if profile is Profile.HOSTED else Severity.WARNING)
+    if profile is Profile.ENGINE:
+        yield _Rule(
+            "PLN026",
+            DATA_ROLE in account.roles,
+            Severity.ERROR,
+            "the user lacks the role Storage Blob Data Contributor on the storage account {!r}",
+            "the engine writes the lake with it",
+            "assign the role Storage Blob Data Contributor on {!r}",
+        )
+    yield _Rule(
+        "PLN028",
+        None if account.replication is None else account.replication in READ_ACCESS,
+        Severity.WARNING,
+        "the storage account {!r} is not read-access geo-redundant",
+        "it is recommended, so that the lake can be read while its region is down",
+        "change the replication of {!r} to RA-GRS or RA-GZRS",
+    )
+
+
+def _required(account: StorageAccount) -> Iterator[_Rule]:
+    yield _Rule(
+        "PLN021",
+        None if account.kind is None else account.kind == "StorageV2",
+        Severity.ERROR,
+        "the storage account {!r} is not of kind StorageV2",
+        "Azure Data Lake Storage Gen2 is a capability of StorageV2 accounts",
+        "create a StorageV2 account, or upgrade {!r}",
+    )
+    yield _Rule(
+        "PLN022",
+        account.hierarchical_namespace,
+        Severity.ERROR,
+        "the storage account {!r} has no hierarchical namespace",
+        "a file appears whole by a rename, which a flat account cannot do at once",
+        "create an account with hierarchical namespace, or upgrade {!r}",
+    )
+
+
+def _by_profile(account: StorageAccount, inventory: Inventory, severity: Severity) -> Iterator[_Rule]:
+    organization = inventory.organization
+    yield _Rule(
+        "PLN023",
+        None if account.tenant is None else account.tenant == organization.tenant,
+        severity,
+        "the storage account {!r} is in another tenant than the environment",
+        "the reference documentation asks for the same tenant",
+        "use an account of the environment's tenant",
+    )
+    yield _Rule(
+        "PLN024",
+        None if account.region is None else account.region == organization.region,
+        severity,
+        f"the storage account {{!r}} is in another region than the environment ({organization.region})",
+        "the reference documentation asks for the same region",
+        "use an account in the environment's region",
+    )
+    yield _Rule(
+        "PLN025",
+        "Owner" in account.roles,
+        severity,
+        "the user is not Owner of the storage account {!r}",
+        "the reference documentation asks for the role Owner",
+        "assign the role Owner on {!r}",
+    )
+    yield _Rule(
+        "PLN027",
+        inventory.administrator,
+        severity,
+        "the user is not an administrator of the environment",
+        "the reference documentation asks for the Dataverse system administrator role",
+        "let a system administrator do the import",
+    )

@@ -1,0 +1,345 @@
+"""What Dataverse and this toolkit refuse of a bundle, before anything is changed.
+
+Each rule is a function that yields findings. Dataverse's own code stands where it has one for the same refusal
+(docs/formats.md, section 1); no code is invented for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from toolkit.errors import Finding, Place, Refused, Severity
+from toolkit.model.bundle import Bundle
+from toolkit.model.config import ExportConfig
+from toolkit.model.environment import InstalledSolution, Inventory
+from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, Publisher
+from toolkit.plan.changes import AnyChange, ChangeMode, ChangeStrategy, MoveLake, lake_name
+from toolkit.plan.prerequisites import Profile, prerequisites
+from toolkit.plan.world import LakeName, World, canonical
+
+PUBLISHER_CHANGED = "0x8004801c"
+MISSING_DEPENDENCY = "0x8004801d"
+SOLUTION_NOT_INSTALLED = "0x80048034"
+MANAGED_OVER_UNMANAGED = "0x80048040"
+UNMANAGED_OVER_MANAGED = "0x80048041"
+
+PLATFORM = frozenset({"System", "Active", "Default", "Basic"})
+"""Layers that every environment has and that no inventory lists as a solution."""
+
+
+def refuse(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Raise Refused with every finding when one of them is an error; otherwise return them."""
+    every = tuple(findings)
+    if any(finding.severity is Severity.ERROR for finding in every):
+        raise Refused.of(every)
+    return every
+
+
+def import_findings(
+    bundle: Bundle, configs: Sequence[ExportConfig], world: World, profile: Profile, where: str
+) -> Iterator[Finding]:
+    """Yield everything that stands against importing ``bundle`` with its effective ``configs``."""
+    place = Place(where, key="solution")
+    yield from _organization(world)
+    yield from _publisher(bundle, world.inventory, place)
+    yield from _installed(bundle, world, place)
+    yield from _dependencies(bundle, world.inventory, place)
+    for config in configs:
+        yield from prerequisites(config, world.inventory, profile, where)
+        yield from lake_findings(config, configs, world, where)
+        yield from _owner(config, bundle.solution.unique_name, world, where)
+    yield from _dropped_configs(bundle, world, place)
+
+
+def _organization(world: World) -> Iterator[Finding]:
+    here = world.inventory.organization.id
+    if world.record is not None and world.record.organization != here:
+        yield Finding(
+            "PLN034",
+            Severity.ERROR,
+            f"{world.environment} was linked from the organization {world.record.organization}, and this one is {here}",
+            Place(world.environment),
+            "a copied environment brings the configuration of the original, and both would write the same lakes",
+            "give the copy a folder and lakes of its own in toolkit.yaml",
+        )
+
+
+def _publisher(bundle: Bundle, inventory: Inventory, where: Place) -> Iterator[Finding]:
+    publisher = bundle.solution.publisher
+    known = inventory.publishers.get(publisher.unique_name)
+    if known is not None and (changes := _publisher_changes(known, publisher)):
+        yield Finding(
+            PUBLISHER_CHANGED,
+            Severity.ERROR,
+            f"the publisher {publisher.unique_name!r} of the environment has another {' and another '.join(changes)}",
+            where,
+            f"{known.prefix}/{known.option_value_prefix} is installed, "
+            f"and the bundle has {publisher.prefix}/{publisher.option_value_prefix}",
+            "use the installed publisher's values, or another unique name",
+        )
+    installed = inventory.solutions.get(bundle.solution.unique_name)
+    if installed is not None and installed.publisher != publisher.unique_name:
+        yield Finding(
+            PUBLISHER_CHANGED,
+            Severity.ERROR,
+            f"{installed.unique_name} is installed from the publisher {installed.publisher!r}, "
+            f"and the bundle's is {publisher.unique_name!r}",
+            where,
+            "the publisher of a solution cannot change",
+            f"keep the publisher {installed.publisher!r}, or give the solution another unique name",
+        )
+
+
+def _publisher_changes(known: Publisher, new: Publisher) -> list[str]:
+    prefix = ["prefix"] if known.prefix.lower() != new.prefix.lower() else []
+    return prefix + (["option-value prefix"] if known.option_value_prefix != new.option_value_prefix else [])
+
+
+def _installed(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
+    installed = world.inventory.solutions.get(bundle.solution.unique_name)
+    if installed is None:
+        return
+    if is_managed(installed.package) != is_managed(bundle.solution.package):
+        yield _other_package(bundle, installed, where)
+    elif bundle.solution.version < installed.version:
+        yield Finding(
+            "PLN001",
+            Severity.ERROR,
+            "The import solution must have a higher version than the existing solution it is upgrading.",
+            where,
+            f"{installed.unique_name} {installed.version} is installed, and the bundle is {bundle.solution.version}",
+            f"raise the version of the bundle above {installed.version}",
+        )
+    elif bundle.solution.version == installed.version and not same_content(bundle, world):
+        yield Finding(
+            "PLN002",
+            Severity.ERROR,
+            f"{installed.unique_name} {installed.version} is installed with other content",
+            where,
+            "one version has one content, in every environment",
+            "raise the version of the bundle",
+        )
+
+
+def is_managed(package: Package) -> bool:
+    """Whether a package installs as managed; a folder unpacked as both imports as unmanaged."""
+    return package is Package.MANAGED
+
+
+def _other_package(bundle: Bundle, installed: InstalledSolution, where: Place) -> Finding:
+    managed = is_managed(bundle.solution.package)
+    here, there = ("managed", "unmanaged") if managed else ("unmanaged", "managed")
+    return Finding(
+        MANAGED_OVER_UNMANAGED if managed else UNMANAGED_OVER_MANAGED,
+        Severity.ERROR,
+        f"{installed.unique_name} is installed as {there}, and the package is {here}",
+        where,
+        "a solution is imported over one of its own kind only",
+        f"import the {there} package, or uninstall {installed.unique_name} first",
+    )
+
+
+def same_content(bundle: Bundle, world: World) -> bool:
+    """Whether the installed solution, of the same version, has the content of ``bundle``.
+
+    What was applied tells it. Where the solution came by another way, its export configs must be equal.
+    """
+    applied = world.record.last_applied(bundle.solution.unique_name) if world.record else None
+    if applied is not None and applied.version == bundle.solution.version:
+        return applied.bundle == bundle.digest
+    return rows_equal(bundle, world.inventory)
+
+
+def rows_equal(bundle: Bundle, inventory: Inventory) -> bool:
+    """Whether the environment holds the export configs of ``bundle``, as the bundle has them before overlay."""
+    return all(
+        (row := inventory.configs.get(config.id)) is not None and canonical(row.config) == canonical(config)
+        for config in bundle.configs
+    )
+
+
+def _dependencies(bundle: Bundle, inventory: Inventory, where: Place) -> Iterator[Finding]:
+    missing: dict[str, Finding] = {}
+    for dependency in bundle.solution.missing_dependencies:
+        if (finding := _dependency(dependency, inventory, where)) is not None:
+            missing.setdefault(finding.what, finding)
+    if bundle.configs and CORE_SOLUTION not in inventory.solutions:
+        core = _not_installed(CORE_SOLUTION, "an export config can be added only where it is installed", where)
+        missing[core.what] = core
+    yield from missing.values()
+
+
+def _dependency(dependency: MissingDependency, inventory: Inventory, where: Place) -> Finding | None:
+    if dependency.solution is None or dependency.solution[0] in PLATFORM:
+        return None if _component_there(dependency, inventory) else _no_component(dependency, where)
+    name, version = dependency.solution
+    installed = inventory.solutions.get(name)
+    if installed is None:
+        return _not_installed(name, "the solution was built on it", where)
+    if version is None or installed.version >= version:
+        return None
+    return Finding(
+        MISSING_DEPENDENCY,
+        Severity.ERROR,
+        f"the bundle needs {name} {version}, and {installed.version} is installed",
+        where,
+        "the solution was built on the newer one",
+        f"update {name} to {version} or higher",
+    )
+
+
+def _component_there(dependency: MissingDependency, inventory: Inventory) -> bool:
+    required = dependency.required
+    name, id_ = required.get("schemaName", "").lower(), required.get("id", "").strip("{}").lower()
+    if name in inventory.entities:
+        return True
+    components = [component for solution in inventory.solutions.values() for component in solution.components]
+    return any(
+        component.type == required.get("type")
+        and (
+            (name != "" and name == (component.schema_name or "").lower())
+            or (id_ != "" and id_ == (component.id or "").strip("{}").lower())
+        )
+        for component in components
+    )
+
+
+def _no_component(dependency: MissingDependency, where: Place) -> Finding:
+    required = dependency.required
+    name = required.get("displayName") or required.get("schemaName") or required.get("id") or "a component"
+    return Finding(
+        MISSING_DEPENDENCY,
+        Severity.ERROR,
+        f"the environment lacks the component {name!r} of type {required.get('type', 'unknown')}",
+        where,
+        "the solution was built on it",
+        "add the component to the solution, or import the solution that has it first",
+    )
+
+
+def _not_installed(name: str, why: str, where: Place) -> Finding:
+    core = f"toolkit import solutions/{CORE_SOLUTION} (a real environment gets Microsoft's own from AppSource)"
+    return Finding(
+        SOLUTION_NOT_INSTALLED,
+        Severity.ERROR,
+        f"the solution {name} is not installed",
+        where,
+        why,
+        core if name == CORE_SOLUTION else f"import {name} first",
+    )
+
+
+def lake_findings(
+    config: ExportConfig, beside: Sequence[ExportConfig], world: World, where: str = ""
+) -> Iterator[Finding]:
+    """Yield what stands against the file system of ``config``: another config, another exporter, another organization.
+
+    ``beside`` are the configs that come with it.
+    """
+    address = world.address(config)
+    lake = LakeName(address.account, address.file_system)
+    place = Place(where, key=f"{config.name}.storage.file_system")
+    for other in _users(lake, config, beside, world):
+        yield Finding(
+            "PLN030",
+            Severity.ERROR,
+            f"the file system {lake_name(address)} is used by the export config {other!r}",
+            place,
+            "one file system has one exporter",
+            f"name another file system for {config.name!r}",
+        )
+    if (what := world.foreign.get(lake)) is not None:
+        yield Finding(
+            "PLN031",
+            Severity.ERROR,
+            f"the file system {lake_name(address)} belongs to another exporter: {what}",
+            place,
+            "two exporters of one file system would spoil each other's files",
+            f"name another file system for {config.name!r}, or empty this one",
+        )
+
+
+def _users(lake: LakeName, config: ExportConfig, beside: Sequence[ExportConfig], world: World) -> Iterator[str]:
+    for link in world.links:
+        if link.active and link.config.id != config.id and lake == (link.account, link.file_system):
+            yield link.config.name
+    for other in beside:
+        address = world.address(other)
+        linked = world.link(other.id) is not None
+        if other.id != config.id and not linked and lake == (address.account, address.file_system):
+            yield other.name
+
+
+def _owner(config: ExportConfig, solution: str, world: World, where: str) -> Iterator[Finding]:
+    link = world.link(config.id)
+    if link is not None and link.solution not in {None, solution}:
+        yield Finding(
+            "PLN033",
+            Severity.ERROR,
+            f"the export config {config.name!r} is linked by the solution {link.solution}",
+            Place(where, key=config.name),
+            "a link has one owner",
+            f"toolkit uninstall {link.solution}, or take the config out of the bundle",
+        )
+
+
+def _dropped_configs(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
+    name = bundle.solution.unique_name
+    kept = {config.id for config in bundle.configs}
+    for link in world.links:
+        if link.active and link.solution == name and link.config.id not in kept:
+            yield _dropped(link.config.name, name, where, managed=is_managed(bundle.solution.package))
+
+
+def _dropped(config: str, solution: str, where: Place, *, managed: bool) -> Finding:
+    what = f"the export config {config!r} of {solution} is no longer in the bundle"
+    if managed:
+        return Finding(
+            "PLN044",
+            Severity.ERROR,
+            what,
+            where,
+            "removing a live link by an import comes with the promotion commands (toolkit plan)",
+            f"toolkit uninstall {solution}, then import the bundle; the data stays",
+        )
+    return Finding(
+        "PLN045",
+        Severity.WARNING,
+        f"{what}; its link goes on",
+        where,
+        "an unmanaged import never removes components",
+        f"toolkit lake unlink {config}",
+    )
+
+
+def later_findings(changes: Iterable[AnyChange], where: str = "") -> Iterator[Finding]:
+    """Yield a refusal for each change of a live link that this version plans and does not apply yet."""
+    for change in changes:
+        match change:
+            case ChangeStrategy(name=name, entity=entity, before=before, after=after):
+                what = f"the partition strategy of {entity!r} on the live link {name!r} is {before}, not {after}"
+                yield _later("PLN041", what, Place(where, key=f"{name}.entities.{entity}"), _anew(name, entity))
+            case ChangeMode(name=name, entity=entity, append_only=on):
+                modes = ("append-only", "in place")
+                what = f"the entity {entity!r} on the live link {name!r} is {modes[on]}, not {modes[not on]}"
+                yield _later("PLN042", what, Place(where, key=f"{name}.entities.{entity}"), _anew(name, entity))
+            case MoveLake(name=name, before=before, after=after):
+                what = f"the live link {name!r} exports to {lake_name(before)}, not to {lake_name(after)}"
+                yield _later("PLN043", what, Place(where, key=f"{name}.storage"), f"toolkit lake unlink {name}")
+            case _:
+                pass
+
+
+def _later(code: str, what: str, where: Place, fix: str) -> Finding:
+    return Finding(
+        code,
+        Severity.ERROR,
+        what,
+        where,
+        "changing it in place comes with the promotion commands (toolkit plan, toolkit import --plan)",
+        f"until then: {fix}, then import; the old data is kept",
+    )
+
+
+def _anew(config: str, entity: str) -> str:
+    return f"toolkit entity remove {entity} --config {config}"

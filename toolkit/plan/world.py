@@ -1,0 +1,137 @@
+"""The world a plan is made for, as one value, and its fingerprint.
+
+Inventory, record, link documents and statistics come in as values: nothing in this package reads or writes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from toolkit.model.bundle import digest
+from toolkit.model.config import ExportConfig, LinkedEntity
+from toolkit.model.entity import Entity
+from toolkit.model.environment import InstalledSolution, Inventory
+from toolkit.model.link import EnvironmentRecord, LakeAddress, Link
+from toolkit.model.names import default_file_system
+from toolkit.plan.changes import Consequence, Effect
+
+BYTES_PER_VALUE = 10
+"""About what one value of a row takes in CSV. Measured: 2 M rows of 60 columns are 1.2 GB."""
+
+
+class LakeName(NamedTuple):
+    """A file system by its names."""
+
+    account: str
+    file_system: str
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a plan stands on: one reading of an environment and of its lakes.
+
+    ``links`` holds the link documents, inactive ones too. ``statistics`` counts the rows of entities, where that is
+    known. ``foreign`` names, for each file system that a plan may want and that is not ours, what is in it.
+    """
+
+    environment: str
+    """The name that ``toolkit.yaml`` gives it."""
+    inventory: Inventory
+    record: EnvironmentRecord | None = None
+    links: tuple[Link, ...] = ()
+    statistics: Mapping[str, int] = field(default_factory=dict)
+    foreign: Mapping[LakeName, str] = field(default_factory=dict)
+
+    def link(self, config: str) -> Link | None:
+        """Return the live link of a config, or None."""
+        return next((link for link in self.links if link.active and link.config.id == config), None)
+
+    def owner(self, config: str) -> InstalledSolution | None:
+        """Return the installed solution that holds a config, or None."""
+        return next((found for found in self.inventory.solutions.values() if config in found.configs), None)
+
+    def address(self, config: ExportConfig) -> LakeAddress:
+        """Return where a config exports to in this environment."""
+        organization = self.inventory.organization
+        file_system = config.storage.file_system or default_file_system(organization.environment, organization.id)
+        return LakeAddress(config=config.id, account=config.storage.account, file_system=file_system)
+
+    def estimate(self, entity: str, effect: Effect = Effect.INITIAL_SYNC) -> Consequence:
+        """Return ``effect`` on an entity with its rows and bytes, as far as they are known."""
+        rows, definition = self.statistics.get(entity), self.inventory.entities.get(entity)
+        size = None if rows is None or definition is None else rows * row_size(definition)
+        return Consequence(effect=effect, rows=rows, size=size)
+
+
+def row_size(entity: Entity) -> int:
+    """Return about how many bytes a row of an entity takes in CSV."""
+    return BYTES_PER_VALUE * len(entity.attributes)
+
+
+def total(consequences: Iterable[Consequence], effect: Effect) -> Consequence:
+    """Return the sum of consequences; a size that one of them does not know is not known."""
+    parts = tuple(consequences)
+    rows, sizes = [part.rows for part in parts], [part.size for part in parts]
+    return Consequence(
+        effect=effect,
+        rows=None if None in rows else sum(row or 0 for row in rows),
+        size=None if None in sizes else sum(size or 0 for size in sizes),
+    )
+
+
+def canonical(config: ExportConfig) -> dict[str, object]:
+    """Return a config as JSON values in canonical form: the order of its entities has no meaning."""
+    data: dict[str, object] = config.model_dump(mode="json", exclude={"entities"})
+    entities: list[LinkedEntity] = sorted(config.entities, key=lambda entity: entity.name)
+    return {**data, "entities": [entity.model_dump(mode="json") for entity in entities]}
+
+
+def effective_digest(configs: Iterable[ExportConfig]) -> str:
+    """Return the digest of what is desired: the effective configs, after overlay."""
+    return digest([canonical(config) for config in sorted(configs, key=lambda config: config.id)])
+
+
+def fingerprint(world: World, configs: Iterable[ExportConfig] = ()) -> str:
+    """Return the digest of what a plan assumes of the environment; another one makes a plan stale.
+
+    It covers organization, solutions, config rows, record and links, and of the entities and accounts that links or
+    ``configs`` name the schema, the tracking flag and the properties. Rows, bytes and cursors do not count.
+    """
+    inventory = world.inventory
+    wanted = (*configs, *(link.config for link in world.links))
+    entities = sorted({entity.name for config in wanted for entity in config.entities})
+    accounts = sorted({config.storage.account for config in wanted})
+    return digest(
+        {
+            "organization": inventory.organization.id,
+            "solutions": [_solution(name, inventory) for name in sorted(inventory.solutions)],
+            "configs": [canonical(inventory.configs[key].config) for key in sorted(inventory.configs)],
+            "entities": [_entity(name, inventory) for name in entities],
+            "accounts": [_account(name, inventory) for name in accounts],
+            "links": [_link(link) for link in world.links],
+            "record": None if world.record is None else world.record.model_dump(mode="json"),
+            "foreign": sorted([*name, what] for name, what in world.foreign.items()),
+        }
+    )
+
+
+def _solution(name: str, inventory: Inventory) -> list[str]:
+    installed = inventory.solutions[name]
+    return [name, str(installed.version), str(installed.package.value), installed.publisher]
+
+
+def _entity(name: str, inventory: Inventory) -> list[object]:
+    entity = inventory.entities.get(name)
+    return [name, None if entity is None else entity.model_dump(mode="json")]
+
+
+def _account(name: str, inventory: Inventory) -> list[object]:
+    account = inventory.accounts.get(name)
+    return [name, None if account is None else account.model_dump(mode="json")]
+
+
+def _link(link: Link) -> dict[str, object]:
+    kept = {"generation", "organization", "account", "file_system", "solution", "active"}
+    return {**link.model_dump(mode="json", include=kept), "config": canonical(link.config)}
