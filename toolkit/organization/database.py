@@ -44,7 +44,7 @@ CREATE TABLE organization (
 ) STRICT;
 """
 
-Scalar = str | int | float | None
+Scalar = str | bytes | int | float | None
 Row = dict[str, Any]
 """A row by column name; the SQL that asks for it knows the types."""
 

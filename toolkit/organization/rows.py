@@ -1,0 +1,268 @@
+"""Rows of an embedded organization: written in bulk or one by one, checked, stamped with versions, and read.
+
+Each write is one transaction, takes its row versions from the organization's counter, and leaves nothing behind when
+a row breaks a rule. ``createdon`` and ``modifiedon`` are now unless they are given. Rows are Arrow in the types of
+``arrow_schema``, or mappings with the Python values of those types; columns that are left out are null in a new row
+and stay as they are in an old one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.errors import Finding, Invalid, Place, Severity, nearest
+from toolkit.model.columns import arrow_schema
+from toolkit.model.entity import LOOKUPS, AttributeType, Entity
+from toolkit.organization import metadata, row_checks
+from toolkit.organization.database import Connection, Database, next_version
+from toolkit.organization.storage import Column, from_storage, quoted, select, to_storage
+
+DUPLICATE = "0x80040237"
+"""Dataverse's code for a key that is there already."""
+MISSING = "0x80040217"
+"""Dataverse's code for a row that does not exist."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Rows = pa.Table | pa.RecordBatch | Sequence[Mapping[str, object]]
+Clock = Callable[[], datetime]
+
+
+class _MustBe(Enum):
+    """What the ids of a write must be before it."""
+
+    NEW = "new"
+    OLD = "old"
+    EITHER = "either"
+
+
+def insert(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
+    """Create rows and return how many. Raises NotFound (ORG008), or Invalid: ORG021 to ORG030, 0x80040237."""
+    definition = _definition(database, entity)
+    given = _checked(definition, rows)
+    stamped = _stamped(definition, given, clock(), "createdon", "modifiedon")
+    return _write(database, definition, stamped, _insert(definition, stamped), _MustBe.NEW)
+
+
+def update(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
+    """Change the given columns of rows that are there. Raises as ``insert``, and Invalid (0x80040217)."""
+    definition = _definition(database, entity)
+    stamped = _stamped(definition, _checked(definition, rows), clock(), "modifiedon")
+    return _write(database, definition, stamped, _update(definition, stamped), _MustBe.OLD)
+
+
+def upsert(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
+    """Create rows, or change those that are there, which keep their ``createdon``. Raises as ``insert``."""
+    definition = _definition(database, entity)
+    given = _checked(definition, rows)
+    stamped = _stamped(definition, given, clock(), "createdon", "modifiedon")
+    changed = [name for name in stamped.schema.names if name != "createdon" or name in given.schema.names]
+    return _write(database, definition, stamped, _upsert(definition, stamped, changed), _MustBe.EITHER)
+
+
+def insert_generated(connection: Connection, definition: Entity, rows: pa.RecordBatch) -> None:
+    """Create rows that are known to keep the rules, with all their stamps but the version: what seeding makes."""
+    _run(connection, to_storage(rows, definition), _insert(definition, rows))
+
+
+def delete(database: Database, entity: str, ids: Sequence[str], clock: Clock) -> int:
+    """Delete rows, each with a tombstone in the change log. Raises NotFound (ORG008) or Invalid (0x80040217)."""
+    definition = _definition(database, entity)
+    wanted = pa.array(dict.fromkeys(row_id.lower() for row_id in ids), pa.string())
+    now = _microseconds(clock())
+    with database.write() as connection:
+        _refuse(connection, definition, wanted, _MustBe.OLD)
+        key = pa.RecordBatch.from_arrays([wanted], names=["id"])
+        connection.bulk(f"DELETE FROM {_table(definition)} WHERE {_key(definition)} = ?", key)  # noqa: S608 - names of the metadata
+        size = len(wanted)
+        columns = [wanted, _versions(connection, size), pa.repeat(entity, size), pa.repeat(now, size)]
+        tombstones = pa.RecordBatch.from_arrays(columns, names=["id", "version", "entity", "deleted_at"])
+        connection.bulk("INSERT INTO tombstone (id, version, entity, deleted_at) VALUES (?, ?, ?, ?)", tombstones)
+    return len(wanted)
+
+
+def count(database: Database, entity: str) -> int:
+    """Return how many rows there are. Raises NotFound (ORG008)."""
+    with database.read() as connection:
+        definition = metadata.definition(connection, entity)
+        (row,) = connection.execute(f"SELECT count(*) AS n FROM {_table(definition)}")  # noqa: S608 - a name of the metadata
+    return int(row["n"])
+
+
+def read(database: Database, entity: str, row_id: str) -> dict[str, Any] | None:
+    """Return a row by column name, or None. Raises NotFound (ORG008)."""
+    with database.read() as connection:
+        definition = metadata.definition(connection, entity)
+        schema = arrow_schema(definition)
+        tail = f"WHERE {_key(definition)} = ?"
+        found = select(connection, _table(definition), schema, tail, 1, parameters=[row_id.lower()])
+    rows = from_storage(found, schema).to_pylist()
+    return rows[0] if rows else None
+
+
+def expire(database: Database, before: datetime) -> int:
+    """Purge the tombstones of deletions before an instant, and return how many; cursors that need them expire."""
+    instant = [_microseconds(before)]
+    with database.write() as connection:
+        purged = connection.execute(
+            "SELECT entity, max(version) AS version, count(*) AS n FROM tombstone WHERE deleted_at < ? GROUP BY entity",
+            instant,
+        )
+        for row in purged:
+            connection.execute("UPDATE entity SET purged_version = ? WHERE name = ?", [row["version"], row["entity"]])
+        connection.execute("DELETE FROM tombstone WHERE deleted_at < ?", instant)
+    return sum(row["n"] for row in purged)
+
+
+# --- from what is given to what is stored ---------------------------------------------------------------------------
+
+
+def _definition(database: Database, entity: str) -> Entity:
+    with database.read() as connection:
+        return metadata.definition(connection, entity)
+
+
+def _checked(definition: Entity, rows: Rows) -> pa.RecordBatch:
+    batch = _arrow(definition, rows)
+    if found := list(row_checks.findings(definition, batch)):
+        raise Invalid(found)
+    return batch
+
+
+def _arrow(definition: Entity, rows: Rows) -> pa.RecordBatch:
+    """Return rows as one batch in the types of the entity, guids in lower case, the version left out."""
+    columns = _columns(rows)
+    schema = arrow_schema(definition)
+    known = [schema.field(name) for name in columns if name in schema.names and name != "versionnumber"]
+    found = [_unknown(definition, name, schema.names) for name in columns if name not in schema.names]
+    arrays = []
+    for field in known:
+        try:
+            arrays.append(_lowered(definition, field, _cast(columns[field.name], field.type)))
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            found.append(_wrong_type(definition, field, error))
+    if found:
+        raise Invalid(found)
+    return pa.RecordBatch.from_arrays(arrays, names=[field.name for field in known])
+
+
+def _columns(rows: Rows) -> dict[str, Any]:
+    if isinstance(rows, pa.Table | pa.RecordBatch):
+        return dict(zip(rows.schema.names, rows.columns, strict=True))
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _cast(values: Any, kind: pa.DataType) -> Column:  # noqa: ANN401 - an Arrow column or a list of Python values
+    if isinstance(values, list):
+        return pa.array(values, kind)
+    chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
+    return pa.concat_arrays([pa.array([], kind), *(pc.cast(chunk, kind) for chunk in chunks)])
+
+
+def _lowered(definition: Entity, field: pa.Field[pa.DataType], values: Column) -> Column:
+    attribute = definition.attribute(field.name)
+    is_guid = attribute is not None and attribute.type in LOOKUPS | {AttributeType.UNIQUEIDENTIFIER}
+    return pc.utf8_lower(values) if is_guid else values
+
+
+def _stamped(definition: Entity, rows: pa.RecordBatch, now: datetime, *names: str) -> pa.RecordBatch:
+    """Return rows with a time in those columns of ``names`` that the entity has, where they hold none."""
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+    for name in names:
+        if definition.attribute(name) is not None:
+            stamp = pa.scalar(now, arrow_schema(definition).field(name).type)
+            given = columns.get(name)
+            columns[name] = pa.repeat(stamp, rows.num_rows) if given is None else pc.fill_null(given, stamp)
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+# --- statements -----------------------------------------------------------------------------------------------------
+
+
+def _table(definition: Entity) -> str:
+    return metadata.table(definition.name)
+
+
+def _key(definition: Entity) -> str:
+    return quoted([definition.primary_id])
+
+
+def _insert(definition: Entity, rows: pa.RecordBatch) -> str:
+    names = [*rows.schema.names, "versionnumber"]
+    places = ", ".join("?" for _ in names)
+    return f"INSERT INTO {_table(definition)} ({quoted(names)}) VALUES ({places})"  # noqa: S608 - names of the metadata
+
+
+def _update(definition: Entity, rows: pa.RecordBatch) -> str:
+    names = [*rows.schema.names, "versionnumber"]
+    changes = ", ".join(f'"{name}" = ?{place}' for place, name in enumerate(names, 1) if name != definition.primary_id)
+    key = names.index(definition.primary_id) + 1
+    return f"UPDATE {_table(definition)} SET {changes} WHERE {_key(definition)} = ?{key}"  # noqa: S608 - names of the metadata
+
+
+def _upsert(definition: Entity, rows: pa.RecordBatch, changed: Sequence[str]) -> str:
+    names = [*(name for name in changed if name != definition.primary_id), "versionnumber"]
+    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names)
+    return f"{_insert(definition, rows)} ON CONFLICT ({_key(definition)}) DO UPDATE SET {changes}"
+
+
+def _write(database: Database, definition: Entity, rows: pa.RecordBatch, sql: str, must_be: _MustBe) -> int:
+    stored = to_storage(rows, definition)
+    with database.write() as connection:
+        _refuse(connection, definition, rows.column(definition.primary_id), must_be)
+        _run(connection, stored, sql)
+    return rows.num_rows
+
+
+def _run(connection: Connection, stored: pa.RecordBatch, sql: str) -> None:
+    connection.bulk(sql, stored.append_column("versionnumber", _versions(connection, stored.num_rows)))
+
+
+def _versions(connection: Connection, number: int) -> Column:
+    first = next_version(connection, number)
+    return pa.array(np.arange(first, first + number))
+
+
+def _refuse(connection: Connection, definition: Entity, ids: Column, must_be: _MustBe) -> None:
+    """Refuse ids that are there and must not be, or the reverse."""
+    if must_be is _MustBe.EITHER:
+        return
+    found = connection.arrow(
+        f"SELECT {_key(definition)} AS id FROM {_table(definition)} "  # noqa: S608 - names of the metadata
+        f"WHERE {_key(definition)} IN (SELECT value FROM json_each(?))",
+        [json.dumps(ids.to_pylist())],
+    )
+    there = pc.is_in(ids, pc.cast(found.column("id"), pa.string()).combine_chunks())
+    wrong, code, why = (
+        (there, DUPLICATE, "is there already")
+        if must_be is _MustBe.NEW
+        else (pc.invert(there), MISSING, "does not exist")
+    )
+    if findings := list(row_checks.broken(definition.name, code, definition.primary_id, wrong, why)):
+        raise Invalid(findings)
+
+
+def _unknown(definition: Entity, name: str, known: Sequence[str]) -> Finding:
+    where = Place(definition.name, key=name)
+    return Finding(
+        "ORG021", Severity.ERROR, f"{definition.name} has no attribute {name}", where, fix=nearest(name, known)
+    )
+
+
+def _wrong_type(definition: Entity, field: pa.Field[pa.DataType], error: Exception) -> Finding:
+    where = Place(definition.name, key=field.name)
+    what = f"{definition.name}: {field.name} holds values that are no {field.type}"
+    return Finding("ORG021", Severity.ERROR, what, where, type(error).__name__, f"give values of the type {field.type}")
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(microseconds=1)

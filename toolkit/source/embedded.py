@@ -1,0 +1,100 @@
+"""The embedded organization as a source of rows: SQLite to Arrow, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from toolkit.errors import NotFound
+from toolkit.model.columns import arrow_schema
+from toolkit.model.entity import Entity
+from toolkit.organization import metadata, rows
+from toolkit.organization.database import Connection, Database, current_version
+from toolkit.organization.storage import from_storage, select
+from toolkit.source.feed import Position, batches, expired, gone
+from toolkit.source.protocol import Batch, Cursor, Deleted
+
+BATCH_SIZE = 50_000
+"""Rows of a batch: about 25 MB at 60 columns."""
+
+_ROW_NUMBER = pa.field("row_number_", pa.int64())
+
+
+class EmbeddedSource:
+    """Rows of an embedded organization. Each page is a read of its own, so that writers never wait for a reader."""
+
+    def __init__(self, database: Database, batch_size: int = BATCH_SIZE) -> None:
+        self._database = database
+        self._batch_size = batch_size
+
+    def entities(self) -> Mapping[str, Entity]:
+        """Return the definitions by name, as they are now."""
+        with self._database.read() as connection:
+            return metadata.entities(connection)
+
+    def count(self, entity: str) -> int:
+        """Return how many rows the entity has now. Raises EntityGone."""
+        try:
+            return rows.count(self._database, entity)
+        except NotFound as error:
+            raise gone(entity) from error
+
+    def changes(self, entity: str, columns: Sequence[str] | None, after: Cursor | None) -> Iterator[Batch]:
+        """Yield what changed after the cursor, or every row when there is none."""
+        yield from batches(_EmbeddedFeed(self._database, entity, columns, self._batch_size), after)
+
+
+class _EmbeddedFeed:
+    """One pass over an entity."""
+
+    def __init__(self, database: Database, entity: str, columns: Sequence[str] | None, limit: int) -> None:
+        self._database = database
+        self._limit = limit
+        self.organization = database.organization().id
+        with database.read() as connection:
+            found = _stored(connection, entity)
+            self.current_version = current_version(connection)
+        self.definition = found.definition
+        self.schema_version = found.schema_version
+        self._schema = arrow_schema(self.definition, columns)
+
+    def purged_version(self) -> int:
+        with self._database.read() as connection:
+            return _stored(connection, self.definition.name).purged_version
+
+    def rows(self, at: Position) -> tuple[pa.RecordBatch, int | None]:
+        place = _ROW_NUMBER.name if at.full else "versionnumber"
+        bound = "" if at.full else f"AND versionnumber <= {at.high}"
+        with self._database.read() as connection:
+            self._check_schema(connection)
+            found = select(
+                connection,
+                metadata.table(self.definition.name),
+                self._schema.append(_ROW_NUMBER),
+                f"WHERE {place} > {at.row} {bound} ORDER BY {place}",
+                self._limit,
+            )
+        last = found.column(place)[-1].as_py() if found.num_rows == self._limit else None
+        return from_storage(found, self._schema), last
+
+    def tombstones(self, at: Position) -> tuple[tuple[Deleted, ...], int | None]:
+        with self._database.read() as connection:
+            found = connection.execute(
+                "SELECT id, version FROM tombstone WHERE entity = ? AND version > ? AND version <= ? "
+                "ORDER BY version LIMIT ?",
+                [self.definition.name, at.tombstone, at.high, self._limit],
+            )
+        deleted = tuple(Deleted(row["id"], row["version"]) for row in found)
+        return deleted, deleted[-1].version if len(deleted) == self._limit else None
+
+    def _check_schema(self, connection: Connection) -> None:
+        if _stored(connection, self.definition.name).schema_version != self.schema_version:
+            raise expired(self.definition.name, "attributes of the entity have changed since")
+
+
+def _stored(connection: Connection, entity: str) -> metadata.Stored:
+    found = metadata.stored(connection, entity)
+    if found is None:
+        raise gone(entity)
+    return found
