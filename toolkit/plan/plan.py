@@ -89,14 +89,18 @@ def plan_import(
 
     Raises Refused with every finding. An equal bundle with an equal overlay gives an empty plan.
     """
+    solution, managed = bundle.solution, is_managed(bundle.solution.package)
     links = tuple(_links(bundle, configs, world))
     findings = refuse(
-        (*import_findings(bundle, configs, world, profile, where), *later_findings(links, where)),
+        (
+            *import_findings(bundle, configs, world, profile, where),
+            *later_findings(links, where, solution.unique_name if managed else None),
+        ),
     )
     brought = Brought(
-        solution=bundle.solution.unique_name,
-        version=bundle.solution.version,
-        managed=is_managed(bundle.solution.package),
+        solution=solution.unique_name,
+        version=solution.version,
+        managed=managed,
         bundle=bundle.digest,
         effective=effective_digest(configs),
     )

@@ -312,34 +312,46 @@ def _dropped(config: str, solution: str, where: Place, *, managed: bool) -> Find
     )
 
 
-def later_findings(changes: Iterable[AnyChange], where: str = "") -> Iterator[Finding]:
-    """Yield a refusal for each change of a live link that this version plans and does not apply yet."""
+def later_findings(changes: Iterable[AnyChange], where: str = "", managed_by: str | None = None) -> Iterator[Finding]:
+    """Yield a refusal for each change of a live link that this version plans and does not apply yet.
+
+    ``managed_by`` is the managed solution that owns the links: then nothing about them can be done by hand.
+    """
     for change in changes:
         match change:
             case ChangeStrategy(name=name, entity=entity, before=before, after=after):
                 what = f"the partition strategy of {entity!r} on the live link {name!r} is {before}, not {after}"
-                yield _later("PLN041", what, Place(where, key=f"{name}.entities.{entity}"), _anew(name, entity))
+                yield _later("PLN041", what, _place(where, name, entity), _by_hand(managed_by, _anew(name, entity)))
             case ChangeMode(name=name, entity=entity, append_only=on):
                 modes = ("append-only", "in place")
                 what = f"the entity {entity!r} on the live link {name!r} is {modes[on]}, not {modes[not on]}"
-                yield _later("PLN042", what, Place(where, key=f"{name}.entities.{entity}"), _anew(name, entity))
+                yield _later("PLN042", what, _place(where, name, entity), _by_hand(managed_by, _anew(name, entity)))
             case MoveLake(name=name, before=before, after=after):
                 what = f"the live link {name!r} exports to {lake_name(before)}, not to {lake_name(after)}"
-                yield _later("PLN043", what, Place(where, key=f"{name}.storage"), f"toolkit lake unlink {name}")
+                place = Place(where, key=f"{name}.storage")
+                yield _later("PLN043", what, place, _by_hand(managed_by, f"lake unlink {name}"))
             case _:
                 pass
 
 
-def _later(code: str, what: str, where: Place, fix: str) -> Finding:
+def _place(where: str, config: str, entity: str) -> Place:
+    return Place(where, key=f"{config}.entities.{entity}")
+
+
+def _by_hand(managed_by: str | None, command: str) -> str:
+    return command if managed_by is None else f"uninstall {managed_by}"
+
+
+def _anew(config: str, entity: str) -> str:
+    return f"entity remove {entity} --config {config}"
+
+
+def _later(code: str, what: str, where: Place, by_hand: str) -> Finding:
     return Finding(
         code,
         Severity.ERROR,
         what,
         where,
         "changing it in place comes with the promotion commands (toolkit plan, toolkit import --plan)",
-        f"until then: {fix}, then import; the old data is kept",
+        f"until then: toolkit {by_hand}, then import; the old data is kept",
     )
-
-
-def _anew(config: str, entity: str) -> str:
-    return f"toolkit entity remove {entity} --config {config}"

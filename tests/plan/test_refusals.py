@@ -1,0 +1,403 @@
+"""Every refusal of an import, with its code and its words."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.plan.build import (
+    CONFIG,
+    CORE,
+    FILE_SYSTEM,
+    ORGANIZATION,
+    OTHER_CONFIG,
+    account,
+    bundle,
+    config,
+    inventory,
+    link,
+    linked,
+    publisher,
+    record,
+    world,
+)
+from toolkit.errors import Finding, Refused, Severity
+from toolkit.model.bundle import Bundle
+from toolkit.model.config import ExportConfig, Storage
+from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, RootComponent
+from toolkit.model.version import Version
+from toolkit.plan import LakeName, Profile, World, plan_import
+
+
+def refused(of: Bundle, there: World, profile: Profile = Profile.ENGINE) -> tuple[Finding, ...]:
+    with pytest.raises(Refused) as caught:
+        plan_import(of, of.configs, there, profile=profile, where="lake.zip")
+    return tuple(finding for finding in caught.value.findings if finding.severity is Severity.ERROR)
+
+
+def only(of: Bundle, there: World, profile: Profile = Profile.ENGINE) -> Finding:
+    (finding,) = refused(of, there, profile)
+    return finding
+
+
+NEW = bundle(config("account"))
+
+
+def test_a_config_needs_the_core_solution() -> None:
+    found = only(NEW, world(solutions={}))
+    assert (found.code, found.what) == ("0x80048034", "the solution ExportToDataLakeCore is not installed")
+    assert found.fix.startswith("toolkit import solutions/ExportToDataLakeCore")
+
+
+def test_a_bundle_without_configs_needs_no_core_solution() -> None:
+    assert [change.kind for change in plan_import(bundle(), (), world(solutions={})).changes] == ["solution.register"]
+
+
+def test_another_prefix_of_the_same_publisher_is_refused() -> None:
+    there = world(publishers={"contoso": publisher(prefix="con")})
+    found = only(NEW, there)
+    assert found.code == "0x8004801c"
+    assert found.what == "the publisher 'contoso' of the environment has another prefix"
+    assert found.why == "con/72700 is installed, and the bundle has cts/72700"
+
+
+def test_another_option_value_prefix_of_the_same_publisher_is_refused() -> None:
+    there = world(publishers={"contoso": publisher(option_value_prefix=10001)})
+    found = only(NEW, there)
+    assert found.code == "0x8004801c"
+    assert found.what == "the publisher 'contoso' of the environment has another option-value prefix"
+
+
+def test_an_installed_solution_keeps_its_publisher() -> None:
+    newer = bundle(config("account"), version="1.1.0.0", publisher=publisher(unique_name="fabrikam"))
+    found = only(newer, world(NEW))
+    assert found.code == "0x8004801c"
+    assert found.what == ("ContosoLake is installed from the publisher 'contoso', and the bundle's is 'fabrikam'")
+
+
+def test_a_lower_version_is_refused_in_the_words_of_dataverse() -> None:
+    found = only(bundle(config("account"), version="1.7"), world(bundle(config("account"), version="1.61")))
+    assert found.code == "PLN001"
+    assert found.what == ("The import solution must have a higher version than the existing solution it is upgrading.")
+    assert found.why == "ContosoLake 1.61 is installed, and the bundle is 1.7"
+    assert found.fix == "raise the version of the bundle above 1.61"
+
+
+def test_the_same_version_with_other_content_is_refused() -> None:
+    found = only(bundle(config("account", "contact")), world(NEW))
+    assert (found.code, found.what) == ("PLN002", "ContosoLake 1.0.0.0 is installed with other content")
+    assert found.fix == "raise the version of the bundle"
+
+
+def test_without_a_record_the_configs_tell_whether_the_content_is_another() -> None:
+    found = only(bundle(config("account", "contact")), replace(world(NEW), record=None))
+    assert found.code == "PLN002"
+
+
+def test_managed_over_unmanaged_is_refused() -> None:
+    found = only(NEW, world(bundle(config("account"), package=Package.UNMANAGED)))
+    assert (found.code, found.what) == (
+        "0x80048040",
+        "ContosoLake is installed as unmanaged, and the package is managed",
+    )
+
+
+def test_unmanaged_over_managed_is_refused() -> None:
+    found = only(bundle(config("account"), package=Package.UNMANAGED), world(NEW))
+    assert (found.code, found.what) == (
+        "0x80048041",
+        "ContosoLake is installed as managed, and the package is unmanaged",
+    )
+
+
+def needing(**required: str) -> Bundle:
+    return bundle(config("account"), missing_dependencies=(MissingDependency(required=required),))
+
+
+def test_a_required_solution_must_be_installed() -> None:
+    found = only(needing(type="1", schemaName="x", solution="ContosoBase (1.0)"), world())
+    assert (found.code, found.what) == ("0x80048034", "the solution ContosoBase is not installed")
+
+
+def test_a_required_solution_must_be_new_enough() -> None:
+    found = only(needing(type="1", schemaName="x", solution=f"{CORE_SOLUTION} (2.0)"), world())
+    assert (found.code, found.what) == (
+        "0x8004801d",
+        "the bundle needs ExportToDataLakeCore 2.0, and 1.0.0.0 is installed",
+    )
+
+
+def test_a_required_solution_of_the_right_version_is_enough() -> None:
+    needs = needing(type="1", schemaName="x", solution=f"{CORE_SOLUTION} (1.0)")
+    assert not plan_import(needs, needs.configs, world()).empty
+
+
+def test_a_required_component_of_no_solution_must_be_there() -> None:
+    found = only(needing(type="9", schemaName="cts_kind", displayName="Kind", solution="Active"), world())
+    assert (found.code, found.what) == ("0x8004801d", "the environment lacks the component 'Kind' of type 9")
+
+
+@pytest.mark.parametrize(
+    "required",
+    [
+        {"type": "1", "schemaName": "Account", "solution": "Active"},
+        {"type": "9", "schemaName": "cts_Kind"},
+        {"type": "61", "id": "{0A0A}", "solution": "System (9.2)"},
+    ],
+)
+def test_a_required_component_is_found_as_an_entity_or_in_an_installed_solution(required: dict[str, str]) -> None:
+    parts = (RootComponent(type="9", schema_name="cts_kind"), RootComponent(type="61", id="0a0a"))
+    there = world(solutions={CORE_SOLUTION: CORE.model_copy(update={"components": parts})})
+    needs = needing(**required)
+    assert not plan_import(needs, needs.configs, there).empty
+
+
+def test_an_entity_must_exist_and_the_nearest_name_is_told() -> None:
+    found = only(bundle(config("acount")), world())
+    assert (found.code, found.what) == ("PLN010", "the entity 'acount' does not exist in the environment")
+    assert found.fix == "did you mean 'account'?"
+    assert str(found.where) == "lake.zip contosolake.entities.acount"
+
+
+def test_an_entity_needs_change_tracking_and_the_fix_is_a_command() -> None:
+    found = only(bundle(config("invoice")), world())
+    assert (found.code, found.what) == ("PLN011", "the entity 'invoice' has no change tracking")
+    assert found.fix == "toolkit entity track invoice (it cannot be switched off again)"
+
+
+def test_an_n_to_n_entity_cannot_be_tracked() -> None:
+    found = only(bundle(config("listmember")), world())
+    assert (found.code, found.what) == ("PLN012", "change tracking cannot be enabled on the entity 'listmember'")
+    assert found.why == "it is the table of an N:N relationship"
+
+
+def test_an_entity_that_the_platform_does_not_track_is_refused() -> None:
+    assert only(bundle(config("report")), world()).why == "the platform does not allow it"
+
+
+def test_an_attachment_is_never_exported() -> None:
+    found = only(bundle(config("attachment")), world())
+    assert (found.code, found.what) == ("PLN013", "the entity 'attachment' can never be exported")
+
+
+def test_a_link_holds_a_thousand_entities() -> None:
+    entities = tuple(linked("account") for _ in range(1001))
+    found = only(bundle(config(*entities)), world())
+    assert (found.code, found.what) == (
+        "PLN014",
+        "contosolake links 1,001 entities, and a link holds at most 1,000",
+    )
+
+
+def test_a_strategy_of_unknown_file_names_is_refused() -> None:
+    found = only(bundle(config(linked("account", "FiveDay"))), world())
+    assert (found.code, found.what) == (
+        "PLN015",
+        "'account' has the partition strategy FiveDay, which no link can use",
+    )
+
+
+def test_the_account_must_be_one_that_the_environment_sees() -> None:
+    found = only(bundle(config("account", account="contosolakes")), world())
+    assert (found.code, found.what) == (
+        "PLN020",
+        "the environment cannot see a storage account 'contosolakes'",
+    )
+    assert found.fix == "did you mean 'contosolake'?"
+
+
+@pytest.mark.parametrize(
+    ("code", "values", "what"),
+    [
+        ("PLN021", {"kind": "BlobStorage"}, "the storage account 'contosolake' is not of kind StorageV2"),
+        (
+            "PLN022",
+            {"hierarchical_namespace": False},
+            "the storage account 'contosolake' has no hierarchical namespace",
+        ),
+        (
+            "PLN026",
+            {"roles": ("Owner",)},
+            "the user lacks the role Storage Blob Data Contributor on the storage account 'contosolake'",
+        ),
+    ],
+)
+def test_the_engine_requires_of_an_account(code: str, values: dict[str, Any], what: str) -> None:
+    found = only(NEW, world(accounts={"contosolake": account(**values)}))
+    assert (found.code, found.what) == (code, what)
+
+
+BY_PROFILE = [
+    (
+        "PLN023",
+        {"tenant": ORGANIZATION},
+        True,
+        "the storage account 'contosolake' is in another tenant than the environment",
+    ),
+    (
+        "PLN024",
+        {"region": "eastus"},
+        True,
+        "the storage account 'contosolake' is in another region than the environment (westeurope)",
+    ),
+    (
+        "PLN025",
+        {"roles": ("Storage Blob Data Contributor",)},
+        True,
+        "the user is not Owner of the storage account 'contosolake'",
+    ),
+    ("PLN027", {}, False, "the user is not an administrator of the environment"),
+]
+
+
+@pytest.mark.parametrize(("code", "values", "administrator", "what"), BY_PROFILE)
+def test_the_hosted_service_requires_what_the_engine_only_warns_of(
+    code: str, values: dict[str, Any], administrator: bool, what: str
+) -> None:
+    there = world(accounts={"contosolake": account(**values)}, administrator=administrator)
+    found = only(NEW, there, Profile.HOSTED)
+    assert (found.code, found.what) == (code, what)
+    (warning,) = plan_import(NEW, NEW.configs, there).findings
+    assert (warning.code, warning.severity, warning.what) == (code, Severity.WARNING, what)
+
+
+def test_plain_replication_is_a_warning_under_both_profiles() -> None:
+    there = world(accounts={"contosolake": account(replication="LRS")})
+    for profile in Profile:
+        (warning,) = plan_import(NEW, NEW.configs, there, profile=profile).findings
+        assert (warning.code, warning.severity) == ("PLN028", Severity.WARNING)
+        assert warning.what == "the storage account 'contosolake' is not read-access geo-redundant"
+
+
+def test_what_is_not_known_of_an_account_is_a_note() -> None:
+    unknown = account(kind=None, hierarchical_namespace=None, region=None, tenant=None, replication=None)
+    there = world(accounts={"contosolake": unknown}, administrator=None)
+    found = plan_import(NEW, NEW.configs, there, profile=Profile.HOSTED).findings
+    assert [(note.code, note.severity) for note in found] == [
+        (code, Severity.NOTE) for code in ("PLN021", "PLN022", "PLN023", "PLN024", "PLN027", "PLN028")
+    ]
+    assert found[0].what == "not checked: the storage account 'contosolake' is not of kind StorageV2"
+
+
+def test_a_file_system_has_one_config() -> None:
+    other = link(config("contact", id=OTHER_CONFIG, name="sales"), solution=None)
+    found = only(NEW, replace(world(), links=(other,)))
+    assert found.code == "PLN030"
+    assert found.what == f"the file system contosolake/{FILE_SYSTEM} is used by the export config 'sales'"
+
+
+def test_two_configs_of_a_bundle_need_two_file_systems() -> None:
+    second = config("contact", id=OTHER_CONFIG, name="sales")
+    both = refused(bundle(config("account"), second), world())
+    assert [(found.code, found.fix) for found in both] == [
+        ("PLN030", "name another file system for 'contosolake'"),
+        ("PLN030", "name another file system for 'sales'"),
+    ]
+
+
+def test_the_file_system_of_another_exporter_is_refused() -> None:
+    foreign = {LakeName("contosolake", FILE_SYSTEM): "model.json is there, and no mark of this toolkit"}
+    found = only(NEW, replace(world(), foreign=foreign))
+    assert found.code == "PLN031"
+    assert found.what == (
+        f"the file system contosolake/{FILE_SYSTEM} belongs to another exporter: "
+        "model.json is there, and no mark of this toolkit"
+    )
+
+
+def test_a_config_that_another_solution_linked_is_refused() -> None:
+    there = replace(world(), links=(link(config("account"), solution="Fabrikam"),))
+    found = only(NEW, there)
+    assert (found.code, found.what) == (
+        "PLN033",
+        "the export config 'contosolake' is linked by the solution Fabrikam",
+    )
+
+
+def test_a_copy_of_an_environment_is_refused() -> None:
+    copied = record(NEW).model_copy(update={"organization": CONFIG})
+    found = only(NEW, replace(world(), record=copied))
+    assert found.code == "PLN034"
+    assert found.what == (
+        "prod was linked from the organization 33333333-3333-4333-8333-333333333333, "
+        "and this one is 11111111-1111-4111-8111-111111111111"
+    )
+
+
+LATER = [
+    (
+        "PLN041",
+        config(linked("account", "Year")),
+        "the partition strategy of 'account' on the live link 'contosolake' is Month, not Year",
+        "toolkit entity remove account --config contosolake",
+    ),
+    (
+        "PLN042",
+        config(linked("account", append_only=True)),
+        "the entity 'account' on the live link 'contosolake' is in place, not append-only",
+        "toolkit entity remove account --config contosolake",
+    ),
+    (
+        "PLN043",
+        config("account", storage=Storage(account="contosolake", file_system="elsewhere")),
+        f"the live link 'contosolake' exports to contosolake/{FILE_SYSTEM}, not to contosolake/elsewhere",
+        "toolkit lake unlink contosolake",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "after", "what", "fix"), LATER)
+def test_a_later_change_of_a_live_link_is_refused_and_names_its_command(
+    code: str, after: ExportConfig, what: str, fix: str
+) -> None:
+    there = world(bundle(config("account"), package=Package.UNMANAGED))
+    found = only(bundle(after, version="1.1.0.0", package=Package.UNMANAGED), there)
+    assert (found.code, found.what) == (code, what)
+    assert found.why == ("changing it in place comes with the promotion commands (toolkit plan, toolkit import --plan)")
+    assert found.fix == f"until then: {fix}, then import; the old data is kept"
+
+
+@pytest.mark.parametrize("after", [after for _, after, _, _ in LATER])
+def test_nothing_about_a_managed_link_is_advised_by_hand(after: ExportConfig) -> None:
+    found = only(bundle(after, version="1.1.0.0"), world(NEW))
+    assert found.fix == "until then: toolkit uninstall ContosoLake, then import; the old data is kept"
+
+
+def test_append_only_off_is_told_in_its_own_direction() -> None:
+    there = world(bundle(config(linked("account", append_only=True))))
+    found = only(bundle(config("account"), version="1.1.0.0"), there)
+    assert found.what == "the entity 'account' on the live link 'contosolake' is append-only, not in place"
+
+
+def test_a_managed_bundle_that_drops_a_linked_config_is_refused() -> None:
+    found = only(bundle(version="1.1.0.0"), world(NEW))
+    assert (found.code, found.what) == (
+        "PLN044",
+        "the export config 'contosolake' of ContosoLake is no longer in the bundle",
+    )
+    assert found.fix == "toolkit uninstall ContosoLake, then import the bundle; the data stays"
+
+
+def test_an_unmanaged_bundle_that_drops_a_linked_config_leaves_its_link() -> None:
+    there = world(bundle(config("account"), package=Package.UNMANAGED))
+    plan = plan_import(bundle(version="1.1.0.0", package=Package.UNMANAGED), (), there)
+    assert [change.kind for change in plan.changes] == ["solution.register"]
+    (warning,) = plan.findings
+    assert (warning.code, warning.fix) == ("PLN045", "toolkit lake unlink contosolake")
+
+
+def test_all_refusals_come_at_once() -> None:
+    wrong = bundle(config("acount", "invoice", linked("account", "HalfMonth")), publisher=publisher(prefix="abc"))
+    there = world(solutions={}, publishers={"contoso": publisher()}, accounts={})
+    codes = [finding.code for finding in refused(wrong, there)]
+    assert codes == ["0x8004801c", "0x80048034", "PLN010", "PLN011", "PLN015", "PLN020"]
+
+
+def test_the_inventory_of_the_builders_is_clean() -> None:
+    assert plan_import(NEW, NEW.configs, replace(world(), inventory=inventory())).findings == ()
+
+
+def test_versions_compare_as_numbers_in_dependencies() -> None:
+    core = CORE.model_copy(update={"version": Version("1.10")})
+    needs = needing(type="1", schemaName="x", solution=f"{CORE_SOLUTION} (1.9)")
+    assert not plan_import(needs, needs.configs, world(solutions={CORE_SOLUTION: core})).empty
