@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from enum import Enum
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeGuard, TypeVar, Union, cast, get_args, get_origin
@@ -358,7 +359,8 @@ Plain = str | int | bool | None
 def render(data: Mapping[str, Any], *, schema: str, template: str | None = None) -> str:
     """Return ``data`` (mappings, sequences, text, numbers, booleans, None) as YAML that opens with the schema line.
 
-    With a template, only the lines whose value differs change, and new keys follow the key they follow in ``data``.
+    With a template, only the lines whose value differs change, and new keys follow the key they follow in ``data``;
+    its own schema line stays.
     Where the template's layout allows no such change (or is no valid YAML), all of it is written anew.
     """
     head = f"# yaml-language-server: $schema={schema}\n"
@@ -367,15 +369,55 @@ def render(data: Mapping[str, Any], *, schema: str, template: str | None = None)
     return head + _block(data, "") + "\n"
 
 
+def render_model(model: BaseModel, *, schema: str, template: str | None = None) -> str:
+    """Return a model as YAML. Defaults are left out, but for those that the template spells."""
+    have = {} if template is None else _data(template)
+    full, sparse = _plain(model.model_dump()), _plain(model.model_dump(exclude_defaults=True))
+    return render(_with_spelled(sparse, full, have), schema=schema, template=template)
+
+
+def _data(text: str) -> Any:  # noqa: ANN401 - any YAML value
+    try:
+        return parse(text, "").data
+    except Invalid:
+        return {}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - what a model dumps -> what YAML holds
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if _is_list(value):
+        return [_plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _with_spelled(sparse: Any, full: Any, have: Any) -> Any:  # noqa: ANN401 - any YAML value
+    """Return ``sparse`` with those values of ``full`` that ``have`` spells."""
+    if isinstance(full, Mapping) and isinstance(have, Mapping):
+        return {
+            key: _with_spelled(sparse.get(key, [] if _is_list(value) else {}), value, have.get(str(key)))
+            for key, value in full.items()
+            if key in sparse or (value is not None and str(key) in have)
+        }
+    if _is_list(full) and _is_list(have):
+        known = {_identity(item): item for item in have}
+        return [
+            _with_spelled(item, whole, known.get(_identity(whole))) for item, whole in zip(sparse, full, strict=True)
+        ]
+    return sparse if isinstance(full, Mapping) or _is_list(full) else full
+
+
 def _with_head(text: str, head: str) -> str:
-    first, _, rest = text.partition("\n")
-    return head + rest if _SCHEMA_LINE.fullmatch(first.rstrip("\r")) else head + text
+    first = text.partition("\n")[0]
+    return text if _SCHEMA_LINE.fullmatch(first.rstrip("\r")) else head + text
 
 
 def _block(data: Any, indent: str) -> str:  # noqa: ANN401 - any YAML value
     """Return the lines of a mapping or a sequence, or one scalar, without a last line end."""
     if isinstance(data, Mapping) and data:
-        return "\n".join(indent + _entry(str(key), value, indent) for key, value in data.items())
+        return "\n".join(indent + _entry(key, value, indent) for key, value in data.items())
     if _is_list(data) and data:
         return "\n".join(f"{indent}- {_block(item, indent + _STEP).lstrip(' ')}" for item in data)
     if isinstance(data, Mapping) or _is_list(data):
@@ -383,7 +425,7 @@ def _block(data: Any, indent: str) -> str:  # noqa: ANN401 - any YAML value
     return _scalar(data)
 
 
-def _entry(key: str, value: Any, indent: str) -> str:  # noqa: ANN401 - any YAML value
+def _entry(key: Key, value: Any, indent: str) -> str:  # noqa: ANN401 - any YAML value
     below = "\n" if (isinstance(value, Mapping) or _is_list(value)) and value else " "
     return f"{_scalar(key)}:{below}{_block(value, indent + _STEP)}"
 
@@ -393,6 +435,8 @@ def _scalar(value: Plain) -> str:
         return json.dumps(value)
     if _PLAIN.fullmatch(value) and value.lower() not in _RESERVED:
         return value
+    if '"' in value and "'" not in value and value.isprintable():
+        return f"'{value}'"
     text = json.dumps(value, ensure_ascii=False)
     return re.sub(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]", _escaped, text)
 
@@ -471,16 +515,17 @@ class _Patch:
         self._text = text
 
     def mapping(self, node: _Mapping, wanted: Mapping[str, Any]) -> Iterator[_Edit]:
-        for key, (name, value) in node.entries.items():
-            if key not in wanted:
+        keys = {str(key): key for key in wanted}
+        for text, (name, value) in node.entries.items():
+            if text not in keys:
                 yield self._removal(name.start, value.end)
-            elif not _same(value.data(), wanted[key]):
-                yield from self._entry(name, value, key, wanted[key])
+            elif not _same(value.data(), wanted[keys[text]]):
+                yield from self._entry(name, value, keys[text], wanted[keys[text]])
         yield from self._added(node, wanted)
 
-    def _entry(self, name: _Scalar, value: _Node, key: str, wanted: Any) -> Iterator[_Edit]:  # noqa: ANN401 - any
+    def _entry(self, name: _Scalar, value: _Node, key: Key, wanted: Any) -> Iterator[_Edit]:  # noqa: ANN401 - any
         if isinstance(value, _Mapping) and not value.flow and isinstance(wanted, Mapping) and wanted:
-            yield from self.mapping(value, {str(inner): item for inner, item in wanted.items()})
+            yield from self.mapping(value, wanted)
         elif isinstance(value, _Sequence) and not value.flow and _is_list(wanted) and wanted:
             yield from self._sequence(value, wanted)
         elif isinstance(value, _Scalar) and value.end > value.start and not isinstance(wanted, Mapping | list | tuple):
@@ -495,8 +540,8 @@ class _Patch:
         at = self._line_start(node.start)
         added: dict[int, str] = {}
         for key, value in wanted.items():
-            if key in node.entries:
-                at = self._line_end(node.entries[key][1].end)
+            if str(key) in node.entries:
+                at = self._line_end(node.entries[str(key)][1].end)
             else:
                 added[at] = added.get(at, "") + indent + _entry(key, value, indent) + "\n"
         for place, text in added.items():

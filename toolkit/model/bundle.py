@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import field_validator
+
 from toolkit.model.base import Frozen
 from toolkit.model.config import ExportConfig
 from toolkit.model.overlay import Overlay
@@ -21,12 +23,23 @@ class Bundle(Frozen):
     overlays: Mapping[str, Overlay] = {}
     """By environment."""
     package: Mapping[str, str] = {}
-    """SHA-256 by member name; of the two XML files, the part outside the nodes that the model holds."""
+    """SHA-256 by member name. ``customizations.xml`` stands for its components besides the configs, and is left out
+    where there are none; ``solution.xml`` and the content types hold nothing that the model does not."""
+
+    @field_validator("configs")
+    @classmethod
+    def _in_order(cls, configs: tuple[ExportConfig, ...]) -> tuple[ExportConfig, ...]:
+        """Hold configs in the order of their names, whatever their order in a zip or a folder."""
+        return tuple(sorted(configs, key=lambda config: (config.name, config.id)))
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the bundle before overlay: solution, configs and the other members; overlays do not count."""
-        return digest(self.model_dump(mode="json", exclude={"overlays"}))
+        """SHA-256 of the content before overlay: solution, configs and the other members.
+
+        Overlays do not count, nor does whether the artifact is managed: a source folder, the zips packed from it and
+        the export of an environment that imported one of them hold the same content.
+        """
+        return digest(self.model_dump(mode="json", exclude={"overlays": True, "solution": {"package"}}))
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -1,0 +1,26 @@
+"""Bytes <-> model: solution zips and source folders, read and written without loss."""
+
+from toolkit.bundle.archive import Archive, read_archive
+from toolkit.bundle.loading import Loaded, load, load_bytes, load_files, pack, unpack, validate
+from toolkit.bundle.overlays import effective, load_overlay, overlay_findings
+from toolkit.bundle.package import OVERLAY_MEMBERS, read_bundle, write_bundle
+from toolkit.bundle.source import Files
+
+__all__ = [
+    "OVERLAY_MEMBERS",
+    "Archive",
+    "Files",
+    "Loaded",
+    "effective",
+    "load",
+    "load_bytes",
+    "load_files",
+    "load_overlay",
+    "overlay_findings",
+    "pack",
+    "read_archive",
+    "read_bundle",
+    "unpack",
+    "validate",
+    "write_bundle",
+]

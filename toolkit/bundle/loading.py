@@ -1,0 +1,115 @@
+"""What callers use: load, pack, unpack and validate, for a folder or a zip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.bundle import package, source
+from toolkit.bundle.archive import MAX_EXPANDED, Archive, read_archive
+from toolkit.bundle.checks import checked, redacted
+from toolkit.bundle.folder import check_target, read_files, write_files
+from toolkit.bundle.parts import Collector, Parts
+from toolkit.errors import Finding, Invalid, NotFound, Place, Severity
+from toolkit.model.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A bundle with the archive that says it, and what the checks found about it. ``path`` is where it came from."""
+
+    bundle: Bundle
+    archive: Archive
+    findings: tuple[Finding, ...]
+    path: str
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that must keep the bundle from being used."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
+
+
+def load(path: Path) -> Loaded:
+    """Load a source folder or a zip. Raises NotFound, or Invalid where it is no bundle at all.
+
+    Rules that a readable bundle breaks are in ``findings``.
+    """
+    if path.is_dir():
+        return load_files(read_files(path), str(path))
+    return load_bytes(_zip_bytes(path), str(path))
+
+
+def load_bytes(data: bytes, where: str) -> Loaded:
+    """Load a zip from its bytes."""
+    archive = read_archive(data, where)
+    parts = package.read_parts(archive, where)
+    return Loaded(package.read_bundle(archive, where), archive, tuple(checked(parts)), where)
+
+
+def load_files(files: source.Files, where: str) -> Loaded:
+    """Load a source folder from its files. The bundle is the one that its packed zip holds."""
+    parts = source.read_parts(files, where)
+    archive = source.packed_parts(parts, files)
+    return Loaded(package.read_bundle(archive, where), archive, tuple(checked(parts)), where)
+
+
+def pack(folder: Path, managed: bool | None = None, *, overlays: bool = True) -> Archive:
+    """Return the archive of a source folder. ``managed`` None: as the source says. Raises Invalid."""
+    _found(folder)
+    return source.packed(read_files(folder), str(folder), managed=managed, overlays=overlays)
+
+
+def unpack(archive: Archive, folder: Path) -> None:
+    """Write an archive as a source folder, all or nothing.
+
+    In a folder that holds the solution already, comments and key order of YAML files and all overlays stay; configs
+    that are gone lose their file. Raises Refused for a folder that holds something else (BND013, BND014).
+    """
+    bundle = package.read_bundle(archive, str(folder))
+    check_target(folder, bundle.solution.unique_name)
+    present = read_files(folder) if folder.exists() else {}
+    write_files(folder, source.unpacked(archive, str(folder), folder, present), present)
+
+
+def validate(path: Path) -> tuple[Finding, ...]:
+    """Return everything that is wrong with a folder or a zip, in the order of files and lines."""
+    try:
+        findings = [*_validated(path)]
+    except Invalid as error:
+        findings = [*error.findings]
+    return tuple(sorted(map(redacted, findings), key=lambda finding: (finding.where.path, finding.where.line or 0)))
+
+
+def _validated(path: Path) -> list[Finding]:
+    collector = Collector()
+    if path.is_dir():
+        files = read_files(path)
+        parts = source.read_parts(files, str(path))
+        findings = _part_findings(parts)
+        if not _has_error(findings):
+            collector.read(source.packed_parts, parts, files)
+        return findings + collector.findings
+    archive = read_archive(_zip_bytes(path), str(path))
+    return _part_findings(package.read_parts(archive, str(path)))
+
+
+def _part_findings(parts: Parts) -> list[Finding]:
+    return [*parts.lexical_findings(), *checked(parts)]
+
+
+def _has_error(findings: list[Finding]) -> bool:
+    """Whether there is an error among findings."""
+    return any(finding.severity is Severity.ERROR for finding in findings)
+
+
+def _found(path: Path) -> None:
+    if not path.exists():
+        raise NotFound("BND015", f"there is no {path}", where=str(path), fix="name a source folder or a solution zip")
+
+
+def _zip_bytes(path: Path) -> bytes:
+    _found(path)
+    if path.stat().st_size > MAX_EXPANDED:
+        why = f"at most {MAX_EXPANDED} bytes are read"
+        raise Invalid([Finding("BND004", Severity.ERROR, "the zip is too large", Place(str(path)), why)])
+    return path.read_bytes()
