@@ -1,0 +1,178 @@
+"""The checkpoint of an entity: the commit record of its passes (docs/formats.md).
+
+It lies in the lake at ``_toolkit/<entity>/checkpoint.json`` and is only ever replaced on condition of its old etag;
+that write is the commit. What follows a commit (publishing staged files, making snapshots, removing what is of no
+more use) is written in it as ``pending``, in order, and each step may be done any number of times; so whoever reads
+the checkpoint can finish what a dead engine began.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from toolkit.engine.columns import Column
+from toolkit.errors import Damaged
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
+from toolkit.model.base import Frozen
+from toolkit.model.config import PartitionStrategy
+from toolkit.model.names import LogicalName
+
+CHECKPOINT_FORMAT = 1
+
+
+class Part(Frozen):
+    """A live file: part ``number`` of a partition (0 is the first)."""
+
+    partition: str
+    number: int = 0
+    path: str
+    etag: str
+    size: int
+    rows: int
+    digest: str
+    """The digest of its index."""
+    index: str
+    """The path of its index."""
+    snapshot: str | None = None
+    """The snapshot of this content; None while no snapshot holds it."""
+
+
+class Snapshot(Frozen):
+    """A snapshot file that is kept: of which part, made when, and since when another is named in its place."""
+
+    path: str
+    partition: str
+    number: int = 0
+    second: int
+    superseded: datetime | None = None
+
+
+class Move(Frozen):
+    """Publish a staged file at ``path``, in the place of the file with the etag ``expect`` (empty: of none)."""
+
+    kind: Literal["move"] = "move"
+    staged: str
+    size: int
+    etag: str
+    path: str
+    expect: str
+
+
+class Copy(Frozen):
+    """Make a snapshot of the file at ``path``, whose etag is ``etag``."""
+
+    kind: Literal["copy"] = "copy"
+    path: str
+    etag: str
+    to: str
+
+
+class Remove(Frozen):
+    """Remove a file, after the manifest was written."""
+
+    kind: Literal["remove"] = "remove"
+    path: str
+
+
+Step = Annotated[Move | Copy | Remove, Field(discriminator="kind")]
+
+
+class PublishedFile(Frozen):
+    """A snapshot that model.json names, and the part it is of."""
+
+    partition: str
+    number: int = 0
+    path: str
+
+
+class Published(Frozen):
+    """What model.json says of an entity: it changes as a whole, with a snapshot."""
+
+    columns: tuple[Column, ...]
+    strategy: PartitionStrategy
+    files: tuple[PublishedFile, ...] = ()
+
+
+class Retired(Frozen):
+    """The entity is no longer linked: since when, and whether its data is kept (moved away) or deleted."""
+
+    at: datetime
+    keep: bool
+
+
+class Checkpoint(Frozen):
+    """The state of an entity after its last commit. ``seq`` counts commits."""
+
+    format: Literal[1] = CHECKPOINT_FORMAT
+    entity: LogicalName
+    fence: int
+    seq: int = 0
+    organization: str
+    """The OrganizationId that the rows come from."""
+    cursor: str | None = None
+    """Where the next pass begins; None before the first sync is complete."""
+    cursor_at: datetime | None = None
+    columns: tuple[Column, ...] = ()
+    append_only: bool
+    strategy: PartitionStrategy
+    parts: tuple[Part, ...] = ()
+    """By partition and number."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """Oldest first."""
+    published: Published | None = None
+    completed: datetime | None = None
+    """When the data of the initial sync was complete."""
+    changed: datetime | None = None
+    """The time of the oldest committed change that no snapshot holds."""
+    snapshot_at: datetime | None = None
+    """The time of the last snapshot; its names carry a second of their own, which never goes back."""
+    second: int = 0
+    pending: tuple[Step, ...] = ()
+    retired: Retired | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows in the live files."""
+        return sum(part.rows for part in self.parts)
+
+
+def checkpoint_path(entity: str) -> str:
+    """Return where the checkpoint of an entity is."""
+    return f"{STATE_FOLDER}/{entity}/checkpoint.json"
+
+
+def index_path(entity: str, part: str, seq: int) -> str:
+    """Return where the index of a part is that commit ``seq`` wrote."""
+    return f"{STATE_FOLDER}/{entity}/index/{part}.{seq}.idx"
+
+
+def read_checkpoint(lake: Lake, entity: str) -> tuple[Checkpoint | None, Etag]:
+    """Return the checkpoint of an entity with its etag, or None and ABSENT. Raises Damaged when it cannot be read."""
+    path = checkpoint_path(entity)
+    stat = lake.stat(path)
+    if stat is None:
+        return None, ABSENT
+    try:
+        return Checkpoint.model_validate_json(lake.read(path)), stat.etag
+    except ValidationError as error:
+        raise Damaged(
+            "ENG031",
+            f"the checkpoint of {entity} cannot be read, or is of a newer format than {CHECKPOINT_FORMAT}",
+            where=lake.location(path),
+            why=str(error.errors(include_url=False)[0]["msg"]),
+            fix="use the newer toolkit that wrote it; or remove the file, and the entity is synced anew",
+        ) from error
+
+
+def entities_with_state(lake: Lake) -> tuple[str, ...]:
+    """Return the entities that have a checkpoint, in name order."""
+    tail = "/checkpoint.json"
+    paths = (stat.path for stat in lake.list(STATE_FOLDER))
+    return tuple(
+        path.split("/")[1]
+        for path in paths
+        if path.endswith(tail) and path.count("/") == 2  # noqa: PLR2004 - folder, entity, file
+    )

@@ -1,0 +1,169 @@
+"""Which columns an entity's files have, and how they change when the entity does (docs/formats.md).
+
+    Id, SinkCreatedOn, SinkModifiedOn, <own columns>, versionnumber, createdon, modifiedon, IsDelete, <added later>
+
+The list of an entity is kept in its checkpoint, because it remembers what no definition says: columns that were added
+later stand at the end, and dropped ones stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from toolkit.model.base import Frozen
+from toolkit.model.entity import LOOKUPS, Attribute, AttributeType, DateTimeBehavior, Entity
+from toolkit.source.protocol import ENTITY_TYPE_SUFFIX
+
+ID = "Id"
+SINK_CREATED = "SinkCreatedOn"
+SINK_MODIFIED = "SinkModifiedOn"
+VERSION = "versionnumber"
+CREATED = "createdon"
+MODIFIED = "modifiedon"
+IS_DELETE = "IsDelete"
+TAIL = (VERSION, CREATED, MODIFIED)
+"""The columns that stand behind an entity's own, where it has them."""
+
+MAX_DECIMAL_DIGITS = 38
+ENTITY_TYPE_LENGTH = 128
+"""A logical name has at most so many characters."""
+
+
+class Kind(StrEnum):
+    """How the values of a column are spelled in CSV."""
+
+    GUID = "guid"
+    STRING = "string"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    DOUBLE = "double"
+    BOOLEAN = "boolean"
+    INSTANT = "instant"
+    """A time in UTC."""
+    CREATED = "created"
+    """A time in UTC, spelled with an offset: only createdon."""
+    WALL = "wall"
+    """A time without a zone."""
+    DAY = "day"
+    SINK = "sink"
+    """The time of a pass."""
+    DELETED = "deleted"
+    """True or nothing."""
+
+
+DATA_TYPES: Mapping[Kind, str] = {
+    Kind.GUID: "guid",
+    Kind.STRING: "string",
+    Kind.INTEGER: "int64",
+    Kind.DECIMAL: "decimal",
+    Kind.DOUBLE: "double",
+    Kind.BOOLEAN: "boolean",
+    Kind.INSTANT: "dateTime",
+    Kind.CREATED: "dateTimeOffset",
+    Kind.WALL: "dateTime",
+    Kind.DAY: "dateTime",
+    Kind.SINK: "dateTime",
+    Kind.DELETED: "boolean",
+}
+"""The ``dataType`` of model.json by kind."""
+
+_KINDS: Mapping[AttributeType, Kind] = {
+    AttributeType.STRING: Kind.STRING,
+    AttributeType.MEMO: Kind.STRING,
+    AttributeType.MULTISELECT: Kind.STRING,
+    AttributeType.INTEGER: Kind.INTEGER,
+    AttributeType.BIGINT: Kind.INTEGER,
+    AttributeType.CHOICE: Kind.INTEGER,
+    AttributeType.STATE: Kind.INTEGER,
+    AttributeType.STATUS: Kind.INTEGER,
+    AttributeType.DECIMAL: Kind.DECIMAL,
+    AttributeType.MONEY: Kind.DECIMAL,
+    AttributeType.DOUBLE: Kind.DOUBLE,
+    AttributeType.BOOLEAN: Kind.BOOLEAN,
+    AttributeType.UNIQUEIDENTIFIER: Kind.GUID,
+    **dict.fromkeys(LOOKUPS, Kind.GUID),
+}
+_TIMES: Mapping[DateTimeBehavior, Kind] = {
+    DateTimeBehavior.USER_LOCAL: Kind.INSTANT,
+    DateTimeBehavior.TIME_ZONE_INDEPENDENT: Kind.WALL,
+    DateTimeBehavior.DATE_ONLY: Kind.DAY,
+}
+
+
+class Column(Frozen):
+    """A column of an entity's files.
+
+    ``length`` is a string's greatest number of characters, ``scale`` a decimal's digits after the point; None when
+    the source does not say, in which case a decimal keeps the ten digits that every source gives.
+    """
+
+    name: str
+    kind: Kind
+    length: int | None = None
+    scale: int | None = None
+
+
+def columns_of(entity: Entity) -> tuple[Column, ...]:
+    """Return the columns of an entity that is exported for the first time."""
+    own = [column for attribute in entity.attributes for column in _of_attribute(attribute)]
+    if entity.attribute(VERSION) is None:
+        # Every row has a version, whether or not the definition lists the attribute (that of an N:N entity may not).
+        own.append(Column(name=VERSION, kind=Kind.INTEGER))
+    tail = sorted((column for column in own if column.name in TAIL), key=lambda column: TAIL.index(column.name))
+    return (
+        Column(name=ID, kind=Kind.GUID),
+        Column(name=SINK_CREATED, kind=Kind.SINK),
+        Column(name=SINK_MODIFIED, kind=Kind.SINK),
+        *(column for column in own if column.name not in TAIL),
+        *tail,
+        Column(name=IS_DELETE, kind=Kind.DELETED),
+    )
+
+
+def _of_attribute(attribute: Attribute) -> Iterator[Column]:
+    kind = _kind(attribute)
+    yield Column(
+        name=attribute.name,
+        kind=kind,
+        length=attribute.max_length if kind is Kind.STRING else None,
+        scale=attribute.precision if kind is Kind.DECIMAL else None,
+    )
+    if attribute.polymorphic:
+        yield Column(name=attribute.name + ENTITY_TYPE_SUFFIX, kind=Kind.STRING, length=ENTITY_TYPE_LENGTH)
+
+
+def _kind(attribute: Attribute) -> Kind:
+    if attribute.type is not AttributeType.DATETIME:
+        return _KINDS[attribute.type]
+    kind = _TIMES[attribute.behavior]
+    return Kind.CREATED if attribute.name == CREATED and kind is Kind.INSTANT else kind
+
+
+@dataclass(frozen=True, slots=True)
+class Evolution:
+    """How an entity's columns changed since they were last written, and the list that holds from now on."""
+
+    columns: tuple[Column, ...]
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    retyped: tuple[str, ...] = ()
+    """Columns whose values are spelled in another way now: the entity is written anew."""
+
+
+def evolve(known: tuple[Column, ...], entity: Entity) -> Evolution:
+    """Compare the columns of a checkpoint with an entity's definition.
+
+    Added columns go to the end, behind IsDelete; dropped ones stay, and later rows have nothing in them. A string that
+    became longer or a decimal that became finer keeps its place and its rows.
+    """
+    now = {column.name: column for column in columns_of(entity)}
+    before = {column.name: column for column in known}
+    added = tuple(column for name, column in now.items() if name not in before)
+    return Evolution(
+        columns=(*(now.get(column.name, column) for column in known), *added),
+        added=tuple(column.name for column in added),
+        dropped=tuple(name for name in before if name not in now),
+        retyped=tuple(name for name in before if name in now and now[name].kind is not before[name].kind),
+    )

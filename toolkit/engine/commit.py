@@ -1,0 +1,75 @@
+"""The commit of a pass, and what follows it: the steps that the checkpoint keeps as ``pending``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from toolkit.engine.checkpoint import Checkpoint, Copy, Move, Remove, checkpoint_path
+from toolkit.errors import Conflict, Damaged, NotFound
+from toolkit.lake.protocol import Etag, Fence, Lake, Staged
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A checkpoint as it is in the lake."""
+
+    checkpoint: Checkpoint
+    etag: Etag
+
+
+def commit(lake: Lake, fence: Fence, checkpoint: Checkpoint, expect: Etag) -> Committed:
+    """Write a checkpoint on condition that nobody else did since it was read. Raises Conflict, and Locked."""
+    fence.check()
+    data = checkpoint.model_dump_json(indent=1).encode()
+    return Committed(checkpoint, lake.put(checkpoint_path(checkpoint.entity), data, expect))
+
+
+def settle(lake: Lake, checkpoint: Checkpoint) -> None:
+    """Publish the staged files and make the snapshots of a commit, as far as that has not been done."""
+    for step in checkpoint.pending:
+        match step:
+            case Move():
+                _publish(lake, step)
+            case Copy():
+                lake.snapshot(step.path, step.to, Etag(step.etag))
+            case Remove():
+                pass  # after the manifest
+            case _:
+                assert_never(step)
+
+
+def tidy(lake: Lake, checkpoint: Checkpoint) -> None:
+    """Remove what a commit left behind. The manifest that names none of it must have been written."""
+    for step in checkpoint.pending:
+        if isinstance(step, Remove):
+            lake.delete(step.path)
+
+
+def _publish(lake: Lake, step: Move) -> None:
+    staged = Staged(step.staged, step.size, Etag(step.etag))
+    try:
+        lake.publish(staged, step.path, Etag(step.expect))
+    except Conflict:
+        # Neither the old file nor the new one is there: a writer that lost its lock put another one in its place. The
+        # checkpoint is the truth, and the staged file is still at hand.
+        _publish_over(lake, staged, step)
+    except NotFound as error:
+        raise _lost(step) from error
+
+
+def _publish_over(lake: Lake, staged: Staged, step: Move) -> None:
+    try:
+        lake.publish(staged, step.path, "any")
+    except NotFound as error:
+        raise _lost(step) from error
+
+
+def _lost(step: Move) -> Damaged:
+    return Damaged(
+        "ENG042",
+        f"{step.path} is not what was committed, and its staged file is gone",
+        where=step.path,
+        why="another program changed or removed the file",
+        fix="unlink the entity and link it again: it is synced anew",
+    )

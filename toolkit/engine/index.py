@@ -1,0 +1,158 @@
+"""The index of a part: which record is where, in one file beside the checkpoint.
+
+The file is a header of 512 bytes (JSON, padded with spaces: format, the part's etag and size, digest, count) and the
+columns of its entries, sorted by (id, version, delete row). The digest is the SHA-256 of the columns; a scan of the
+part gives the same entries again, so it says whether a part still holds what it held. An index that is missing, or
+that belongs to another content than the part has now, is made anew by one scan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from toolkit.engine.columns import IS_DELETE, VERSION, Column
+from toolkit.engine.entries import (
+    DELETE_FLAG,
+    ENTRY_BYTES,
+    ID_LENGTH,
+    Entries,
+    Ids,
+    entries_from,
+    ids_of_letters,
+    joined,
+)
+from toolkit.errors import Damaged
+from toolkit.lake.protocol import Etag, Lake
+from toolkit.model.base import Frozen
+
+HEADER_BYTES = 512
+CHUNK = 8 * 1024 * 1024
+"""Bytes of a part that are looked at together."""
+
+_QUOTE, _COMMA, _LINE_FEED = b'",\n'
+
+
+class Header(Frozen):
+    """What an index says of the part that it belongs to."""
+
+    format: Literal[1] = 1
+    etag: str
+    size: int
+    digest: str
+    count: int
+
+
+def digest_of(entries: Entries) -> str:
+    """Return the digest of sorted entries."""
+    return f"sha256:{hashlib.sha256(entries.to_bytes()).hexdigest()}"
+
+
+def index_bytes(entries: Entries, etag: Etag, size: int) -> bytes:
+    """Return the index file of a part that holds these entries, which are sorted."""
+    header = Header(etag=etag, size=size, digest=digest_of(entries), count=len(entries))
+    return header.model_dump_json().encode().ljust(HEADER_BYTES - 1) + b"\n" + entries.to_bytes()
+
+
+def read_index(data: bytes, etag: Etag, digest: str) -> Entries | None:
+    """Return the entries of an index file, or None when it is not the one of the part with this etag and digest."""
+    try:
+        header = Header.model_validate_json(data[:HEADER_BYTES])
+    except ValidationError:
+        return None
+    entries = data[HEADER_BYTES:]
+    whole = len(entries) == header.count * ENTRY_BYTES
+    if not whole or (header.etag, header.digest) != (etag, digest):
+        return None
+    return entries_from(entries)
+
+
+def found(entries: Entries, ids: Ids) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return, for every entry of one of the ids, its place and the place of the id: two arrays of one length.
+
+    ``entries`` and ``ids`` are sorted, ids are unique.
+    """
+    first = np.searchsorted(entries.ids, ids, "left")
+    counts = np.searchsorted(entries.ids, ids, "right") - first
+    which = np.repeat(np.arange(len(ids)), counts)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(first, counts) + within, which
+
+
+def scan(lake: Lake, path: str, columns: Sequence[Column]) -> Entries:
+    """Return the sorted entries of a file by reading it once. Raises Damaged where it is no file of ours."""
+    names = [column.name for column in columns]
+    fields = names.index(VERSION), names.index(IS_DELETE)
+    parts = [_scanned(chunk, start, fields, path) for start, chunk in _record_chunks(lake, path)]
+    return joined(parts).sorted()
+
+
+def _record_chunks(lake: Lake, path: str) -> Iterator[tuple[int, bytes]]:
+    """Yield whole records, with the offset at which they begin."""
+    start, rest, at = 0, b"", 0
+    while data := lake.read(path, at, CHUNK):
+        at += len(data)
+        rest += data
+        if end := _end_of_records(rest):
+            yield start, rest[:end]
+            start, rest = start + end, rest[end:]
+    if rest:
+        raise Damaged("ENG021", f"{path} ends within a record", where=path, fix="restore the file, or sync it anew")
+
+
+def _outside_quotes(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    return np.bitwise_xor.accumulate(data == _QUOTE) == 0
+
+
+def _end_of_records(data: bytes) -> int:
+    array = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero((array == _LINE_FEED) & _outside_quotes(array))
+    return int(ends[-1]) + 1 if ends.size else 0
+
+
+def _scanned(data: bytes, start: int, fields: tuple[int, int], path: str) -> Entries:
+    """Return the entries of whole records; ``fields`` are the places of versionnumber and IsDelete."""
+    array = np.frombuffer(data, np.uint8)
+    outside = _outside_quotes(array)
+    ends = np.flatnonzero((array == _LINE_FEED) & outside) + 1
+    begins = np.concatenate([[0], ends[:-1]])
+    # Every field ends at a comma or at the line feed of its record.
+    stops = np.flatnonzero(((array == _COMMA) | (array == _LINE_FEED)) & outside)
+    first = np.searchsorted(stops, begins)
+    width = np.diff(np.append(first, len(stops)))
+    if (width <= max(fields)).any() or (stops[first] - begins != ID_LENGTH).any():
+        raise Damaged("ENG022", f"{path} has a record that is none of ours", where=path, fix="sync the entity anew")
+    version, deleted = fields
+    return Entries(
+        ids=_ids(array[begins[:, None] + np.arange(ID_LENGTH)], path),
+        offsets=(start + begins).astype(np.uint64),
+        sizes=_sizes(ends - begins, stops[first + deleted] - stops[first + deleted - 1] > 1),
+        versions=_numbers(data, stops[first + version - 1] + 1, stops[first + version], path),
+    )
+
+
+def _ids(letters: npt.NDArray[np.uint8], path: str) -> Ids:
+    ids = ids_of_letters(letters)
+    if ids is None:
+        raise Damaged("ENG022", f"{path} has a record that does not begin with an id", where=path)
+    return ids
+
+
+def _sizes(lengths: npt.NDArray[np.int64], deleted: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint32]:
+    return lengths.astype(np.uint32) | np.where(deleted, DELETE_FLAG, np.uint32(0))
+
+
+def _numbers(
+    data: bytes, starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], path: str
+) -> npt.NDArray[np.int64]:
+    try:
+        numbers = [int(data[start:stop]) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+    except ValueError as error:
+        raise Damaged("ENG022", f"{path} has a record without a version", where=path) from error
+    return np.array(numbers, np.int64)
+

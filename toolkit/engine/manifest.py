@@ -1,0 +1,100 @@
+"""The manifest: ``model.json`` as a pure function of the checkpoints (docs/formats.md, section model.json).
+
+Its keys stand in the order in which the service writes them, and it is valid against Microsoft's schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from toolkit.engine.checkpoint import Checkpoint, Published, PublishedFile
+from toolkit.engine.columns import DATA_TYPES, MAX_DECIMAL_DIGITS, Column, Kind
+from toolkit.engine.partitions import manifest_name, year_of
+from toolkit.engine.rows import SOURCE_SCALE, sink_time
+
+MANIFEST_PATH = "model.json"
+
+_CSV = {
+    "$type": "CsvFormatSettings",
+    "columnHeaders": False,
+    "delimiter": ",",
+    "quoteStyle": "QuoteStyle.Csv",
+    "csvStyle": "CsvStyle.QuoteAlways",
+    "encoding": "UTF-8",
+}
+_RAGGED = [
+    {"traitReference": "is.partition.format.CSV", "arguments": [{"name": "raggedRight", "value": "true"}]},
+]
+
+
+def manifest(checkpoints: Iterable[Checkpoint], location: Callable[[str], str]) -> bytes:
+    """Return model.json for the entities of these checkpoints; ``location`` gives the address of a file.
+
+    Retired entities are left out. One whose first sync is not complete is listed without partitions.
+    """
+    listed = sorted((each for each in checkpoints if each.retired is None), key=lambda each: each.entity)
+    root = {
+        "name": "cdm",
+        "description": "cdm",
+        "version": "1.0",
+        "entities": [_entity(checkpoint, location) for checkpoint in listed],
+    }
+    return json.dumps(root, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _entity(checkpoint: Checkpoint, location: Callable[[str], str]) -> dict[str, Any]:
+    # What is published stands until the next snapshot takes its place as a whole.
+    published = checkpoint.published or Published(columns=checkpoint.columns, strategy=checkpoint.strategy)
+    completed = checkpoint.completed if checkpoint.published else None
+    return {
+        "$type": "LocalEntity",
+        "name": checkpoint.entity,
+        "description": checkpoint.entity,
+        "annotations": _annotations(published, completed),
+        "attributes": [_attribute(column) for column in published.columns],
+        "partitions": [_partition(file, location) for file in published.files],
+    }
+
+
+def _annotations(published: Published, completed: datetime | None) -> list[dict[str, str]]:
+    state = [
+        {"name": "Athena:PartitionGranularity", "value": published.strategy.value},
+        {"name": "Athena:InitialSyncState", "value": "Completed" if completed else "InProgress"},
+    ]
+    if completed:
+        state.append({"name": "Athena:InitialSyncDataCompletedTime", "value": sink_time(completed)})
+    return state
+
+
+def _attribute(column: Column) -> dict[str, Any]:
+    length = column.length if column.length is not None else -1
+    attribute: dict[str, Any] = {"name": column.name, "dataType": DATA_TYPES[column.kind], "maxLength": length}
+    if traits := _traits(column):
+        attribute["cdm:traits"] = traits
+    return attribute
+
+
+def _traits(column: Column) -> list[dict[str, Any]]:
+    if column.kind is Kind.STRING and column.length is not None:
+        return [_trait("is.constrained", maximumLength=column.length)]
+    if column.kind is Kind.DECIMAL:
+        scale = SOURCE_SCALE if column.scale is None else column.scale
+        return [_trait("is.dataFormat.numeric.shaped", precision=MAX_DECIMAL_DIGITS, scale=scale)]
+    return []
+
+
+def _trait(name: str, **arguments: int) -> dict[str, Any]:
+    return {"traitReference": name, "arguments": [{"name": key, "value": value} for key, value in arguments.items()]}
+
+
+def _partition(file: PublishedFile, location: Callable[[str], str]) -> dict[str, Any]:
+    return {
+        "name": manifest_name(file.partition, file.number),
+        "location": location(file.path),
+        "cdm:traits": _RAGGED,
+        "fileFormatSettings": _CSV,
+        "annotations": [{"name": "Athena:PartitionYear", "value": year_of(file.partition)}],
+    }

@@ -1,0 +1,132 @@
+"""Placing: which part takes which records, so that an update rewrites one part and a full part is left alone.
+
+A record that replaces one of the same partition stays in the part of that one. All others go to the partition's last
+part, and into further parts beyond the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.engine.checkpoint import Part
+from toolkit.engine.entries import Entries
+from toolkit.engine.partitions import UNPLACED
+from toolkit.engine.resolve import Located, Resolved
+from toolkit.engine.splice import CREATED_WIDTH, Change
+from toolkit.lake.protocol import Staged
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The records of one partition in one gathered file; ``whole`` when the file holds nothing else."""
+
+    staged: Staged
+    partition: str
+    entries: Entries
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A part that changes. ``adopt`` is the gathered file that becomes the part as it is, if one does."""
+
+    partition: str
+    number: int
+    part: Part | None
+    change: Change
+    adopt: Staged | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """Records that come, with the partition, the part that they stay in (or -1) and the SinkCreatedOn that they keep."""
+
+    rows: Located
+    partitions: npt.NDArray[np.str_]
+    stays: Places
+    created: npt.NDArray[np.bytes_]
+
+    def take(self, which: Places | npt.NDArray[np.bool_]) -> Coming:
+        """Return some of them, by place or by mask."""
+        return Coming(self.rows.take(which), self.partitions[which], self.stays[which], self.created[which])
+
+
+def coming(
+    resolved: Resolved,
+    pieces: Sequence[Piece],
+    parts: Sequence[Part],
+    created: npt.NDArray[np.bytes_],
+    partition: str,
+) -> Coming:
+    """Say where the records go that come. ``created`` is that of the records that go, ``partition`` of new rows that
+    have no ``createdon``."""
+    rows, home = resolved.come, resolved.home
+    given = np.array([piece.partition for piece in pieces], dtype=np.str_)[rows.owners]
+    names = np.array([*(part.partition for part in parts), partition], dtype=np.str_)
+    homes = names[np.where(home >= 0, home, -1)]
+    where = np.where(given == UNPLACED, homes, given)
+    replaces = resolved.before >= 0
+    stays = np.where(replaces & (homes == where), home, -1)
+    blank = np.zeros(len(rows), f"S{CREATED_WIDTH}")
+    kept = np.where(replaces, created[resolved.before], blank) if len(created) else blank
+    return Coming(rows, where, stays, kept)
+
+
+def targets(
+    gone: Located, come: Coming, pieces: Sequence[Piece], parts: Sequence[Part], limit: int, *, pad: bool
+) -> list[Target]:
+    """Return the parts that change, by partition and number. With ``pad`` every part changes."""
+    numbers = _numbers(come, parts, limit)
+    known = {(part.partition, part.number): place for place, part in enumerate(parts)}
+    touched = {(name, number) for name, number in zip(come.partitions.tolist(), numbers.tolist(), strict=True)}
+    touched |= {(parts[place].partition, parts[place].number) for place in np.unique(gone.owners).tolist()}
+    touched |= set(known) if pad else set()
+    adopted = dict(_adopted(come, pieces, {part.partition for part in parts}))
+    made = [target for partition in adopted for target in _adoptions(partition, adopted[partition], pieces)]
+    for partition, number in sorted(touched):
+        if partition not in adopted:
+            place = known.get((partition, number), -1)
+            these = come.take((come.partitions == partition) & (numbers == number))
+            change = Change(gone.entries.take(gone.owners == place), these.rows.entries, these.rows.owners, these.created)
+            made.append(Target(partition, number, parts[place] if place >= 0 else None, change))
+    return sorted(made, key=lambda target: (target.partition, target.number))
+
+
+def _numbers(come: Coming, parts: Sequence[Part], limit: int) -> Places:
+    """Return the number of the part that each record goes to."""
+    number_of = np.array([*(part.number for part in parts), -1])
+    numbers = number_of[come.stays]
+    for partition in np.unique(come.partitions).tolist():
+        new = np.flatnonzero((come.partitions == partition) & (come.stays < 0))
+        last = max((part for part in parts if part.partition == partition), key=lambda part: part.number, default=None)
+        first, room = (last.number, max(limit - last.size, 0)) if last else (0, limit)
+        entries = come.rows.entries.take(new)
+        order = np.lexsort((entries.deletes, entries.ids, entries.versions))
+        lengths = entries.lengths[order]
+        begins = np.cumsum(lengths) - lengths
+        numbers[new[order]] = first + np.where(begins < room, 0, 1 + (begins - room) // limit)
+    return numbers
+
+
+def _adopted(come: Coming, pieces: Sequence[Piece], filled: set[str]) -> Iterator[tuple[str, list[int]]]:
+    """Yield each new partition whose files can be taken as they are, with the numbers of its pieces."""
+    counts = np.bincount(come.rows.owners, minlength=len(pieces))
+    for partition in np.unique(come.partitions).tolist():
+        owners = np.unique(come.rows.owners[come.partitions == partition]).tolist()
+        whole = all(pieces[owner].whole and counts[owner] == len(pieces[owner].entries) for owner in owners)
+        if partition not in filled and whole and not come.created[come.partitions == partition].any():
+            yield partition, owners
+
+
+def _adoptions(partition: str, owners: Sequence[int], pieces: Sequence[Piece]) -> Iterator[Target]:
+    nothing = np.empty(0, np.int64)
+    for number, owner in enumerate(owners):
+        piece = pieces[owner]
+        change = Change(piece.entries.take(nothing), piece.entries, nothing, np.empty(0, f"S{CREATED_WIDTH}"))
+        yield Target(partition, number, None, change, piece.staged)

@@ -1,0 +1,219 @@
+"""Resolving: what was gathered, against what the parts hold, becomes which records go and which come.
+
+    in place      the newest version of an id wins; a record that is replaced or deleted goes. The source wins over
+                  what is held only by a newer version; in a full pass, by any other one.
+    append-only   nothing goes. What is held already, by (id, version), does not come again; a deleted id brings a
+                  delete row with the last known version.
+
+A full pass gives every row there is, so an id that is held and was not given is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.engine.entries import NOTHING, Entries, Ids, joined
+from toolkit.engine.index import found
+from toolkit.engine.spool import Tombstones
+
+Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Entries, and for each the number of what holds the record: a part, or a piece of a gathered file."""
+
+    entries: Entries
+    owners: Places
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def ids(self) -> Ids:
+        """The ids."""
+        return self.entries.ids
+
+    @property
+    def versions(self) -> Places:
+        """The versions."""
+        return self.entries.versions
+
+    def take(self, which: Places | Mask) -> Located:
+        """Return some of them, by place or by mask."""
+        return Located(self.entries.take(which), self.owners[which])
+
+    def sorted(self) -> Located:
+        """Return them by (id, version, delete row); equal ones stay in their order."""
+        return self.take(np.lexsort((self.entries.deletes, self.versions, self.ids)))
+
+
+NOWHERE = Located(NOTHING, np.empty(0, np.int64))
+
+
+def located(several: Sequence[Entries]) -> Located:
+    """Return the entries of several owners, which are numbered as they come, one after the other."""
+    owners = [np.full(len(entries), number, np.int64) for number, entries in enumerate(several)]
+    return Located(joined(several), np.concatenate([np.empty(0, np.int64), *owners]))
+
+
+def held(parts: int, entries_of: Callable[[int], Entries], ids: Ids | None) -> Located:
+    """Return what some parts hold of the ids (sorted, unique), or all they hold; one index is in memory at a time."""
+    several = []
+    for number in range(parts):
+        entries = entries_of(number)
+        several.append(entries if ids is None else entries.take(found(entries, ids)[0]))
+    return located(several).sorted()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a pass changes: records that go (owners are parts) and records that come (owners are pieces).
+
+    ``before`` has, for each record that comes, the place in ``gone`` of the one that it replaces, or -1, and
+    ``home`` the part in which its id is known, or -1. ``ended`` are the last known records of deleted ids in
+    append-only mode, each with whether a part (True) or a piece holds it: they bring delete rows.
+    """
+
+    gone: Located
+    come: Located
+    before: Places
+    home: Places
+    deleted: int = 0
+    ended: Located = NOWHERE
+    ended_in_part: Mask = np.empty(0, np.bool_)  # noqa: RUF009 - an empty array is never written to
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (len(self.gone) or len(self.come) or len(self.ended))
+
+
+def in_place(given: Located, tombstones: Tombstones, known: Located, *, full: bool) -> Resolved:
+    """Resolve a pass of an in-place entity. ``known`` is sorted, and holds an id once."""
+    rows = _last_of_each(given.sorted(), _same_id)
+    rows = rows.take(_versions_of(tombstones, rows.ids) <= rows.versions)
+    held_at = _match(rows.ids, known.ids)
+    rows, held_at = _news(rows, held_at, known, full=full)
+    ends = _ended(known, given.ids, tombstones, full=full) & ~_member(known.ids, rows.ids)
+    goes = ends.copy()
+    goes[held_at[held_at >= 0]] = True
+    place = np.cumsum(goes) - 1
+    before = np.where(held_at >= 0, place[held_at] if len(known) else -1, -1)
+    return Resolved(known.take(goes), rows, before, _owner(known, held_at), deleted=int(ends.sum()))
+
+
+def append_only(given: Located, tombstones: Tombstones, known: Located, *, full: bool) -> Resolved:
+    """Resolve a pass of an append-only entity. ``known`` is sorted, and may hold an id many times."""
+    rows = _first_of_each(given.sorted(), _same_version)
+    rows = rows.take(~_held_already(rows, known))
+    last = _last_of_each(known, _same_id)
+    home = _owner(last, _match(rows.ids, last.ids))
+    ended, in_part = _last_known(rows, last)
+    ends = _ended(ended, given.ids, tombstones, full=full) & ~ended.entries.deletes
+    return Resolved(
+        NOWHERE,
+        rows,
+        np.full(len(rows), -1, np.int64),
+        home,
+        deleted=int(ends.sum()),
+        ended=ended.take(ends),
+        ended_in_part=in_part[ends],
+    )
+
+
+def _news(rows: Located, held_at: Places, known: Located, *, full: bool) -> tuple[Located, Places]:
+    """Return the rows that are not held as they are."""
+    if not len(known):
+        return rows, held_at
+    versions = known.versions[held_at]
+    news = (held_at < 0) | ((rows.versions != versions) if full else (rows.versions > versions))
+    return rows.take(news), held_at[news]
+
+
+def _ended(known: Located, given: Ids, tombstones: Tombstones, *, full: bool) -> Mask:
+    """Return which known records are of an id that a tombstone, or its absence from a full pass, ends."""
+    ends = _versions_of(tombstones, known.ids) > known.versions
+    if full:
+        ends |= ~_member(known.ids, np.unique(given))
+    return ends
+
+
+def _last_known(rows: Located, last: Located) -> tuple[Located, Mask]:
+    """Return the last record of each id among new rows and those held in parts, and whether it is in a part."""
+    both = Located(joined([last.entries, rows.entries]), np.concatenate([last.owners, rows.owners]))
+    in_part = np.arange(len(both)) < len(last)
+    order = np.lexsort((both.entries.deletes, both.versions, both.ids))
+    both, in_part = both.take(order), in_part[order]
+    ends = _ends(both, _same_id)
+    return both.take(ends), in_part[ends]
+
+
+def _held_already(rows: Located, known: Located) -> Mask:
+    """Return which rows are held with the same version. Both are sorted; delete rows do not count."""
+    records = known.take(~known.entries.deletes)
+    keys, others = _keys(rows), _keys(records)
+    return np.isin(keys, others)
+
+
+def _keys(rows: Located) -> npt.NDArray[np.bytes_]:
+    """Return (id, version) as one value of 25 bytes; the last one is never zero, which numpy would cut."""
+    keys = np.empty((len(rows), 25), np.uint8)
+    keys[:, :16] = np.ascontiguousarray(rows.ids, "S16").view(np.uint8).reshape(len(rows), 16)
+    keys[:, 16:24] = np.ascontiguousarray(rows.versions, "<i8").view(np.uint8).reshape(len(rows), 8)
+    keys[:, 24] = 1
+    return keys.view("S25").ravel()
+
+
+def _versions_of(tombstones: Tombstones, ids: Ids) -> Places:
+    """Return the version of the tombstone of each id; lower than any row's where there is none."""
+    at = _match(ids, tombstones.ids)
+    none = np.iinfo(np.int64).min
+    return np.where(at >= 0, tombstones.versions[at] if len(tombstones.ids) else none, none)
+
+
+def _match(ids: Ids, among: Ids) -> Places:
+    """Return where each id is among others, which are sorted and unique; -1 where it is not."""
+    if not len(among):
+        return np.full(len(ids), -1, np.int64)
+    at = np.minimum(np.searchsorted(among, ids), len(among) - 1)
+    return np.where(among[at] == ids, at, -1)
+
+
+def _member(ids: Ids, among: Ids) -> Mask:
+    return _match(ids, among) >= 0
+
+
+def _owner(known: Located, at: Places) -> Places:
+    return np.where(at >= 0, known.owners[at] if len(known) else -1, -1)
+
+
+_Same = Callable[[Located], Mask]
+
+
+def _same_id(rows: Located) -> Mask:
+    """Return which rows have the id of the one before."""
+    return rows.ids[1:] == rows.ids[:-1]
+
+
+def _same_version(rows: Located) -> Mask:
+    """Return which rows have the id and the version of the one before."""
+    return _same_id(rows) & (rows.versions[1:] == rows.versions[:-1])
+
+
+def _ends(rows: Located, same: _Same) -> Mask:
+    return np.append(~same(rows), [True] * (len(rows) > 0))
+
+
+def _last_of_each(rows: Located, same: _Same) -> Located:
+    return rows.take(_ends(rows, same))
+
+
+def _first_of_each(rows: Located, same: _Same) -> Located:
+    return rows.take(np.append([True] * (len(rows) > 0), ~same(rows)))
+

@@ -1,0 +1,97 @@
+"""Snapshots and their retention, as a change of the checkpoint: which files are copied, named, and no longer kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from toolkit.engine.checkpoint import Checkpoint, Copy, Part, Published, PublishedFile, Remove, Snapshot
+from toolkit.engine.partitions import snapshot_path
+from toolkit.engine.settings import Settings
+
+
+def is_due(checkpoint: Checkpoint, now: datetime, interval: timedelta) -> bool:
+    """Whether a snapshot is due: the first one at once, then when something changed and the interval is over."""
+    if checkpoint.completed is None:
+        return False
+    if checkpoint.published is None or checkpoint.snapshot_at is None:
+        return True
+    return checkpoint.changed is not None and now - checkpoint.snapshot_at >= interval
+
+
+def is_stale(checkpoint: Checkpoint) -> bool:
+    """Whether a change was committed that no snapshot holds."""
+    return checkpoint.completed is not None and (checkpoint.changed is not None or checkpoint.published is None)
+
+
+def with_snapshot(checkpoint: Checkpoint, now: datetime, settings: Settings) -> Checkpoint:
+    """Return the checkpoint with a snapshot of every part that changed, and without those that are kept no longer."""
+    second = max(int(now.timestamp()), checkpoint.second + 1)
+    parts = tuple(_held(part, checkpoint.entity, second) for part in checkpoint.parts)
+    made = tuple(part for part, before in zip(parts, checkpoint.parts, strict=True) if before.snapshot is None)
+    published = Published(
+        columns=checkpoint.columns,
+        strategy=checkpoint.strategy,
+        files=tuple(PublishedFile(partition=p.partition, number=p.number, path=p.snapshot or "") for p in parts),
+    )
+    kept, dropped = _retained(_superseded(checkpoint.snapshots, published, now), now, settings)
+    return checkpoint.model_copy(
+        update={
+            "parts": parts,
+            "snapshots": (*kept, *(_snapshot(part, second) for part in made)),
+            "published": published,
+            "changed": None,
+            "snapshot_at": now,
+            "second": second if made else checkpoint.second,
+            "pending": (
+                *checkpoint.pending,
+                *(Copy(path=part.path, etag=part.etag, to=part.snapshot or "") for part in made),
+                *(Remove(path=snapshot.path) for snapshot in dropped),
+            ),
+        }
+    )
+
+
+def _held(part: Part, entity: str, second: int) -> Part:
+    if part.snapshot is not None:
+        return part
+    path = snapshot_path(entity, part.partition, part.number, second)
+    return part.model_copy(update={"snapshot": path})
+
+
+def _snapshot(part: Part, second: int) -> Snapshot:
+    return Snapshot(path=part.snapshot or "", partition=part.partition, number=part.number, second=second)
+
+
+def _superseded(snapshots: tuple[Snapshot, ...], published: Published, now: datetime) -> tuple[Snapshot, ...]:
+    named = {file.path for file in published.files}
+    return tuple(
+        snapshot if snapshot.path in named or snapshot.superseded else snapshot.model_copy(update={"superseded": now})
+        for snapshot in snapshots
+    )
+
+
+def _retained(
+    snapshots: tuple[Snapshot, ...], now: datetime, settings: Settings
+) -> tuple[tuple[Snapshot, ...], tuple[Snapshot, ...]]:
+    """Return which snapshots stay and which go: beyond the number that is kept, and no reader can be at them."""
+    of_part: dict[tuple[str, int], list[Snapshot]] = defaultdict(list)
+    for snapshot in snapshots:
+        of_part[snapshot.partition, snapshot.number].append(snapshot)
+    gone = {
+        snapshot.path
+        for those in of_part.values()
+        for snapshot in _beyond(those, settings.keep_snapshots)
+        if snapshot.superseded is not None and now - snapshot.superseded > settings.reader_grace
+    }
+    return (
+        tuple(snapshot for snapshot in snapshots if snapshot.path not in gone),
+        tuple(snapshot for snapshot in snapshots if snapshot.path in gone),
+    )
+
+
+def _beyond(snapshots: list[Snapshot], keep: int) -> list[Snapshot]:
+    """Return the snapshots of a part that are too many. A superseded one makes room for the one that took its place."""
+    newest = sorted(snapshots, key=lambda snapshot: snapshot.second)
+    room = keep - 1 if newest[-1].superseded is not None else keep
+    return newest[: max(len(newest) - room, 0)]

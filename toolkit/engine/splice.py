@@ -1,0 +1,290 @@
+"""The task: one part is written anew by splicing bytes.
+
+The records that stay are copied as they are, in ranges; those that come are written behind them, by (version, id). A
+task is a small frozen value that names files of the lake; doing it stages files and changes nothing else, so it may
+be done twice, by any process. What it writes depends on nothing but the task.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.engine.checkpoint import Part
+from toolkit.engine.columns import Column
+from toolkit.engine.entries import ID_LENGTH, Entries, entries_from, joined, text_of_ids
+from toolkit.engine.index import digest_of, index_bytes, read_index, scan
+from toolkit.engine.ranges import BLOCK, contents, lengths_of, read_ranges, slices
+from toolkit.engine.rows import sink_time
+from toolkit.errors import Damaged
+from toolkit.lake.protocol import Lake, Staged, Writer
+
+CREATED_WIDTH = 24
+"""The longest spelling of SinkCreatedOn, quotes included."""
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changes in one part: entries that go, entries that come.
+
+    ``files`` has for each that comes the number of the file that holds its record, ``created`` the spelling of the
+    SinkCreatedOn that it keeps (empty: its own).
+    """
+
+    gone: Entries
+    come: Entries
+    files: Places
+    created: npt.NDArray[np.bytes_]
+
+    def to_bytes(self) -> bytes:
+        """Return the change as a file."""
+        data = io.BytesIO()
+        gone, come = (np.frombuffer(entries.to_bytes(), np.uint8) for entries in (self.gone, self.come))
+        np.savez(data, gone=gone, come=come, files=self.files, created=self.created)
+        return data.getvalue()
+
+
+def change_from(data: bytes) -> Change:
+    """Return the change that a file holds."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        gone, come = (entries_from(arrays[name].tobytes()) for name in ("gone", "come"))
+        return Change(gone, come, arrays["files"], arrays["created"])
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of a file of the lake."""
+
+    path: str
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """Write a part anew. ``part`` is the part before, None for a new one; ``pad`` columns are added to its records."""
+
+    run: str
+    name: str
+    change: Span
+    files: tuple[str, ...]
+    part: Part | None
+    columns: tuple[Column, ...]
+    pad: int
+    sink: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take a file of gathered records as a part, as it is; only its index is written."""
+
+    run: str
+    name: str
+    change: Span
+    staged: Staged
+
+
+Task = Splice | Adopt
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a task staged: a part and its index. ``part`` is None when no record is left."""
+
+    part: Staged | None
+    index: Staged | None
+    rows: int
+    digest: str
+
+
+def do(lake: Lake, task: Task) -> Made:
+    """Do a task."""
+    change = change_from(lake.read(task.change.path, task.change.start, task.change.length))
+    match task:
+        case Adopt():
+            return _indexed(lake, task, task.staged, change.come.sorted())
+        case Splice():
+            return _spliced(lake, task, change)
+        case _:
+            assert_never(task)
+
+
+def entries_of_part(lake: Lake, part: Part, columns: tuple[Column, ...]) -> Entries:
+    """Return the entries of a part, from its index, or by a scan when the index is not there or not its own."""
+    entries = _from_index(lake, part)
+    if entries is None:
+        entries = scan(lake, part.path, columns)
+        if digest_of(entries) != part.digest:
+            raise damaged(part)
+    return entries
+
+
+def damaged(part: Part) -> Damaged:
+    """Return the error that a part does not hold what was written to it."""
+    return Damaged(
+        "ENG041",
+        f"{part.path} does not hold the rows that were written to it",
+        where=part.path,
+        why="another program changed the file, or an older copy of it was restored",
+        fix="unlink the entity and link it again: it is synced anew",
+    )
+
+
+def _from_index(lake: Lake, part: Part) -> Entries | None:
+    if lake.stat(part.index) is None:
+        return None
+    return read_index(lake.read(part.index), part.etag, part.digest)
+
+
+def _indexed(lake: Lake, task: Task, staged: Staged, entries: Entries) -> Made:
+    index = _staged(lake, task.run, f"{task.name}.idx", [index_bytes(entries, staged.etag, staged.size)])
+    return Made(staged, index, len(entries), digest_of(entries))
+
+
+def _staged(lake: Lake, run: str, name: str, pieces: list[bytes]) -> Staged:
+    with closing(lake.stage(run, name)) as writer:
+        for piece in pieces:
+            writer.write(piece)
+        return writer.seal()
+
+
+def _spliced(lake: Lake, task: Splice, change: Change) -> Made:
+    known = entries_of_part(lake, task.part, task.columns) if task.part else change.gone
+    kept = known.take(~np.isin(known.offsets, change.gone.offsets)).by_offset()
+    if not (len(kept) or len(change.come)):
+        return Made(None, None, 0, "")
+    with closing(lake.stage(task.run, f"{task.name}.csv")) as writer:
+        stayed = _write_kept(lake, writer, task, kept)
+        came = _write_new(lake, writer, task, change, start=int(stayed.ends[-1]) if len(stayed) else 0)
+        staged = writer.seal()
+    return _indexed(lake, task, staged, joined([stayed, came]).sorted())
+
+
+def _write_kept(lake: Lake, writer: Writer, task: Splice, kept: Entries) -> Entries:
+    """Write the records that stay, in the order of the file, and return their new entries."""
+    if task.part is None or not len(kept):
+        return kept
+    lengths = kept.lengths
+    starts, ends = _ranges(kept)
+    if task.pad:
+        lengths = lengths + task.pad
+        _write_padded(lake, writer, task.part.path, task.pad, kept)
+    else:
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            writer.copy(task.part.path, start, end - start)
+    return kept.sized(lengths).at(np.cumsum(lengths) - lengths)
+
+
+def _ranges(kept: Entries) -> tuple[Places, Places]:
+    """Return where the ranges begin and end in which records follow each other without a gap."""
+    starts, ends = kept.offsets.astype(np.int64), kept.ends
+    gaps = starts[1:] != ends[:-1]
+    return starts[np.append(True, gaps)], ends[np.append(gaps, True)]  # noqa: FBT003 - values of a mask
+
+
+def _write_padded(lake: Lake, writer: Writer, path: str, pad: int, kept: Entries) -> None:
+    """Write records with nothing in the columns that were added: a comma for each before the line feed."""
+    ending = pa.scalar(b"," * pad + b"\n", pa.large_binary())
+    for chunk in _chunks(kept):
+        whole = read_ranges(lake, path, chunk.offsets.astype(np.int64), chunk.ends - 1)
+        writer.write(contents(pc.binary_join_element_wise(whole, ending, pa.scalar(b"", pa.large_binary()))))
+
+
+def _write_new(lake: Lake, writer: Writer, task: Splice, change: Change, *, start: int) -> Entries:
+    """Write the records that come, by (version, id), and return their entries."""
+    come = change.come
+    order = np.lexsort((come.deletes, come.ids, come.versions))
+    come, files, created = come.take(order), change.files[order], change.created[order]
+    lengths: list[Places] = []
+    for chunk in _slices(come):
+        records = _fetch(lake, task.files, come.take(chunk), files[chunk])
+        records = _with_created(records, created[chunk], task.sink)
+        writer.write(contents(records))
+        lengths.append(lengths_of(records))
+    sizes = np.concatenate([np.empty(0, np.int64), *lengths])
+    return come.sized(sizes).at(start + np.cumsum(sizes) - sizes)
+
+
+def _slices(entries: Entries) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the places of entries whose records are a block of memory."""
+    block = np.cumsum(entries.lengths) // BLOCK
+    bounds = np.flatnonzero(np.diff(block)) + 1
+    yield from np.split(np.arange(len(entries)), bounds)
+
+
+def _chunks(entries: Entries) -> Iterator[Entries]:
+    for places in _slices(entries):
+        yield entries.take(places)
+
+
+def _fetch(lake: Lake, paths: tuple[str, ...], entries: Entries, files: Places) -> pa.LargeBinaryArray:
+    """Return the records of entries, in their order."""
+    order = np.lexsort((entries.offsets, files))
+    read = []
+    for number in np.unique(files).tolist():
+        which = order[files[order] == number]
+        these = entries.take(which)
+        read.append(read_ranges(lake, paths[number], these.offsets.astype(np.int64), these.ends))
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    return pa.concat_arrays(read).take(pa.array(back)) if read else pa.array([], pa.large_binary())
+
+
+def _with_created(
+    records: pa.LargeBinaryArray, created: npt.NDArray[np.bytes_], sink: datetime
+) -> pa.LargeBinaryArray:
+    """Return records with the SinkCreatedOn that they keep in the place of the one that they were given."""
+    if not (created != b"").any():
+        return records
+    data, lengths = contents(records), lengths_of(records)
+    starts = np.cumsum(lengths) - lengths
+    head = np.full(len(records), ID_LENGTH + 1)
+    own = len(f'"{sink_time(sink)}"')
+    bounds = np.stack([starts, starts + head, starts + head + own], axis=1).ravel()
+    pieces = slices(pa.py_buffer(data), np.append(bounds, len(data)))
+    heads, tails = (pieces.take(pa.array(np.arange(at, 3 * len(records), 3))) for at in (0, 2))
+    keep = pa.array([value or f'"{sink_time(sink)}"'.encode() for value in created.tolist()], pa.large_binary())
+    return pc.binary_join_element_wise(heads, keep, tails, pa.scalar(b"", pa.large_binary()))
+
+
+def created_of(lake: Lake, part: Part, gone: Entries) -> npt.NDArray[np.bytes_]:
+    """Return how the SinkCreatedOn of some records is spelled; they are entries of the part, in any order.
+
+    Raises Damaged where a record does not begin with its id: then the index is not that of the file.
+    """
+    order = np.argsort(gone.offsets, kind="stable")
+    starts = gone.offsets.astype(np.int64)[order]
+    ends = np.minimum(starts + ID_LENGTH + 1 + CREATED_WIDTH + 1, gone.ends[order])
+    heads = read_ranges(lake, part.path, starts, ends)
+    created = np.empty(len(gone), f"S{CREATED_WIDTH}")
+    created[order] = _created(heads, gone.take(order), part)
+    return created
+
+
+def _created(heads: pa.LargeBinaryArray, gone: Entries, part: Part) -> npt.NDArray[np.bytes_]:
+    values = heads.to_pylist()
+    ids = text_of_ids(gone.ids)
+    wrong = (value[:ID_LENGTH] != ids[at * ID_LENGTH : (at + 1) * ID_LENGTH] for at, value in enumerate(values))
+    if any(wrong):
+        raise damaged(part)
+    return np.array([value[ID_LENGTH + 1 :].partition(b",")[0] for value in values], f"S{CREATED_WIDTH}")
+
+
+Executor = Callable[[Lake, list[Task]], list[Made]]
+"""Does tasks, wherever, and returns what they made in their order."""
+
+
+def here(lake: Lake, tasks: list[Task]) -> list[Made]:
+    """Do tasks one after the other in this thread."""
+    return [do(lake, task) for task in tasks]

@@ -1,0 +1,188 @@
+"""Gathering: batches of the source become records in staged files, as they come; memory holds their entries only.
+
+A first sync writes a file per partition, which becomes the part as it is. A later pass writes one file, from which
+the parts that changed take their records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from toolkit.engine.columns import CREATED, Column
+from toolkit.engine.entries import Entries, Ids, entries_of, ids_of_text, joined
+from toolkit.engine.partitions import UNPLACED, partitions_of
+from toolkit.engine.rows import Records, format_rows
+from toolkit.errors import ToolkitError
+from toolkit.lake.protocol import Lake, Staged, Writer
+from toolkit.model.config import PartitionStrategy
+from toolkit.source.protocol import Batch, Deleted
+
+SLICE = 16_384
+"""Rows that are formatted together: their text fits the processor's cache."""
+
+ABSENT_VERSION = np.iinfo(np.int64).max
+"""A tombstone without a version is newer than every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstones:
+    """Deleted ids, sorted and unique, with the newest version of each."""
+
+    ids: Ids
+    versions: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A sealed file of records: the entries of each partition that has records in it."""
+
+    staged: Staged
+    pieces: tuple[tuple[str, Entries], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a pass pulled from the source, durable. ``cursor`` is where the next pass begins."""
+
+    runs: tuple[Run, ...]
+    tombstones: Tombstones
+    cursor: str
+    rows: int
+
+
+@dataclass(slots=True)
+class _OpenRun:
+    """A file of records that is being written."""
+
+    writer: Writer
+    size: int = 0
+    pieces: dict[str, list[Entries]] = field(default_factory=dict)
+
+    def sealed(self) -> Run:
+        """Make the file durable."""
+        pieces = tuple((name, joined(entries)) for name, entries in self.pieces.items())
+        return Run(self.writer.seal(), pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How an entity's rows are written in one pass. ``sink`` is the time of the pass."""
+
+    entity: str
+    primary_id: str
+    columns: tuple[Column, ...]
+    strategy: PartitionStrategy
+    sink: datetime
+
+
+class Spool:
+    """Takes batches, writes their records to files of the staging folder. Close it in any case.
+
+    With ``split`` each partition has a file of its own, and another one from ``limit`` bytes on.
+    """
+
+    def __init__(self, lake: Lake, run: str, layout: Layout, *, split: bool, limit: int) -> None:
+        self._lake, self._run, self._layout = lake, run, layout
+        self._split, self._limit = split, limit
+        self._open: dict[str, _OpenRun] = {}
+        self._done: list[Run] = []
+        self._deleted: list[Deleted] = []
+        self._cursor = ""
+        self.rows = 0
+        self.bytes = 0
+
+    def add(self, batch: Batch) -> None:
+        """Write the rows of a batch, and remember its tombstones."""
+        self._deleted += batch.deleted
+        self._cursor = batch.resume
+        for start in range(0, batch.rows.num_rows, SLICE):
+            self._write(batch.rows.slice(start, SLICE))
+
+    def seal(self) -> Gathered:
+        """Make everything durable."""
+        # Sorted by partition, so that numbers of files do not depend on which row came first.
+        self._done += [self._open.pop(name).sealed() for name in sorted(self._open)]
+        return Gathered(tuple(self._done), _tombstones(self._deleted), self._cursor, self.rows)
+
+    def close(self) -> None:
+        """Give up what is not sealed."""
+        while self._open:
+            self._open.popitem()[1].writer.close()
+
+    def _write(self, rows: pa.RecordBatch) -> None:
+        layout = self._layout
+        records = _formatted(rows, layout)
+        for name, group in _groups(rows, records, layout.strategy):
+            self._append(name, group)
+        self.rows += len(records)
+
+    def _append(self, partition: str, records: Records) -> None:
+        run = self._run_of(partition)
+        offsets, data = _buffers(records.text)
+        entries = entries_of(records.ids, np.diff(offsets), records.versions, start=run.size)
+        run.writer.write(data[offsets[0] : offsets[-1]])
+        run.pieces.setdefault(partition, []).append(entries)
+        run.size += int(offsets[-1] - offsets[0])
+        self.bytes += int(offsets[-1] - offsets[0])
+        if self._split and run.size >= self._limit:
+            self._done.append(self._open.pop(partition).sealed())
+
+    def _run_of(self, partition: str) -> _OpenRun:
+        key = partition if self._split else UNPLACED
+        if key not in self._open:
+            name = f"{self._layout.entity}.{key or 'rows'}.{len(self._done)}"
+            self._open[key] = _OpenRun(self._lake.stage(self._run, name))
+        return self._open[key]
+
+
+def _formatted(rows: pa.RecordBatch, layout: Layout) -> Records:
+    try:
+        return format_rows(rows, layout.columns, layout.primary_id, layout.sink)
+    except pa.ArrowInvalid as error:
+        raise ToolkitError(
+            "ENG015",
+            f"rows of {layout.entity} cannot be written",
+            where=layout.entity,
+            why=str(error),
+            fix="the source gave another type than the attribute has; report this",
+        ) from error
+
+
+def _groups(rows: pa.RecordBatch, records: Records, strategy: PartitionStrategy) -> Iterator[tuple[str, Records]]:
+    """Yield the records of each partition, in their order."""
+    if CREATED not in rows.schema.names:
+        yield UNPLACED, records
+        return
+    names, codes = partitions_of(rows.column(CREATED), strategy)
+    if len(names) == 1:
+        yield names[0], records
+        return
+    order = np.argsort(codes, kind="stable")
+    text = records.text.take(pa.array(order))
+    bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    for name, start, stop in zip(names, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        which = order[start:stop]
+        yield name, Records(text.slice(start, stop - start), records.ids[which], records.versions[which])
+
+
+def _buffers(text: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], memoryview]:
+    """Return the offsets of a text column, which may be a slice, and the bytes that they point into."""
+    _, offsets, data = text.buffers()
+    all_offsets = np.frombuffer(offsets or b"", np.int64)
+    return all_offsets[text.offset : text.offset + len(text) + 1], memoryview(data or b"")
+
+
+def _tombstones(deleted: list[Deleted]) -> Tombstones:
+    text = [tombstone.id for tombstone in deleted]
+    ids = ids_of_text(pa.array(text, pa.large_string()), lambda row: text[row])
+    versions = [ABSENT_VERSION if tombstone.version is None else tombstone.version for tombstone in deleted]
+    order = np.lexsort((versions, ids)) if deleted else np.empty(0, np.int64)
+    ids, numbers = ids[order], np.array(versions, np.int64)[order]
+    last = np.append(ids[1:] != ids[:-1], [True] * (len(ids) > 0))
+    return Tombstones(ids[last], numbers[last])
