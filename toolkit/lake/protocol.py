@@ -73,7 +73,10 @@ class Writer(Protocol):
         ...
 
     def copy(self, path: str, start: int, length: int) -> None:
-        """Append a range of a file of the same lake, without moving the bytes through this process where possible."""
+        """Append a range of a file of the same lake, without moving the bytes through this process where possible.
+
+        A range beyond the end raises Damaged (LAK006).
+        """
         ...
 
     def seal(self) -> Staged:
@@ -89,7 +92,8 @@ class Lake(Protocol):
     """Where files go. Safe to use from several threads.
 
     A missing file raises NotFound (LAK001), a failed condition Conflict (LAK002), a lock of somebody else Locked
-    (LAK003), an environment fault such as a full disk Damaged or ToolkitError with its cause.
+    (LAK003), a path that is no path Refused (LAK004), a fault of the environment such as a full disk ToolkitError with
+    its cause. A lake that does not exist is empty; it is created by the first write.
     """
 
     def stat(self, path: str) -> Stat | None:
@@ -97,7 +101,11 @@ class Lake(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[Stat]:
-        """Yield the files below a folder, in the order of their paths. A folder that is not there has none."""
+        """Yield the files below a folder (below all when it is empty), in the order of their paths.
+
+        A folder that is not there has none. What was staged and never sealed is listed, short: delete it to clear up.
+        The lake's own locks and temporary files are not listed, and no path leads to them.
+        """
         ...
 
     def read(self, path: str, start: int = 0, length: int | None = None) -> bytes:
@@ -122,12 +130,17 @@ class Lake(Protocol):
     def snapshot(self, path: str, to: str, etag: Etag) -> Etag:
         """Make a read-only copy of a file whose etag is ``etag``, without moving its bytes where possible.
 
-        Idempotent: a copy of the same content that is already there is success. Conflict when the file has changed.
+        Idempotent: a copy of the same content that is already there is success, whatever became of the file since.
+        Conflict when the file has changed, or when there is something else.
         """
         ...
 
     def delete(self, path: str) -> None:
         """Delete a file. Idempotent: none there is success."""
+        ...
+
+    def create_folder(self, path: str) -> None:
+        """Make sure that a folder is there for people who look, with its lake. Idempotent; it is never listed."""
         ...
 
     def lock(self, name: str, holder: Holder) -> Fence:
