@@ -4,7 +4,7 @@ from toolkit.bundle.archive import Archive, read_archive
 from toolkit.bundle.loading import Loaded, load, load_bytes, load_files, pack, unpack, validate
 from toolkit.bundle.overlays import effective, load_overlay, overlay_findings
 from toolkit.bundle.package import OVERLAY_MEMBERS, read_bundle, write_bundle
-from toolkit.bundle.source import Files
+from toolkit.bundle.source import Files, is_read
 
 __all__ = [
     "OVERLAY_MEMBERS",
@@ -12,6 +12,7 @@ __all__ = [
     "Files",
     "Loaded",
     "effective",
+    "is_read",
     "load",
     "load_bytes",
     "load_files",

@@ -10,16 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.bundle.archive import MAX_EXPANDED, MAX_MEMBERS
-from toolkit.bundle.source import CONFIGS, ENVIRONMENTS, PACKAGE, SOLUTION_FILE, Files, owned
+from toolkit.bundle.source import CONFIGS, ENVIRONMENTS, PACKAGE, SOLUTION_FILE, Files, is_read, owned
 from toolkit.documents import load
 from toolkit.errors import Finding, Invalid, Place, Refused, Severity
 
-_PATTERNS = (SOLUTION_FILE, f"{CONFIGS}/*.y*ml", f"{ENVIRONMENTS}/*.y*ml", f"{PACKAGE}/**/*")
+_PATTERNS = (SOLUTION_FILE, f"{CONFIGS}/*", f"{ENVIRONMENTS}/*", f"{PACKAGE}/**/*")
 
 
 def read_files(folder: Path) -> Files:
     """Return the files of a bundle's folder. Raises Invalid for symbolic links (BND016) and too much (BND004)."""
-    paths = sorted(path for pattern in _PATTERNS for path in folder.glob(pattern) if not path.is_dir())
+    found = (path for pattern in _PATTERNS for path in folder.glob(pattern) if not path.is_dir())
+    paths = sorted(path for path in found if is_read(path.relative_to(folder).as_posix()))
     findings = [
         Finding(
             "BND016", Severity.ERROR, "a symbolic link is refused", Place(str(path)), fix="put the file itself there"

@@ -40,9 +40,14 @@ def owned(path: str) -> bool:
     return path == SOLUTION_FILE or _is_part(path)
 
 
-def _is_part(path: str) -> bool:
+def is_read(path: str) -> bool:
+    """Whether a file of the folder is looked at: the bundle's own, and those whose name was surely meant to be."""
+    return owned(path) or _is_part(path, ".yml")
+
+
+def _is_part(path: str, suffix: str = ".yaml") -> bool:
     parts = PurePosixPath(path).parts
-    return len(parts) == 2 and parts[0] in {CONFIGS, ENVIRONMENTS} and path.endswith(".yaml")
+    return len(parts) == 2 and parts[0] in {CONFIGS, ENVIRONMENTS} and path.endswith(suffix)
 
 
 # --- files -> bundle ------------------------------------------------------------------------------------------------
@@ -76,7 +81,7 @@ def _misplaced(files: Files, where: str) -> Iterator[Finding]:
         fix = "name the folder of a bundle, the one that holds this file"
         yield Finding("BND011", Severity.ERROR, what, Place(where), fix=fix)
     for path in files:
-        if path.endswith(".yml") and not path.startswith(f"{PACKAGE}/"):
+        if _is_part(path, ".yml"):
             yield Finding(
                 "BND012",
                 Severity.ERROR,
