@@ -16,11 +16,11 @@ ATTRIBUTES = {
     "account": 144,
     "accountleads": 9,
     "activityparty": 21,
-    "annotation": 25,
+    "annotation": 26,
     "appaction": 56,
     "businessunit": 74,
     "contact": 189,
-    "email": 95,
+    "email": 101,
     "incident": 94,
     "lead": 160,
     "msdyn_knowledgeinteractioninsight": 26,
@@ -36,15 +36,16 @@ ATTRIBUTES = {
 }
 
 OTHER_TABLES = """
-activitypointer appmodule appointment asyncoperation bookableresourcebooking bookableresourcebookingheader
+activitypointer appmodule appointment asyncoperation bookableresource bookableresourcebooking
+bookableresourcebookingheader bookableresourcecategoryassn bookableresourcecharacteristic bookableresourcegroup
 bulkoperation calendar campaign campaignactivity campaignresponse canvasapp channelaccessprofile
-channelaccessprofilerule channelaccessprofileruleitem chat contract contractdetail convertrule duplicaterule
-emailserverprofile entitlement entitlementtemplate entity equipment externalparty fax goal invoice kbarticle
-knowledgearticle knowledgebaserecord letter mailbox mobileofflineprofile msdyn_iotalert msdyn_leadkpiitem
-msdyn_opportunitykpiitem msdyn_predictivescore msdyn_segment organization position pricelevel
-recurringappointmentmaster resourcespec routingrule routingruleitem salesorder service sharepointdocument site sla
-slakpiinstance socialactivity socialprofile subject teamtemplate template territory uom uomschedule webresource
-workflow
+channelaccessprofilerule channelaccessprofileruleitem chat commitment competitor contract contractdetail convertrule
+duplicaterule emailserverprofile entitlement entitlementchannel entitlementtemplate entity equipment externalparty fax
+goal incidentresolution invoice kbarticle knowledgearticle knowledgebaserecord letter list mailbox
+mobileofflineprofile msdyn_iotalert msdyn_leadkpiitem msdyn_opportunitykpiitem msdyn_predictivescore msdyn_segment
+opportunityclose orderclose organization position pricelevel quoteclose recurringappointmentmaster resourcespec
+routingrule routingruleitem salesorder service serviceappointment sharepointdocument site sla slakpiinstance
+socialactivity socialprofile subject teamtemplate template territory uom uomschedule webresource workflow
 """
 """Tables of the reference that lookups lead to and that an embedded organization does not have."""
 
