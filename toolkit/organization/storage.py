@@ -9,7 +9,7 @@ boolean      0 or 1
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ from toolkit.model.entity import Attribute, AttributeType, Entity
 from toolkit.organization.database import Connection, Scalar
 from toolkit.organization.metadata import storage_type
 
-Column = pa.Array[Any]
+Column: TypeAlias = "pa.Array[Any]"
 
 DEFAULT_PRECISION = {AttributeType.DECIMAL: 2, AttributeType.MONEY: 2, AttributeType.DOUBLE: 2}
 """Digits after the point where an attribute gives none. Source: Dataverse's defaults."""
@@ -89,4 +89,4 @@ def _typed(column: Column, kind: pa.DataType) -> Column:
 
 
 def _one_chunk(column: pa.ChunkedArray[Any]) -> Column:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays([pa.array([], column.type), *column.chunks])
+    return column.chunks[0] if column.num_chunks == 1 else pa.concat_arrays([pa.array([], column.type), *column.chunks])
