@@ -76,9 +76,14 @@ def as_json(data: Any) -> str:  # noqa: ANN401 - any JSON value
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 
+def colour() -> bool:
+    """Whether text may be coloured; click takes the colour away again where the output is no terminal."""
+    return not os.environ.get("NO_COLOR")
+
+
 def styled(text: str, **style: Any) -> str:  # noqa: ANN401 - click's styles
-    """Return coloured text; click takes the colour away again where the output is no terminal."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
+    """Return coloured text where colour is wanted."""
+    return click.style(text, **style) if colour() else text
 
 
 def as_text(finding: Finding) -> str:

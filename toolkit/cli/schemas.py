@@ -9,18 +9,32 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from toolkit.model.config import ExportConfig
+from toolkit.model.overlay import Overlay
+from toolkit.model.solution import Solution
+from toolkit.organization.definition_file import DefinitionFile
 from toolkit.project import ProjectFile
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 
 MODELS: Mapping[str, tuple[type[BaseModel], str]] = {
+    "solution": (Solution, "solution.yaml: a solution and its publisher"),
+    "config": (ExportConfig, "configs/*.yaml: an export config, and the entities linked to its lake"),
+    "overlay": (Overlay, "environments/*.yaml: the values of a bundle that differ in an environment"),
+    "entities": (DefinitionFile, "custom entities, for toolkit env define"),
     "project": (ProjectFile, "toolkit.yaml: environments and the folders of their storage accounts"),
 }
 """The model and the title of each schema, by name."""
 
 
 class _Draft7(GenerateJsonSchema):
+    """No titles made of names: they would only repeat the keys."""
+
     schema_dialect = DIALECT
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002 - pydantic's signature
+        """Say no."""
+        return False
 
 
 def schemas() -> dict[str, str]:
@@ -49,11 +63,14 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def _draft7(node: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Put what stands beside a reference around it: draft-07 ignores the neighbours of ``$ref``."""
+    """Return a schema as draft-07 needs it, and descriptions in the Markdown that editors show.
+
+    What stands beside a reference is put around it, since draft-07 ignores the neighbours of ``$ref``.
+    """
     if isinstance(node, list):
         return [_draft7(item) for item in node]
     if not isinstance(node, dict):
-        return node
+        return node.replace("``", "`") if isinstance(node, str) else node
     inner = {key: _draft7(value) for key, value in node.items() if key != "$ref"}
     if "patternProperties" in inner:
         inner.setdefault("additionalProperties", False)  # a key that fits no pattern is wrong

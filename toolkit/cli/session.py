@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,8 @@ from toolkit.cli.output import Result, printer
 from toolkit.errors import Finding, Refused
 
 if TYPE_CHECKING:
-    from toolkit.environment.protocol import Progress
+    from toolkit.cli.progress import Report
+    from toolkit.lake.protocol import Holder
     from toolkit.project import Project
     from toolkit.site import Site
 
@@ -86,9 +87,19 @@ class Session:
         if not (self.quiet and self.format == "text"):
             self.show(Result(data, sentence))
 
-    def warn(self, findings: tuple[Finding, ...] | list[Finding]) -> None:
+    def preview(self, text: str) -> None:
+        """Print what is about to happen, for people; programs find it in the result."""
+        if not (self.quiet or self.format == "json"):
+            click.echo(text)
+
+    def warn(self, findings: Sequence[Finding]) -> None:
         """Print findings that do not stop the work, on stderr."""
-        if findings and not self.quiet:
+        if not self.quiet:
+            self.complain(findings)
+
+    def complain(self, findings: Sequence[Finding]) -> None:
+        """Print findings on stderr, whatever the options say."""
+        if findings:
             printer(self.format).complain(findings)
 
     def note(self, line: str) -> None:
@@ -109,10 +120,16 @@ class Session:
             raise Refused("CLI004", "nothing was changed", why="the question was answered with no")
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[Progress], None]]:
-        """Give a function that shows progress on stderr: a bar on a terminal, plain lines with ``--verbose``."""
+    def progress(self) -> Iterator[Report]:
+        """Give a function that shows progress on stderr: bars on a terminal, plain lines with ``--verbose``."""
         from toolkit.cli.progress import shown
 
-        on_terminal = sys.stderr.isatty() and self.format == "text"
-        with shown(quiet=self.quiet, bar=on_terminal, lines=self.verbose) as report:
+        bars = sys.stderr.isatty() and self.format == "text"
+        with shown(quiet=self.quiet, bars=bars, lines=self.verbose) as report:
             yield report
+
+    def holder(self) -> Holder:
+        """Return who asks for a lock: this person, this process, now."""
+        from toolkit.lake.protocol import Holder
+
+        return Holder(self.who(), socket.gethostname(), os.getpid(), self.clock())

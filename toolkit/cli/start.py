@@ -17,7 +17,7 @@ from toolkit.errors import NotFound, nearest
 @click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
 @click.pass_obj
-def init(session: Session, folder: Path) -> None:
+def init(session: Session, *, folder: Path) -> None:
     """Write a toolkit.yaml with comments.
 
     Beside it goes the folder schemas/, with which editors complete and check the YAML files. A toolkit.yaml that is
@@ -32,7 +32,7 @@ def init(session: Session, folder: Path) -> None:
 @click.argument("name", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Write all to this folder.")
 @click.pass_obj
-def schema(session: Session, name: str | None, output: Path | None) -> None:
+def schema(session: Session, *, name: str | None, output: Path | None) -> None:
     """Print the JSON Schemas of the YAML files, or write them to a folder.
 
     Without NAME the names are listed. The schemas are of draft-07.

@@ -1,0 +1,119 @@
+"""Show a plan, ask, do it, and say what was done: what every command that changes a link has in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.apply import Report, apply
+from toolkit.cli.output import Result, colour, finding_data, plural
+from toolkit.cli.session import Session
+from toolkit.engine import EntityReport, SyncReport
+from toolkit.plan import Plan
+from toolkit.plan.render import plan_json, plan_markdown, plan_text, size_text
+from toolkit.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a plan is done: whether to ask first, and how long to wait for the data (None: to the end)."""
+
+    ask: bool = False
+    sync: bool = True
+    wait: float | None = None
+
+
+def plan_result(plan: Plan) -> Result:
+    """Return a plan as it is printed."""
+    others = {"markdown": lambda: plan_markdown(plan)}
+    return Result(json.loads(plan_json(plan)), plan_text(plan, colour=colour()), others)
+
+
+def do(session: Session, site: Site, plan: Plan, how: How, archive: bytes | None = None) -> Report:
+    """Show a plan, ask where that is wanted, and do it."""
+    session.preview(plan_result(plan).text)
+    if how.ask and not plan.empty:
+        session.confirm(f"{plural(len(plan.changes), 'change')} to {plan.environment}: go on?", "--yes")
+    with session.progress() as progress:
+        return apply(
+            plan,
+            site,
+            archive,
+            clock=session.clock,
+            holder=session.holder(),
+            sync=how.sync,
+            wait=how.wait,
+            progress=progress,
+        )
+
+
+def finish(session: Session, report: Report) -> int:
+    """Print what was done, and return the exit status: 1 when an entity failed."""
+    session.say(report_text(report), report_data(report))
+    return failed(session, report.synced.values())
+
+
+def failed(session: Session, reports: Iterable[SyncReport]) -> int:
+    """Print why entities failed, and return the exit status."""
+    errors = [entity.error for report in reports for entity in report.failed if entity.error is not None]
+    session.complain(errors)
+    return 1 if errors else 0
+
+
+def report_data(report: Report) -> dict[str, Any]:
+    """Return what was done as JSON."""
+    return {
+        "plan": plan_result(report.plan).data,
+        "synced": {name: sync_data(synced) for name, synced in report.synced.items()},
+        "running": dict(report.running),
+    }
+
+
+def report_text(report: Report) -> str:
+    """Return what was done as lines, one for each link."""
+    lines = [f"{name}: {sync_text(synced)}" for name, synced in report.synced.items()]
+    lines += [f"{name}: the engine that runs picks it up ({held})" for name, held in report.running.items()]
+    return "\n".join(lines)
+
+
+def sync_data(report: SyncReport) -> dict[str, Any]:
+    """Return a pass over a link as JSON."""
+    return {
+        "entities": [_entity_data(entity) for entity in report.entities],
+        "retired": list(report.retired),
+        "stopped": report.stopped,
+    }
+
+
+def _entity_data(entity: EntityReport) -> dict[str, Any]:
+    return {
+        "entity": entity.entity,
+        "state": entity.state.value,
+        "written": entity.written,
+        "deleted": entity.deleted,
+        "bytes": entity.bytes,
+        "partitions": list(entity.partitions),
+        "snapshots": list(entity.snapshots),
+        "error": None if entity.error is None else finding_data(entity.error),
+    }
+
+
+def sync_text(report: SyncReport) -> str:
+    """Return a pass over a link in one line."""
+    written = sum(entity.written for entity in report.entities)
+    deleted = sum(entity.deleted for entity in report.entities)
+    snapshots = sum(len(entity.snapshots) for entity in report.entities)
+    size = size_text(sum(entity.bytes for entity in report.entities))
+    parts = [
+        plural(len(report.entities), "entity", "entities"),
+        f"{plural(written, 'row')} written",
+        *([f"{deleted:,} deleted"] if deleted else []),
+        *([size] if written or deleted else []),
+        plural(snapshots, "snapshot"),
+        *([f"retired: {', '.join(report.retired)}"] if report.retired else []),
+        *([f"{len(report.failed)} FAILED"] if report.failed else []),
+        *(["stopped before the end"] if report.stopped else []),
+    ]
+    return ", ".join(parts)

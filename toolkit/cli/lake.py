@@ -1,0 +1,117 @@
+"""``lake``: link an environment to a storage account, as the maker portal's page does."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit.apply import read_world
+from toolkit.cli import doing, options
+from toolkit.cli.frame import Group
+from toolkit.cli.linked import linked_entities
+from toolkit.cli.output import table
+from toolkit.cli.session import Session
+from toolkit.model.config import ExportConfig, Storage
+from toolkit.plan import Profile, plan_link, plan_unlink
+from toolkit.site import Linked
+
+
+@click.group(cls=Group)
+def lake() -> None:
+    """Link an environment to a lake: link, unlink, show."""
+
+
+@lake.command()
+@click.option("--account", required=True, metavar="NAME", help="The storage account to export to.")
+@click.option("--entity", "entities", multiple=True, metavar="NAME[=HOW]", help="HOW: Year, Month, append-only.")
+@click.option("--name", metavar="NAME", help="The export config's name; else the account's, as the portal does it.")
+@click.option("--id", "config_id", metavar="GUID", help="The export config's id; else a new one.")
+@click.option("--file-system", metavar="NAME", help="Else commondataservice-<environment>-org-<id>.")
+@click.option("--subscription", default="", metavar="ID", help="The account's Azure subscription.")
+@click.option("--resource-group", default="", metavar="NAME", help="The account's resource group.")
+@click.option("--workspace", metavar="NAME", help="A Synapse workspace.")
+@click.option("--interval", default=60, show_default=True, metavar="MINUTES", help="Time between snapshots.")
+@options.profile
+@options.data
+@options.environment
+@click.pass_obj
+def link(
+    session: Session,
+    *,
+    account: str,
+    entities: tuple[str, ...],
+    name: str | None,
+    config_id: str | None,
+    file_system: str | None,
+    subscription: str,
+    resource_group: str,
+    workspace: str | None,
+    interval: int,
+    profile: Profile,
+    no_sync: bool,
+    wait: float | None,
+    environment: str | None,
+) -> int:
+    """Link an environment to a storage account, and begin to export.
+
+    An entity is given as NAME, NAME=Year, NAME=Month or NAME=append-only.
+    """
+    site = session.site(environment)
+    storage = Storage(
+        account=account,
+        file_system=file_system,
+        subscription=subscription,
+        resource_group=resource_group,
+        workspace=workspace,
+    )
+    config = ExportConfig(
+        id=config_id or session.new_id(),
+        name=name or account,
+        storage=storage,
+        entities=linked_entities(entities),
+        interval_minutes=interval,
+    )
+    plan = plan_link(config, read_world(site, [config]), profile=profile)
+    session.warn(plan.findings)
+    return doing.finish(session, doing.do(session, site, plan, doing.How(sync=not no_sync, wait=wait)))
+
+
+@lake.command()
+@click.argument("config")
+@options.delete_data
+@options.yes
+@options.environment
+@click.pass_obj
+def unlink(session: Session, *, config: str, delete_data: bool, yes: bool, environment: str | None) -> int:
+    """End a link: CONFIG is the export config's name or id.
+
+    The lake's model.json is emptied first; the data is then kept aside, unless --delete-data is given.
+    """
+    site = session.site(environment)
+    plan = plan_unlink(config, read_world(site), delete_data=delete_data)
+    return doing.finish(session, doing.do(session, site, plan, doing.How(ask=not yes)))
+
+
+@lake.command()
+@options.environment
+@click.pass_obj
+def show(session: Session, environment: str | None) -> None:
+    """Show the lakes that an environment exports to."""
+    site = session.site(environment)
+    rows = [_row(linked) for linked in site.links() if linked.link.active]
+    columns = ("config", "account", "file_system", "entities", "interval_minutes", "solution", "location")
+    session.show(table(rows, columns, empty=f"{site.name} is not linked to a lake; see: toolkit lake link --help"))
+
+
+def _row(linked: Linked) -> dict[str, object]:
+    config = linked.link.config
+    return {
+        "config": config.name,
+        "id": config.id,
+        "account": linked.link.account,
+        "file_system": linked.link.file_system,
+        "entities": len(config.entities),
+        "interval_minutes": config.interval_minutes,
+        "solution": linked.link.solution,
+        "generation": linked.link.generation,
+        "location": linked.lake.location(""),
+    }

@@ -1,0 +1,220 @@
+"""``export``, ``plan``, ``import``, ``verify``, ``uninstall`` and ``history``: configuration between environments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toolkit import bundle as bundles
+from toolkit.apply import Report, read_world
+from toolkit.bundle import Loaded
+from toolkit.cli import doing, options
+from toolkit.cli.bundle import write_whole, zip_name
+from toolkit.cli.frame import FORMATS, Command
+from toolkit.cli.output import Result, table
+from toolkit.cli.references import loaded, without_errors
+from toolkit.cli.session import Session
+from toolkit.cli.verification import exit_status, verification
+from toolkit.model.config import ExportConfig
+from toolkit.model.link import Applied
+from toolkit.plan import Plan, Profile, plan_import, plan_uninstall
+from toolkit.site import Site
+from toolkit.verify import Checked
+from toolkit.verify import verify as run_checks
+
+
+@click.command(cls=Command)
+@click.argument("solution")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Else NAME_VERSION.zip here.")
+@click.option("--source", type=click.Path(path_type=Path, file_okay=False), help="Write a source folder instead.")
+@click.option("--managed", is_flag=True, help="As managed: for import into test and prod.")
+@options.environment
+@click.pass_obj
+def export(
+    session: Session, *, solution: str, output: Path | None, source: Path | None, managed: bool, environment: str | None
+) -> None:
+    """Export a solution from an environment, as a zip or a source folder.
+
+    An installed managed solution cannot be exported: promote the zip that was imported.
+    """
+    if source is not None and (managed or output is not None):
+        raise click.UsageError("--source goes neither with --managed nor with --output")
+    site = session.site(environment)
+    data = site.environment.export_solution(solution, managed=managed)
+    found = bundles.load_bytes(data, site.name)
+    target = source or output or Path(zip_name(found.bundle))
+    if source is not None:
+        bundles.unpack(found.archive, source)
+    else:
+        write_whole(target, data)
+    version = found.bundle.solution.version
+    session.say(
+        f"exported {solution} {version} from {site.name} to {target}",
+        {"path": str(target), "digest": found.bundle.digest},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A bundle that was read, checked and overlaid for an environment."""
+
+    found: Loaded
+    configs: tuple[ExportConfig, ...]
+
+    @property
+    def archive(self) -> bytes:
+        """The solution zip."""
+        return self.found.archive.to_bytes()
+
+    def plan(self, site: Site, profile: Profile) -> Plan:
+        """Plan the import into an environment as it is now."""
+        world = read_world(site, self.configs)
+        return plan_import(self.found.bundle, self.configs, world, profile=profile, where=self.found.path)
+
+
+def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...]) -> Desired:
+    """Read, validate and overlay a bundle for an environment; its warnings go to stderr."""
+    found = loaded(text)
+    warnings = without_errors(found)
+    session.warn((*warnings, *bundles.overlay_findings(found.bundle, site.name, found.path)))
+    return Desired(found, bundles.effective(found.bundle, site.name, overlays))
+
+
+@click.command(cls=Command, formats=(*FORMATS, "markdown"))
+@click.argument("bundle")
+@options.overlays
+@options.profile
+@options.exit_code
+@options.environment
+@click.pass_obj
+def plan(
+    session: Session,
+    *,
+    bundle: str,
+    overlays: tuple[Path, ...],
+    profile: Profile,
+    exit_code: bool,
+    environment: str | None,
+) -> int:
+    """Show what an import would change, and what that means for the data.
+
+    BUNDLE is a source folder, a solution zip, REF:PATH in git, or core. Nothing is changed.
+    """
+    site = session.site(environment)
+    planned = desired(session, bundle, site, overlays).plan(site, profile)
+    session.show(doing.plan_result(planned))
+    return 3 if exit_code and not planned.empty else 0
+
+
+@click.command("import", cls=Command)
+@click.argument("bundle")
+@options.overlays
+@options.profile
+@options.yes
+@options.data
+@options.environment
+@click.pass_obj
+def import_(
+    session: Session,
+    *,
+    bundle: str,
+    overlays: tuple[Path, ...],
+    profile: Profile,
+    yes: bool,
+    no_sync: bool,
+    wait: float | None,
+    environment: str | None,
+) -> int:
+    """Import a bundle: check, show, apply, sync, verify.
+
+    BUNDLE is a source folder, a solution zip, REF:PATH in git, or core (the Core solution that every environment
+    needs before it exports). Everything is checked before anything is changed.
+    """
+    site = session.site(environment)
+    wanted = desired(session, bundle, site, overlays)
+    how = doing.How(ask=not yes, sync=not no_sync, wait=wait)
+    report = doing.do(session, site, wanted.plan(site, profile), how, wanted.archive)
+    return _finish_import(session, site, wanted, report, profile)
+
+
+def _finish_import(session: Session, site: Site, wanted: Desired, report: Report, profile: Profile) -> int:
+    """Verify what was imported, print both as one result, and return the exit status."""
+    checked = check(session, site, wanted, profile)
+    verified = verification(checked)
+    text = "\n".join(part for part in (doing.report_text(report), verified.text) if part)
+    session.say(text, {**doing.report_data(report), "verify": verified.data})
+    return doing.failed(session, report.synced.values()) or exit_status(checked)
+
+
+@click.command(cls=Command, formats=(*FORMATS, "junit", "github"))
+@click.argument("bundle", required=False)
+@options.overlays
+@options.profile
+@options.environment
+@click.pass_obj
+def verify(
+    session: Session, *, bundle: str | None, overlays: tuple[Path, ...], profile: Profile, environment: str | None
+) -> int:
+    """Check that an environment and its lakes are as configured.
+
+    With BUNDLE the links must also be those of the bundle. The exit status is 5 when there are errors.
+    """
+    site = session.site(environment)
+    wanted = desired(session, bundle, site, overlays) if bundle else None
+    checked = check(session, site, wanted, profile)
+    session.show(verification(checked))
+    return exit_status(checked)
+
+
+def check(session: Session, site: Site, wanted: Desired | None, profile: Profile) -> tuple[Checked, ...]:
+    """Run every check of an environment, with the bundle that it should be like, if there is one."""
+    return run_checks(
+        site,
+        clock=session.clock,
+        bundle=wanted.found.bundle if wanted else None,
+        expected=wanted.configs if wanted else None,
+        profile=profile,
+    )
+
+
+@click.command(cls=Command)
+@click.argument("solution")
+@click.option("--prune", is_flag=True, help="Remove configs and links of an unmanaged solution too.")
+@options.delete_data
+@options.yes
+@options.environment
+@click.pass_obj
+def uninstall(
+    session: Session, *, solution: str, prune: bool, delete_data: bool, yes: bool, environment: str | None
+) -> int:
+    """Remove a solution from an environment.
+
+    A managed one takes its configs and links along; an unmanaged one leaves them as orphans, unless --prune is given.
+    The exported data is kept aside, unless --delete-data is given.
+    """
+    site = session.site(environment)
+    planned = plan_uninstall(solution, read_world(site), prune=prune, delete_data=delete_data)
+    return doing.finish(session, doing.do(session, site, planned, doing.How(ask=not yes)))
+
+
+@click.command(cls=Command)
+@options.environment
+@click.pass_obj
+def history(session: Session, environment: str | None) -> None:
+    """List what was applied to an environment, when and by whom."""
+    site = session.site(environment)
+    known, _ = site.record()
+    rows = [_applied(entry) for entry in (known.applied if known else ())]
+    columns = ("at", "by", "solution", "version", "package", "bundle")
+    shown = table(
+        [{**row, "bundle": row["bundle"][:19]} for row in rows], columns, empty=f"nothing was applied to {site.name}"
+    )
+    session.show(Result(rows, shown.text))
+
+
+def _applied(entry: Applied) -> dict[str, Any]:
+    data = entry.model_dump(mode="json")
+    return {**data, "package": "managed" if entry.managed else "unmanaged"}
