@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from toolkit.bundle import wire
 from toolkit.bundle.parts import Parts
-from toolkit.documents import Document, Key
+from toolkit.documents import Document, Key, Tree
 from toolkit.errors import Finding, Place, Severity, nearest
 from toolkit.model.config import MAX_ENTITIES, NEVER_EXPORTABLE, Cloud, PartitionStrategy, derived_endpoints
 
@@ -52,30 +51,30 @@ def _warning(code: str, what: str, where: Place, why: str = "", fix: str = "") -
 # --- trees ----------------------------------------------------------------------------------------------------------
 
 
-def _get(tree: Any, *keys: Key) -> Any:  # noqa: ANN401 - any tree
+def _get(tree: Tree, *keys: Key) -> Tree:
     """Return what lies at a key path, or None."""
     for key in keys:
         tree = tree.get(key) if isinstance(tree, dict) else None
     return tree
 
 
-def _text(tree: Any, *keys: Key) -> str:  # noqa: ANN401 - any tree
+def _text(tree: Tree, *keys: Key) -> str:
     found = _get(tree, *keys)
     return found if isinstance(found, str) else ""
 
 
-def _is_true(tree: Any, *keys: Key) -> bool:  # noqa: ANN401 - any tree
+def _is_true(tree: Tree, *keys: Key) -> bool:
     return _text(tree, *keys).lower() in _TRUE
 
 
-def _mappings(tree: Any, *keys: Key) -> Sequence[tuple[Key, dict[str, Any]]]:  # noqa: ANN401 - any tree
+def _mappings(tree: Tree, *keys: Key) -> Sequence[tuple[Key, dict[str, Tree]]]:
     """Return those items of a list, or values of a mapping, that are mappings, each with its key."""
     found = _get(tree, *keys)
     pairs = enumerate(found) if isinstance(found, list) else (found or {}).items() if isinstance(found, dict) else ()
     return [(key, item) for key, item in pairs if isinstance(item, dict)]
 
 
-def _entities(config: Document) -> Sequence[tuple[Key, dict[str, Any]]]:
+def _entities(config: Document) -> Sequence[tuple[Key, dict[str, Tree]]]:
     return _mappings(config.data, "entities")
 
 
@@ -134,7 +133,7 @@ def _entity_names(config: Document) -> Iterator[Finding]:
             yield _error("BND024", f"the entity {name!r} cannot be exported", where, why, "remove it")
 
 
-def _strategy(entity: dict[str, Any], document: Document, *path: Key) -> Iterator[Finding]:
+def _strategy(entity: dict[str, Tree], document: Document, *path: Key) -> Iterator[Finding]:
     strategy = _text(entity, "partition_strategy")
     where = document.place(*path, "partition_strategy")
     if strategy not in set(PartitionStrategy):
@@ -147,7 +146,7 @@ def _strategy(entity: dict[str, Any], document: Document, *path: Key) -> Iterato
         yield _warning("BND029", f"the strategy {strategy} cannot be applied here", where, why, "use Month or Year")
 
 
-def _extra(tree: Any, document: Document, known: frozenset[str], *path: Key) -> Iterator[Finding]:  # noqa: ANN401 - any
+def _extra(tree: Tree, document: Document, known: frozenset[str], *path: Key) -> Iterator[Finding]:
     extra = _get(tree, "extra")
     for key, value in extra.items() if isinstance(extra, dict) else ():
         where = document.place(*path, "extra", key)
@@ -217,21 +216,21 @@ def _secrets(parts: Parts) -> Iterator[Finding]:
             yield from _secret_keys(document, document.data)
 
 
-def _tree_secrets(document: Document, tree: Any, *path: Key) -> Iterator[Finding]:  # noqa: ANN401 - any tree
+def _tree_secrets(document: Document, tree: Tree, *path: Key) -> Iterator[Finding]:
     for key, value in _pairs(tree):
         if isinstance(value, str) and _has_secret(value):
             yield _secret(document.place(*path, key))
         yield from _tree_secrets(document, value, *path, key)
 
 
-def _secret_keys(document: Document, tree: Any, *path: Key) -> Iterator[Finding]:  # noqa: ANN401 - any tree
+def _secret_keys(document: Document, tree: Tree, *path: Key) -> Iterator[Finding]:
     for key, value in _pairs(tree):
         if isinstance(value, str) and value.strip("\"' ") and _SECRET_KEY.search(str(key)) and not _has_secret(value):
             yield _secret(document.place(*path, key))
         yield from _secret_keys(document, value, *path, key)
 
 
-def _pairs(tree: Any) -> Sequence[tuple[Key, Any]]:  # noqa: ANN401 - any tree
+def _pairs(tree: Tree) -> Sequence[tuple[Key, Tree]]:
     if isinstance(tree, dict):
         return list(tree.items())
     return list(enumerate(tree)) if isinstance(tree, list) else []

@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 from toolkit.bundle import wire
 from toolkit.bundle.markup import Edit, Element, applied, edits, escaped, insertion, parse, quoted, removal
-from toolkit.documents import Document, Path_, as_model
+from toolkit.documents import Document, KeyPath, as_model
 from toolkit.errors import Finding, Invalid, Place, Severity
 from toolkit.model.config import ExportConfig
 
@@ -74,7 +74,7 @@ def _configs(root: Element) -> tuple[Element, ...]:
 
 
 def _document(element: Element, where: str) -> Document:
-    lines: dict[Path_, int] = {(): element.line}
+    lines: dict[KeyPath, int] = {(): element.line}
     tree = _schema_tree(element, where, lines)
     for name, field in _FIELDS.items():
         child = element.child(name)
@@ -86,7 +86,7 @@ def _document(element: Element, where: str) -> Document:
     return Document(where, tree, lines)
 
 
-def _schema_tree(element: Element, where: str, lines: dict[Path_, int]) -> dict[str, Any]:
+def _schema_tree(element: Element, where: str, lines: dict[KeyPath, int]) -> dict[str, Any]:
     schema = element.child("msdyn_schema")
     if schema is None:
         return {}

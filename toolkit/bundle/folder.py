@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from toolkit.bundle.archive import MAX_EXPANDED, MAX_MEMBERS
@@ -19,7 +18,7 @@ _PATTERNS = (SOLUTION_FILE, f"{CONFIGS}/*", f"{ENVIRONMENTS}/*", f"{PACKAGE}/**/
 
 def read_files(folder: Path) -> Files:
     """Return the files of a bundle's folder. Raises Invalid for symbolic links (BND016) and too much (BND004)."""
-    found = (path for pattern in _PATTERNS for path in folder.glob(pattern) if not path.is_dir())
+    found = (path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_symlink() or not path.is_dir())
     paths = sorted(path for path in found if is_read(path.relative_to(folder).as_posix()))
     findings = [
         Finding(
@@ -57,54 +56,34 @@ def write_files(folder: Path, files: Files, present: Files) -> None:
     Everything is written aside first and then moved into place; a failure moves all of it back. Files that are equal,
     and those that are not the bundle's, are not touched.
     """
-    created = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
     changed = {path: data for path, data in files.items() if present.get(path) != data}
     gone = [path for path in present if owned(path) and path not in files]
-    try:
-        with _moves(folder) as (aside, move):
-            for path, data in changed.items():
-                _write(aside / "new" / path, data)
-            for path in [*gone, *changed]:
-                if path in present:
-                    move(folder / path, aside / "old" / path)
-            for path in changed:
-                move(aside / "new" / path, folder / path)
-    except BaseException:
-        if created:
-            shutil.rmtree(folder)
-        raise
+    with ExitStack() as undo:
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            undo.callback(shutil.rmtree, folder)
+        with tempfile.TemporaryDirectory(prefix=".toolkit-", dir=folder) as aside:
+            _swap(folder, Path(aside), changed, [path for path in (*gone, *changed) if path in present])
+        undo.pop_all()
     _remove_empty(folder, gone)
 
 
-class _Move:
-    """Moves files and remembers how to move them back."""
-
-    def __init__(self) -> None:
-        self._done: list[tuple[Path, Path]] = []
-
-    def __call__(self, source: Path, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(source, target)  # noqa: PTH105 - the one primitive that replaces on every platform
-        self._done.append((source, target))
-
-    def back(self) -> None:
-        for source, target in reversed(self._done):
-            target.replace(source)
+def _swap(folder: Path, aside: Path, changed: Files, old: Sequence[str]) -> None:
+    """Write what changed aside, move what is old there, move what is new into place; or leave all as it was."""
+    for path, data in changed.items():
+        _write(aside / "new" / path, data)
+    with ExitStack() as undo:
+        for path in old:
+            _move(folder / path, aside / "old" / path, undo)
+        for path in changed:
+            _move(aside / "new" / path, folder / path, undo)
+        undo.pop_all()
 
 
-@contextmanager
-def _moves(folder: Path) -> Iterator[tuple[Path, _Move]]:
-    """Give a place aside on the same file system, and moves that are undone when the block fails."""
-    aside = Path(tempfile.mkdtemp(prefix=".toolkit-", dir=folder))
-    move = _Move()
-    try:
-        yield aside, move
-    except BaseException:
-        move.back()
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+def _move(source: Path, target: Path, undo: ExitStack) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+    undo.callback(target.replace, source)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from toolkit.bundle.markup import Element, applied, edits, escaped, parse, quoted
-from toolkit.documents import Document, Path_, as_model
+from toolkit.documents import Document, KeyPath, as_model
 from toolkit.errors import Finding, Invalid, Place, Severity
 from toolkit.model.solution import Address, MissingDependency, Publisher, RootComponent, Solution
 
@@ -82,7 +82,7 @@ class _Reader:
     """Reads elements into a tree and remembers their lines."""
 
     def __init__(self) -> None:
-        self.lines: dict[Path_, int] = {}
+        self.lines: dict[KeyPath, int] = {}
 
     def solution(self, manifest: Element) -> dict[str, Any]:
         tree = self._texts(manifest, _MANIFEST, ()) | self._localized(manifest, ())
@@ -112,7 +112,7 @@ class _Reader:
     def _address(self, element: Element) -> dict[str, str]:
         return {field: text for name, field in _ADDRESS.items() if (text := _text(element.child(name)))}
 
-    def _texts(self, parent: Element, names: Mapping[str, str], path: Path_) -> dict[str, Any]:
+    def _texts(self, parent: Element, names: Mapping[str, str], path: KeyPath) -> dict[str, Any]:
         tree = {}
         for name, field in names.items():
             element = parent.child(name)
@@ -121,7 +121,7 @@ class _Reader:
                 tree[field] = text
         return tree
 
-    def _localized(self, parent: Element, path: Path_) -> dict[str, Any]:
+    def _localized(self, parent: Element, path: KeyPath) -> dict[str, Any]:
         tree: dict[str, Any] = {}
         for name, field in _LOCALIZED.items():
             element = parent.child(name)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
+from toolkit.documents import Tree
 from toolkit.model.config import Cloud, ExportConfig, LinkedEntity, PartitionStrategy, RetryPolicy, derived_endpoints
 
 MAX_CHARS = 4 << 20
@@ -69,7 +70,7 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(message)
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Tree]:
     found = dict(pairs)
     if len(found) < len(pairs):
         message = "a key stands twice in one object"
@@ -156,7 +157,7 @@ def _text(raw: str) -> str | None:
 # --- JSON -> tree of a config ---------------------------------------------------------------------------------------
 
 
-def tree(text: str) -> dict[str, Any]:
+def tree(text: str) -> dict[str, Tree]:
     """Return the fields of an export config as a tree of strings. Raises ValueError where the text is no object."""
     raw = raw_object(text)
     found = _fields(raw, _SETTINGS)
@@ -170,21 +171,21 @@ def tree(text: str) -> dict[str, Any]:
     return found | _extra(raw, KNOWN_KEYS)
 
 
-def _fields(raw: Raw, names: Mapping[str, str]) -> dict[str, Any]:
+def _fields(raw: Raw, names: Mapping[str, str]) -> dict[str, Tree]:
     """Return known members by field; null and, where it means absence, the empty string are left out."""
     texts = {field: _text(raw[key]) for key, field in names.items() if key in raw}
     return {field: text for field, text in texts.items() if text is not None and (text or field == "account")}
 
 
-def _nested(raw: str, read: Callable[[Raw], Any]) -> Any:  # noqa: ANN401 - what ``read`` gives, or the raw text
+def _nested(raw: str, read: Callable[[Raw], Tree]) -> Tree:
     return read(raw_object(raw)) if raw.startswith("{") else raw
 
 
-def _entities(raw: str) -> Any:  # noqa: ANN401 - a list, or the raw text where it is none
+def _entities(raw: str) -> Tree:
     return [_nested(item, _entity) for item in raw_items(raw)] if raw.startswith("[") else raw
 
 
-def _entity(raw: Raw) -> dict[str, Any]:
+def _entity(raw: Raw) -> dict[str, Tree]:
     found = _fields(raw, _ENTITY)
     strategy = found.get("partition_strategy")
     if strategy in _STRATEGIES:
@@ -192,17 +193,17 @@ def _entity(raw: Raw) -> dict[str, Any]:
     return found | _extra(raw, KNOWN_ENTITY_KEYS)
 
 
-def _extra(raw: Raw, known: frozenset[str]) -> dict[str, Any]:
+def _extra(raw: Raw, known: frozenset[str]) -> dict[str, Tree]:
     extra = {key: value for key, value in raw.items() if key not in known}
     return {"extra": extra} if extra else {}
 
 
-def _endpoint_fields(raw: Raw) -> dict[str, Any]:
+def _endpoint_fields(raw: Raw) -> dict[str, Tree]:
     """Return cloud and workspace as the endpoints tell them; the endpoints only where they are not the derived ones."""
     written = {field: _text(raw[key]) or "" for key, field in _ENDPOINTS.items() if key in raw}
     cloud = _cloud(written)
     workspace = _workspace(written.get("workspace_dev", ""), cloud)
-    found: dict[str, Any] = {} if cloud is Cloud.PUBLIC else {"cloud": cloud.value}
+    found: dict[str, Tree] = {} if cloud is Cloud.PUBLIC else {"cloud": cloud.value}
     if workspace:
         found["workspace"] = workspace
     account = _text(raw.get("StorageAccountName", "null")) or ""
