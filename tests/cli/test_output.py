@@ -13,7 +13,10 @@ NOTE = Finding("BND009", Severity.NOTE, "fyi")
 
 
 def test_a_table_has_headings_and_numbers_to_the_right() -> None:
-    rows: list[dict[str, object]] = [{"entity": "account", "rows": 20000, "on": True}, {"entity": "lead", "rows": None, "on": False}]
+    rows: list[dict[str, object]] = [
+        {"entity": "account", "rows": 20000, "on": True},
+        {"entity": "lead", "rows": None, "on": False},
+    ]
     shown = output.table(rows, ["entity", "rows", "on"], empty="none")
     assert shown.text.splitlines() == ["entity     rows  on", "account  20,000  yes", "lead          -  no"]
     assert shown.data == rows
