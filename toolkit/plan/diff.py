@@ -66,22 +66,23 @@ def _dump(model: Frozen, apart: set[str] | None = None) -> dict[str, Any]:
     return model.model_dump(mode="json", exclude=apart)
 
 
-def _values(area: str, target: str, before: Any, after: Any) -> Iterator[Difference]:  # noqa: ANN401 - JSON values
-    old, new = dict(_flat(before)), dict(_flat(after))
-    for key in dict.fromkeys((*old, *new)):
-        was, becomes = old.get(key), new.get(key)
-        if was != becomes:
-            yield Difference(Kind.CHANGED, area, target, key, _text(was), _text(becomes))
+def _values(area: str, target: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
+    for top in dict.fromkeys((*before, *after)):
+        old, new = dict(_flat(before.get(top), top)), dict(_flat(after.get(top), top))
+        for key in dict.fromkeys((*old, *new)):
+            was, becomes = old.get(key), new.get(key)
+            if was != becomes:
+                yield Difference(Kind.CHANGED, area, target, key, _text(was), _text(becomes))
 
 
-def _flat(data: Any, at: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON values
+def _flat(data: Any, at: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON values
     """Yield the leaves of a JSON value with their key paths; null is no leaf."""
     if isinstance(data, Mapping):
         for key, item in data.items():
-            yield from _flat(item, f"{at}.{key}" if at else str(key))
+            yield from _flat(item, f"{at}.{key}")
     elif isinstance(data, list):
         for number, item in enumerate(data, 1):
-            yield from _flat(item, f"{at}.{number}" if at else str(number))
+            yield from _flat(item, f"{at}.{number}")
     elif data is not None:
         yield at, data
 

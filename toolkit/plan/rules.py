@@ -22,9 +22,11 @@ MISSING_DEPENDENCY = "0x8004801d"
 SOLUTION_NOT_INSTALLED = "0x80048034"
 MANAGED_OVER_UNMANAGED = "0x80048040"
 UNMANAGED_OVER_MANAGED = "0x80048041"
+LOWER_VERSION = "0x80048541"
+"""Source: Dataverse's support article on this error."""
 
-PLATFORM = frozenset({"System", "Active", "Default", "Basic"})
-"""Layers that every environment has and that no inventory lists as a solution."""
+PLATFORM = frozenset({"active", "basic", "default", "system"})
+"""Solutions that every environment has and that no inventory lists, in lower case."""
 
 
 def refuse(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -103,7 +105,7 @@ def _installed(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
         yield _other_package(bundle, installed, where)
     elif bundle.solution.version < installed.version:
         yield Finding(
-            "PLN001",
+            LOWER_VERSION,
             Severity.ERROR,
             "The import solution must have a higher version than the existing solution it is upgrading.",
             where,
@@ -170,7 +172,7 @@ def _dependencies(bundle: Bundle, inventory: Inventory, where: Place) -> Iterato
 
 
 def _dependency(dependency: MissingDependency, inventory: Inventory, where: Place) -> Finding | None:
-    if dependency.solution is None or dependency.solution[0] in PLATFORM:
+    if dependency.solution is None or dependency.solution[0].lower() in PLATFORM:
         return None if _component_there(dependency, inventory) else _no_component(dependency, where)
     name, version = dependency.solution
     installed = inventory.solutions.get(name)
