@@ -40,8 +40,8 @@ def test_entities_come_go_and_change() -> None:
     after = bundle(config(linked("contact", "Year", append_only=True), "lead"))
     assert differences(ONE, after) == (
         Difference(REMOVED, "entity", "contosolake/account", before="Month, in place"),
-        Difference(CHANGED, "entity", "contosolake/contact", "append_only", "no", "yes"),
         Difference(CHANGED, "entity", "contosolake/contact", "partition_strategy", None, "Year"),
+        Difference(CHANGED, "entity", "contosolake/contact", "append_only", "no", "yes"),
         Difference(ADDED, "entity", "contosolake/lead", after="Month, in place"),
     )
 
