@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from toolkit.bundle import package, source
 from toolkit.bundle.archive import MAX_EXPANDED, Archive, read_archive
 from toolkit.bundle.checks import checked, redacted
 from toolkit.bundle.folder import check_target, read_files, write_files
-from toolkit.bundle.parts import Collector, Parts
+from toolkit.bundle.parts import Parts
 from toolkit.errors import Finding, Invalid, NotFound, Place, Severity
 from toolkit.model.bundle import Bundle
 
@@ -42,15 +43,29 @@ def load(path: Path) -> Loaded:
 def load_bytes(data: bytes, where: str) -> Loaded:
     """Load a zip from its bytes."""
     archive = read_archive(data, where)
-    parts = package.read_parts(archive, where)
-    return Loaded(package.read_bundle(archive, where), archive, tuple(checked(parts)), where)
+    findings = _readable(package.read_parts(archive, where))
+    return Loaded(package.read_bundle(archive, where), archive, findings, where)
 
 
 def load_files(files: source.Files, where: str) -> Loaded:
     """Load a source folder from its files. The bundle is the one that its packed zip holds."""
     parts = source.read_parts(files, where)
+    findings = _readable(parts)
     archive = source.packed_parts(parts, files)
-    return Loaded(package.read_bundle(archive, where), archive, tuple(checked(parts)), where)
+    return Loaded(package.read_bundle(archive, where), archive, findings, where)
+
+
+def _readable(parts: Parts) -> tuple[Finding, ...]:
+    """Return what the checks find in parts that say a bundle; raise Invalid with all of it where they say none."""
+    findings = _sorted([*parts.lexical_findings(), *checked(parts)])
+    if any(parts.lexical_findings()):
+        raise Invalid(findings)
+    return findings
+
+
+def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in the order of files and lines, and without secrets."""
+    return tuple(sorted(map(redacted, findings), key=lambda finding: (finding.where.path, finding.where.line or 0)))
 
 
 def pack(folder: Path, managed: bool | None = None, *, overlays: bool = True) -> Archive:
@@ -74,32 +89,9 @@ def unpack(archive: Archive, folder: Path) -> None:
 def validate(path: Path) -> tuple[Finding, ...]:
     """Return everything that is wrong with a folder or a zip, in the order of files and lines."""
     try:
-        findings = [*_validated(path)]
+        return load(path).findings
     except Invalid as error:
-        findings = [*error.findings]
-    return tuple(sorted(map(redacted, findings), key=lambda finding: (finding.where.path, finding.where.line or 0)))
-
-
-def _validated(path: Path) -> list[Finding]:
-    collector = Collector()
-    if path.is_dir():
-        files = read_files(path)
-        parts = source.read_parts(files, str(path))
-        findings = _part_findings(parts)
-        if not _has_error(findings):
-            collector.read(source.packed_parts, parts, files)
-        return findings + collector.findings
-    archive = read_archive(_zip_bytes(path), str(path))
-    return _part_findings(package.read_parts(archive, str(path)))
-
-
-def _part_findings(parts: Parts) -> list[Finding]:
-    return [*parts.lexical_findings(), *checked(parts)]
-
-
-def _has_error(findings: list[Finding]) -> bool:
-    """Whether there is an error among findings."""
-    return any(finding.severity is Severity.ERROR for finding in findings)
+        return _sorted(error.findings)
 
 
 def _found(path: Path) -> None:

@@ -42,9 +42,12 @@ def patched(template: str, data: Mapping[str, Tree]) -> str | None:
 
 
 def _applied(text: str, edits: Iterator[_Edit]) -> str:
-    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end), reverse=True):
-        text = text[: edit.start] + edit.text + text[edit.end :]
-    return text
+    """Make the edits; those at one place keep their order (what is nested comes before what follows it)."""
+    parts, at = [], 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*parts, text[at:]])
 
 
 def same(read: Tree, wanted: Tree) -> bool:
@@ -65,9 +68,10 @@ def identity(value: Tree) -> str:
     """Return what tells the items of a list apart: their name or id, else all they hold."""
     if isinstance(value, Mapping):
         named = value.get("name", value.get("id"))
-        if named is not None:
-            return str(named)
-    return json.dumps(value, default=str)
+        return str(named or [f"{key}={identity(item)}" for key, item in sorted(value.items(), key=str)])
+    if is_list(value):
+        return str([identity(item) for item in value])
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class _Patch:
