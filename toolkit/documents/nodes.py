@@ -31,16 +31,12 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A node with its span in the text: offsets of its first character and behind its last, and its 1-based line."""
+class _Spanned:
+    """A node's span in the text: offsets of its first character and behind its last, and its 1-based line."""
 
     start: int
     end: int
     line: int
-
-    def data(self) -> Tree:
-        """Return the values."""
-        raise NotImplementedError
 
     def lines(self, path: KeyPath) -> Iterator[tuple[KeyPath, int]]:
         """Yield the line of each key at and below a path."""
@@ -48,7 +44,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class ScalarNode(Node):
+class ScalarNode(_Spanned):
     """Text, or None for null; ``style`` is the quote or block sign, None for plain."""
 
     value: str | None
@@ -60,7 +56,7 @@ class ScalarNode(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class SequenceNode(Node):
+class SequenceNode(_Spanned):
     """A list; ``flow`` when it is written in brackets."""
 
     items: tuple[Node, ...]
@@ -78,7 +74,7 @@ class SequenceNode(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class MappingNode(Node):
+class MappingNode(_Spanned):
     """Keys with their values; ``flow`` when it is written in braces."""
 
     entries: Mapping[str, tuple[ScalarNode, Node]]
@@ -94,6 +90,9 @@ class MappingNode(Node):
         for key, (name, value) in self.entries.items():
             yield from value.lines((*path, key))
             yield (*path, key), name.line
+
+
+Node = ScalarNode | SequenceNode | MappingNode
 
 
 def tree_of(text: str, path: str) -> Node | None:

@@ -127,8 +127,13 @@ class _Patch:
             for item in node.items[a:b]:
                 yield self._removal(self._dash(item), item.end)
             if d > c:
-                place = self._line_end(node.items[b - 1].end) if b else self._line_start(self._dash(node.items[0]))
-                yield self._insertion(place, block(wanted[c:d], indent) + "\n")
+                yield self._insertion(self._place(node.items, b), block(wanted[c:d], indent) + "\n")
+
+    def _place(self, items: Sequence[Node], index: int) -> int:
+        """Return where an item that comes before the one of an index belongs."""
+        if index:
+            return self._line_end(items[index - 1].end)
+        return self._first_comment(self._line_start(self._dash(items[0])))
 
     def _item(self, item: Node, wanted: Tree) -> Iterator[_Edit]:
         if same(item.data(), wanted):
@@ -162,12 +167,16 @@ class _Patch:
         line = self._line_start(start)
         if self._text[line:start].strip():
             raise _Unpatchable
+        return _Edit(self._first_comment(line), self._line_end(end), "")
+
+    def _first_comment(self, line: int) -> int:
+        """Return the start of the comment lines right above a line; the schema line is none of them."""
         while line and self._text[self._line_start(line - 1) : line].strip().startswith("#"):
             above = self._line_start(line - 1)
             if above == 0 and SCHEMA_LINE.match(self._text):
                 break
             line = above
-        return _Edit(line, self._line_end(end), "")
+        return line
 
 
 def _scalar_like(node: ScalarNode, wanted: Plain) -> str:
