@@ -1,10 +1,15 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from toolkit import project
 from toolkit.errors import Invalid, NotFound, Refused
-from toolkit.project import EmbeddedEntry, Project
+from toolkit.lake.protocol import ABSENT
+from toolkit.model.environment import Organization
+from toolkit.model.version import Version
+from toolkit.organization.catalog import Settings
+from toolkit.project import Project
 
 HEAD = "# yaml-language-server: $schema=schemas/project.schema.json\n"
 TWO = """\
@@ -110,9 +115,23 @@ def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
     assert [finding.where.line for finding in caught.value.findings] == [2, 3]
 
 
+ORGANIZATION = Organization(
+    id="11111111-1111-4111-8111-111111111111",
+    unique_name="orgdev",
+    environment="dev",
+    region="westeurope",
+    tenant="22222222-2222-4222-8222-222222222222",
+    version=Version("9.2.26014.164"),
+)
+
+
+def with_environment(loaded: Project, name: str) -> Project:
+    return loaded.create_environment(name, f"environments/{name}", ORGANIZATION, {}, Settings())
+
+
 def test_adding_an_environment_keeps_comments_and_makes_the_first_the_default(tmp_path: Path) -> None:
     loaded = Project.load(project.create(tmp_path))
-    loaded.with_environment("dev", EmbeddedEntry(folder="environments/dev"), {"contososalesdev": "x"})
+    with_environment(loaded, "dev").with_account_folders({"contososalesdev": "x"})
     text = (tmp_path / "toolkit.yaml").read_text()
     assert "# The environments of this project" in text
     assert "default_environment: dev\nenvironments:\n  dev:\n    kind: embedded\n    folder: environments/dev\n" in text
@@ -121,13 +140,38 @@ def test_adding_an_environment_keeps_comments_and_makes_the_first_the_default(tm
 
 def test_the_second_environment_leaves_the_default(tmp_path: Path) -> None:
     loaded = Project.load(written(tmp_path, TWO))
-    after = loaded.with_environment("test", EmbeddedEntry(folder="t"), {})
+    after = with_environment(loaded, "test")
     assert Project.load(loaded.path) == after
     assert (after.file.default_environment, list(after.file.environments)) == ("dev", ["dev", "prod", "test"])
 
 
-def test_a_taken_name_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "code"), [("dev", "PRJ006"), ("-x", "PRJ007"), ("a b", "PRJ007")])
+def test_a_taken_or_odd_name_changes_nothing(tmp_path: Path, name: str, code: str) -> None:
     loaded = Project.load(written(tmp_path, TWO))
     with pytest.raises(Refused) as caught:
-        loaded.with_environment("dev", EmbeddedEntry(folder="x"), {})
-    assert (caught.value.code, loaded.path.read_text()) == ("PRJ006", TWO)
+        with_environment(loaded, name)
+    assert (caught.value.code, loaded.path.read_text()) == (code, TWO)
+    assert list(tmp_path.iterdir()) == [loaded.path]
+
+
+def test_folders_that_change_nothing_leave_the_file_alone(tmp_path: Path) -> None:
+    loaded = Project.load(written(tmp_path, TWO))
+    assert loaded.with_account_folders({"contososalesdev": "elsewhere"}) is loaded
+
+
+def test_an_environment_opens_as_a_site_with_its_lakes(tmp_path: Path) -> None:
+    loaded = with_environment(Project.load(project.create(tmp_path)), "dev")
+    with loaded.opened(None, clock=lambda: datetime(2026, 3, 1, tzinfo=UTC), new_id=lambda: "x") as opened:
+        site = opened.site
+        assert (site.name, site.environment.inventory().organization) == ("dev", ORGANIZATION)
+        assert site.record() == (None, ABSENT)
+        lake = site.open_lake("contososalesdev", "files")
+        assert lake.location("model.json") == str(tmp_path / "lakes" / "contososalesdev" / "files" / "model.json")
+
+
+def test_an_environment_whose_folder_is_gone_says_so(tmp_path: Path) -> None:
+    loaded = Project.load(written(tmp_path, TWO))
+    opening = loaded.opened("dev", clock=lambda: datetime(2026, 3, 1, tzinfo=UTC), new_id=lambda: "x")
+    with pytest.raises(NotFound) as caught, opening:
+        pass
+    assert caught.value.code == "ORG001"

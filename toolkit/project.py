@@ -6,24 +6,37 @@ and the environment's record; the lakes of a storage account are the folders bel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from toolkit import documents
+from toolkit.environment import embedded
+from toolkit.environment.embedded import EmbeddedEnvironment
 from toolkit.errors import Finding, Invalid, NotFound, Refused, Severity, nearest
+from toolkit.lake.folder import FolderLake
 from toolkit.model.base import Frozen
+from toolkit.model.environment import Organization, StorageAccount
 from toolkit.model.names import StorageAccountName
+from toolkit.organization import database
+from toolkit.organization.catalog import Settings
+from toolkit.organization.database import Database
+from toolkit.site import Site
+from toolkit.source.embedded import EmbeddedSource
 
 PROJECT_FILE = "toolkit.yaml"
 DATABASE = "organization.sqlite"
 SCHEMA = "schemas/project.schema.json"
 """Where editors find the schema; `toolkit init` writes it there."""
 
-EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+ENVIRONMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+EnvironmentName = Annotated[str, Field(pattern=ENVIRONMENT_NAME)]
 
 TEMPLATE = """\
 # The environments of this project, and the folders that stand in for their storage accounts.
@@ -96,6 +109,15 @@ def create(folder: Path) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """An embedded environment in use: the site for everybody, the rest for what only an embedded one can do."""
+
+    site: Site
+    environment: EmbeddedEnvironment
+    database: Database
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A read toolkit.yaml, and the way from its names to live objects."""
 
@@ -147,20 +169,61 @@ class Project:
         entry = self.file.accounts.get(account)
         return self.root / (entry.folder if entry else f"lakes/{account}")
 
-    def with_environment(self, name: str, entry: EmbeddedEntry, accounts: Mapping[str, str]) -> Project:
-        """Add an environment and the folders of storage accounts to the file; its comments stay.
+    @contextmanager
+    def opened(self, name: str | None, *, clock: Callable[[], datetime], new_id: Callable[[], str]) -> Iterator[Opened]:
+        """Open an environment, None for the default one, and close it when the block ends."""
+        chosen, _ = self.entry(name)
+        folder = self.folder(chosen)
+        with database.open(folder / DATABASE) as organization:
+            environment = EmbeddedEnvironment(chosen, organization, clock=clock, new_id=new_id)
+            source, state = EmbeddedSource(organization), FolderLake(folder)
+            yield Opened(Site(chosen, environment, source, state, self.lake), environment, organization)
 
-        The first environment becomes the default one. Refused (PRJ006) when the name is taken.
+    def lake(self, account: str, file_system: str) -> FolderLake:
+        """Return the folder that stands in for a file system; nothing is created."""
+        return FolderLake(self.account_folder(account) / file_system)
+
+    def create_environment(
+        self,
+        name: str,
+        folder: str,
+        organization: Organization,
+        accounts: Mapping[str, StorageAccount],
+        settings: Settings,
+    ) -> Project:
+        """Make an embedded organization in ``folder`` and add it to the file. Refused (PRJ006) when the name is taken.
+
+        The first environment becomes the default one.
         """
         if name in self.file.environments:
             raise Refused("PRJ006", f"there is an environment {name!r} already", where=str(self.path))
-        file = ProjectFile(
-            default_environment=self.file.default_environment or name,
-            environments={**self.file.environments, name: entry},
-            accounts={**self.file.accounts, **{account: AccountEntry(folder=at) for account, at in accounts.items()}},
+        if re.fullmatch(ENVIRONMENT_NAME, name) is None:
+            why = "it has 1 to 64 letters, digits, hyphens and underscores, and starts with a letter or digit"
+            raise Refused("PRJ007", f"{name!r} is no name for an environment", where=str(self.path), why=why)
+        entry = EmbeddedEntry(folder=folder)
+        file = self.file.model_copy(
+            update={
+                "default_environment": self.file.default_environment or name,
+                "environments": {**self.file.environments, name: entry},
+            }
         )
-        text = documents.render(file.model_dump(mode="json"), schema=SCHEMA, template=documents.read(self.path))
-        _replace(self.path, text)
+        embedded.create(
+            self.root / folder / DATABASE, organization, accounts=accounts.values(), settings=settings
+        ).close()
+        return self._written(file)
+
+    def with_account_folders(self, folders: Mapping[str, str]) -> Project:
+        """Say where the file systems of storage accounts lie; an empty folder says nothing."""
+        said = {name: AccountEntry(folder=folder) for name, folder in folders.items() if folder}
+        accounts = {**self.file.accounts, **said}
+        return self._written(self.file.model_copy(update={"accounts": accounts}))
+
+    def _written(self, file: ProjectFile) -> Project:
+        """Write the file anew where it changed; what people wrote in it stays."""
+        if file == self.file:
+            return self
+        data = file.model_dump(mode="json", exclude_none=True)
+        _replace(self.path, documents.render(data, schema=SCHEMA, template=documents.read(self.path)))
         return Project(self.path, file)
 
 

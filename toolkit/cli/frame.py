@@ -129,6 +129,8 @@ class Root(Group):
         except Exception as error:  # noqa: BLE001 - the one place where every error ends
             form = "json" if _asks_json(arguments) else "text"
             status = failures.report(error, form, debug=session.debug or "--debug" in arguments)
+        finally:
+            session.close()
         if standalone_mode:
             sys.exit(status or 0)
         return status

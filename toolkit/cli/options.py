@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from toolkit.cli.checked import checked
+from toolkit.model.environment import Organization, StorageAccount
 from toolkit.plan import Profile
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -62,3 +66,56 @@ def data(command: _F) -> _F:
         help="Sync for at most this long (90s, 15m, 2h); exit 7 when more is left.",
     )(command)
     return click.option("--no-sync", is_flag=True, help="Leave the data to `toolkit sync` or `toolkit run`.")(command)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Storage accounts as the options describe them; the properties are those of all of them."""
+
+    account: tuple[str, ...]
+    account_kind: str
+    account_region: str | None
+    account_tenant: str | None
+    account_replication: str
+    account_flat: bool
+    account_role: tuple[str, ...]
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """The folder of each account, empty where none was named."""
+        return dict(text.partition("=")[::2] for text in self.account)
+
+    def seen_by(self, organization: Organization) -> dict[str, StorageAccount]:
+        """Return the accounts, by default of the region and the tenant of an organization."""
+        properties = {
+            "kind": self.account_kind,
+            "region": self.account_region or organization.region,
+            "tenant": self.account_tenant or organization.tenant,
+            "replication": self.account_replication,
+            "hierarchical_namespace": not self.account_flat,
+            **({"roles": self.account_role} if self.account_role else {}),
+        }
+        return {name: checked(StorageAccount, {"name": name, **properties}) for name in self.folders}
+
+
+def accounts(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that describe storage accounts; the command gets them as one value, ``accounts``."""
+
+    @wraps(command)
+    def collected(*arguments: Any, **given: Any) -> Any:  # noqa: ANN401 - click's
+        described = Accounts(**{field.name: given.pop(field.name) for field in fields(Accounts)})
+        return command(*arguments, accounts=described, **given)
+
+    options: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("--account", {"multiple": True, "metavar": "NAME[=FOLDER]", "help": "A storage account; may be repeated."}),
+        ("--account-kind", {"default": "StorageV2", "show_default": True, "help": "The kind of these accounts."}),
+        ("--account-region", {"help": "Else that of the organization."}),
+        ("--account-tenant", {"metavar": "GUID", "help": "Else that of the organization."}),
+        ("--account-replication", {"default": "RAGRS", "show_default": True, "help": "LRS, ZRS, GRS, RAGRS, ..."}),
+        ("--account-flat", {"is_flag": True, "help": "Without a hierarchical namespace."}),
+        ("--account-role", {"multiple": True, "metavar": "ROLE", "help": "Else Owner and the data contributor."}),
+    )
+    described: Callable[..., Any] = collected
+    for name, how in reversed(options):
+        described = click.option(name, **how)(described)
+    return described

@@ -10,7 +10,7 @@ import click
 from toolkit.cli import options
 from toolkit.cli.checked import checked
 from toolkit.cli.frame import Group
-from toolkit.cli.output import table
+from toolkit.cli.output import Result, table
 from toolkit.cli.session import Session
 from toolkit.environment.protocol import CreatePublisher
 from toolkit.errors import Finding, Invalid, Severity, nearest
@@ -83,7 +83,9 @@ def list_(session: Session, environment: str | None) -> None:
     publishers = session.site(environment).environment.inventory().publishers
     rows = [_row(each) for _, each in sorted(publishers.items())]
     columns = ("publisher", "display_name", "prefix", "option_value_prefix", "email", "website")
-    session.show(table(rows, columns, empty="no publishers"))
+    # The prefix of option values is a name rather than a number.
+    shown = [{**row, "option_value_prefix": str(row["option_value_prefix"])} for row in rows]
+    session.show(Result(rows, table(shown, columns, empty="no publishers").text))
 
 
 def _row(each: Publisher) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from toolkit.errors import Finding, Refused
 if TYPE_CHECKING:
     from toolkit.cli.progress import Report
     from toolkit.lake.protocol import Holder
-    from toolkit.project import Project
+    from toolkit.project import Opened, Project
     from toolkit.site import Site
 
 
@@ -64,6 +64,8 @@ class Session:
     debug: bool = False
     project_path: Path | None = None
     _project: Project | None = field(default=None, repr=False)
+    _opened: dict[str, Opened] = field(default_factory=dict, repr=False)
+    _open: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @property
     def project(self) -> Project:
@@ -74,9 +76,22 @@ class Session:
             self._project = Project.load(find(self.project_path or Path.cwd()))
         return self._project
 
+    def opened(self, environment: str | None) -> Opened:
+        """Open an environment by name, or the project's default one; it stays open until the command ends."""
+        name, _ = self.project.entry(environment)
+        if name not in self._opened:
+            opening = self.project.opened(name, clock=self.clock, new_id=self.new_id)
+            self._opened[name] = self._open.enter_context(opening)
+        return self._opened[name]
+
     def site(self, environment: str | None) -> Site:
-        """Return an environment by name, or the project's default one."""
-        return self.project.site(environment)
+        """Return the site of an environment by name, or of the project's default one."""
+        return self.opened(environment).site
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._opened.clear()
+        self._open.close()
 
     def show(self, result: Result) -> None:
         """Print what was asked for, in the format that was asked for."""

@@ -1,0 +1,193 @@
+"""``env``: environments on this machine, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toolkit.cli import options
+from toolkit.cli.checked import checked
+from toolkit.cli.frame import Group
+from toolkit.cli.output import plural, record, table
+from toolkit.cli.session import Session
+from toolkit.environment.protocol import Progress
+from toolkit.errors import Finding, Invalid, Severity
+from toolkit.model.environment import Organization, StorageAccount
+from toolkit.organization import definitions, metadata
+from toolkit.organization.catalog import Settings
+from toolkit.organization.seed import seed as seed_rows
+from toolkit.project import Opened
+
+VERSION = "9.2.26014.164"
+"""The version that a new organization says it has: a recent one of Dataverse."""
+
+
+@click.group(cls=Group)
+def env() -> None:
+    """Environments: create, list, show, define, seed, churn."""
+
+
+@env.command()
+@click.argument("name")
+@click.option("--folder", metavar="PATH", help="Else environments/NAME, beside toolkit.yaml.")
+@click.option("--region", default="westeurope", show_default=True, help="Where the organization is.")
+@click.option("--tenant", metavar="GUID", help="Its Entra tenant; else a new id.")
+@click.option("--organization-id", metavar="GUID", help="Else a new id.")
+@click.option("--unique-name", metavar="NAME", help="Else made of the id, as Dataverse does.")
+@click.option("--not-administrator", is_flag=True, help="The user is no Dataverse administrator.")
+@options.accounts
+@click.pass_obj
+def create(
+    session: Session,
+    *,
+    name: str,
+    folder: str | None,
+    region: str,
+    tenant: str | None,
+    organization_id: str | None,
+    unique_name: str | None,
+    not_administrator: bool,
+    accounts: options.Accounts,
+) -> None:
+    """Create a Dataverse organization on this machine, with the standard entities.
+
+    A storage account that it can see is a folder: --account NAME (lakes/NAME) or --account NAME=FOLDER. Without more
+    options it is of the kind, region and tenant that the prerequisites ask for.
+    """
+    identity = organization_id or session.new_id()
+    organization = checked(
+        Organization,
+        {
+            "id": identity,
+            "unique_name": unique_name or f"org{identity.replace('-', '')[:8].lower()}",
+            "environment": name,
+            "region": region,
+            "tenant": tenant or session.new_id(),
+            "version": VERSION,
+        },
+    )
+    seen = accounts.seen_by(organization)
+    settings = Settings(administrator=not not_administrator)
+    project = session.project.create_environment(name, folder or f"environments/{name}", organization, seen, settings)
+    project.with_account_folders(accounts.folders)
+    data = {"environment": name, "organization": organization.id, "accounts": list(seen)}
+    session.say(f"created {name}, the organization {organization.unique_name} ({organization.id})", data)
+
+
+@env.command("list")
+@click.pass_obj
+def list_(session: Session) -> None:
+    """List the environments of the project."""
+    file = session.project.file
+    rows = [
+        {
+            "environment": name,
+            "default": name == file.default_environment,
+            "kind": entry.kind,
+            "folder": entry.folder,
+        }
+        for name, entry in file.environments.items()
+    ]
+    columns = ("environment", "default", "kind", "folder")
+    session.show(table(rows, columns, empty="no environments; see: toolkit env create --help"))
+
+
+@env.command()
+@click.argument("name", required=False)
+@click.pass_obj
+def show(session: Session, name: str | None) -> None:
+    """Show an environment: its organization, accounts, solutions and entities with their rows."""
+    opened = session.opened(name)
+    inventory = opened.environment.inventory()
+    fields = {
+        "environment": opened.site.name,
+        **inventory.organization.model_dump(mode="json", exclude={"environment"}),
+        "administrator": inventory.administrator,
+        "accounts": [_account_row(session, account) for account in inventory.accounts.values()],
+        "solutions": [
+            {"solution": each.unique_name, "version": str(each.version), "package": each.package.name.lower()}
+            for each in inventory.solutions.values()
+        ],
+        "entities": [
+            {"entity": each, "rows": opened.site.source.count(each), "change_tracking": entity.change_tracking}
+            for each, entity in sorted(inventory.entities.items())
+        ],
+    }
+    session.show(record(fields))
+
+
+def _account_row(session: Session, account: StorageAccount) -> dict[str, Any]:
+    return {
+        "account": account.name,
+        "kind": account.kind,
+        "region": account.region,
+        "replication": account.replication,
+        "hierarchical_namespace": account.hierarchical_namespace,
+        "folder": str(session.project.account_folder(account.name)),
+    }
+
+
+@env.command()
+@click.argument("name")
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path, dir_okay=False))
+@options.accounts
+@click.pass_obj
+def define(session: Session, *, name: str, files: tuple[Path, ...], accounts: options.Accounts) -> None:
+    """Define custom entities from YAML files, and storage accounts that the environment can see.
+
+    An entity that is there is extended by new attributes and options. A publisher must have the prefix of its name.
+    """
+    opened = session.opened(name)
+    seen = accounts.seen_by(opened.environment.inventory().organization)
+    if not files and not seen:
+        raise click.UsageError("there is nothing to define: give FILE or --account")
+    entities = [entity for file in files for entity in _define(opened, file)]
+    opened.environment.show(seen.values())
+    session.project.with_account_folders(accounts.folders)
+    words = [*([f"{plural(len(entities), 'entity', 'entities')}: {', '.join(entities)}"] if files else []), *seen]
+    session.say(f"defined {', '.join(words)}", {"environment": name, "entities": entities, "accounts": list(seen)})
+
+
+def _define(opened: Opened, path: Path) -> list[str]:
+    """Define the entities of a file, and return their names."""
+    inventory = opened.environment.inventory()
+    with opened.database.read() as connection:
+        choices = metadata.choices(connection)
+    found = definitions.custom(path, inventory.publishers.values(), inventory.entities, choices)
+    definitions.define(opened.database, found)
+    return [entity.name for entity in found.entities]
+
+
+@env.command()
+@click.argument("name")
+@click.option("--rows", multiple=True, required=True, metavar="ENTITY=NUMBER", help="May be given several times.")
+@click.option("--seed", "number", default=1, show_default=True, help="The same seed gives the same rows.")
+@click.pass_obj
+def seed(session: Session, *, name: str, rows: tuple[str, ...], number: int) -> None:
+    """Add synthetic rows: reproducible, of uneven months, with nulls, quotes, line ends and all of Unicode."""
+    wanted = counts(rows)
+    opened = session.opened(name)
+    with session.progress() as progress:
+
+        def told(entity: str, done: int, total: int) -> None:
+            progress(Progress(f"seeding {entity}", done, total))
+
+        seed_rows(opened.database, wanted, seed=number, clock=session.clock, progress=told)
+    total = sum(wanted.values())
+    session.say(f"added {plural(total, 'row')} to {name}", {"environment": name, "rows": wanted})
+
+
+def counts(texts: tuple[str, ...]) -> Mapping[str, int]:
+    """Return numbers of rows written as ``account=20000``. Raises Invalid with all mistakes."""
+    pairs = [text.partition("=")[::2] for text in texts]
+    found = [
+        Finding("CLI031", Severity.ERROR, f"{name}={number} says no number of rows", fix="write account=20000")
+        for name, number in pairs
+        if not number.isdecimal()
+    ]
+    if found:
+        raise Invalid(found)
+    return {name: int(number) for name, number in pairs}
