@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from toolkit.errors import ToolkitError
-from toolkit.lake.paths import changed, checked, locked, lost, missing, require, staging_path, too_short
+from toolkit.lake.paths import LOCK_FOLDER, changed, checked, locked, lost, missing, require, staging_path, too_short
 from toolkit.lake.protocol import ABSENT, Etag, Expect, Fence, Holder, Staged, Stat, Writer
 
 Kind = Literal["before", "after", "torn"]
@@ -222,7 +222,7 @@ class MemoryLake:
         with self._process.call("lock", checked(name)):
             last = self._store.locks.get(name)
             if last is not None and last.held:
-                raise locked(self.location(name), last.holder)
+                raise locked(self.location(f"{LOCK_FOLDER}/{name}"), last.holder)
             taken = self._store.locks[name] = _Lock(last.number + 1 if last else 1, holder, self._process)
             return _MemoryFence(name, taken)
 
@@ -283,7 +283,7 @@ class _MemoryFence:
     def check(self) -> None:
         with self._lock.process.call("check", self._name):
             if self._lock.released:
-                raise lost(self._lock.process.store.location(self._name))
+                raise lost(self._lock.process.store.location(f"{LOCK_FOLDER}/{self._name}"))
 
     def release(self) -> None:
         self._lock.released = True

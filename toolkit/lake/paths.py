@@ -74,12 +74,14 @@ def _named(etag: Expect) -> str:
     return f"etag {etag}" if etag else "no file"
 
 
-def locked(where: str, holder: Holder) -> Locked:
-    """Say who holds a lock."""
-    since = f"{holder.since:%Y-%m-%d %H:%M:%SZ}"
+def locked(where: str, holder: Holder | None) -> Locked:
+    """Say who holds a lock; None when that is not written anywhere."""
+    who = "somebody whose name was deleted"
+    if holder is not None:
+        who = f"{holder.name} on {holder.host}, process {holder.pid}, since {holder.since:%Y-%m-%d %H:%M:%SZ}"
     return Locked(
         "LAK003",
-        f"{where} is locked by {holder.name} on {holder.host}, process {holder.pid}, since {since}",
+        f"{where} is locked by {who}",
         where=where,
         fix="wait until it is done, or stop that process: its lock ends with it",
     )

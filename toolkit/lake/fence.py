@@ -1,0 +1,113 @@
+"""The lock of a folder lake: a file lock of the kernel, and beside it a document that says who holds it.
+
+The kernel gives the lock back when its holder dies, however it dies, so a lock never has to be broken. The document
+stays behind: its number grows with every holder, so that what a holder wrote who was taken for dead can be told.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from datetime import datetime
+from pathlib import Path
+from weakref import WeakSet
+
+from pydantic import ValidationError
+
+from toolkit.errors import Damaged
+from toolkit.lake.disk import MODE, coded
+from toolkit.lake.paths import lost
+from toolkit.lake.protocol import Holder
+from toolkit.model.base import Frozen
+
+
+class Held(Frozen):
+    """The document of a lock: its last holder, and the number of that holder."""
+
+    format: int = 1
+    number: int
+    name: str
+    host: str
+    pid: int
+    since: datetime
+
+    @classmethod
+    def by(cls, holder: Holder, number: int) -> Held:
+        """Return the document for a holder."""
+        return cls(number=number, name=holder.name, host=holder.host, pid=holder.pid, since=holder.since)
+
+    @property
+    def holder(self) -> Holder:
+        """Who holds, or held, the lock."""
+        return Holder(self.name, self.host, self.pid, self.since)
+
+
+def read_held(document: Path) -> Held | None:
+    """Read the document of a lock; None before its first holder. Raises Damaged (LAK007)."""
+    try:
+        return Held.model_validate_json(document.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise Damaged(
+            "LAK007",
+            f"{document} does not say who holds the lock",
+            where=str(document),
+            why=str(error.errors(include_url=False)[0]["msg"]),
+            fix="restore the file; or, when nothing runs on this lake, delete it",
+        ) from error
+
+
+def try_lock(path: Path) -> int | None:
+    """Take the file lock at once and return the open file, or None when somebody holds it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, MODE)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(file)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return file
+
+
+class FileFence:
+    """A lock that is held through an open file until it is given back or the process ends."""
+
+    def __init__(self, number: int, file: int, document: Path) -> None:
+        self.number = number
+        self._file: int | None = file
+        self._document = document
+        _fences.add(self)
+
+    def check(self) -> None:
+        """Raise Locked when the lock was given back, or when its document names another holder or is gone."""
+        with coded(str(self._document)):
+            held = read_held(self._document)
+        if self._file is None or held is None or held.number != self.number:
+            raise lost(str(self._document.with_suffix("")))
+
+    def release(self) -> None:
+        """Give the lock back."""
+        file, self._file = self._file, None
+        if file is not None:
+            fcntl.flock(file, fcntl.LOCK_UN)
+            os.close(file)
+
+    def forget(self) -> None:
+        """Let go of the open file without giving the lock back: the parent process holds it."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+
+_fences: WeakSet[FileFence] = WeakSet()
+
+
+def _forget_all() -> None:
+    for fence in tuple(_fences):
+        fence.forget()
+
+
+# A forked child shares open files, and would keep the lock of a parent that was killed.
+os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,272 @@
+"""A lake in a folder of this machine.
+
+An etag is (inode, size, time of change). Files are replaced, never changed in place, so a hard link is a snapshot.
+
+What makes conditions hold: every change of names (put, publish, snapshot, delete) happens under one file lock of the
+lake, ``_toolkit/lock/serial``, between processes and between threads. Bulk bytes are written outside it. A crash at any
+point leaves the old file or the new one, and at most one temporary file, which the next writer replaces.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from io import BufferedReader
+from pathlib import Path
+from stat import S_ISREG
+
+from toolkit.lake.disk import READ_ONLY, Root, System, coded, create, etag_of, same_content, stamp
+from toolkit.lake.fence import FileFence, Held, read_held, try_lock
+from toolkit.lake.paths import (
+    changed,
+    checked,
+    locked,
+    missing,
+    require,
+    staging_path,
+    too_short,
+)
+from toolkit.lake.protocol import ABSENT, Etag, Expect, Fence, Holder, Staged, Stat, Writer
+
+
+class FolderLake:
+    """A lake in a folder, which the first write creates. ``system`` is for tests that let calls fail."""
+
+    def __init__(self, root: Path, system: System | None = None) -> None:
+        self._system = system or System()
+        self._root = Root(root.absolute(), self._system)
+
+    def stat(self, path: str) -> Stat | None:
+        """Return what is known of a file, or None."""
+        at = self._root.at(path)
+        with coded(str(at)):
+            found = _stat(at)
+        if found is None:
+            return None
+        return Stat(path, found.st_size, etag_of(found), datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """Yield the files below a folder, each as it is when its turn comes."""
+        top = self._root.at(prefix) if prefix else self._root.folder
+        with coded(str(top)):
+            paths = sorted(self._paths_below(top))
+        stats = (self.stat(path) for path in paths)
+        return (stat for stat in stats if stat is not None)
+
+    def read(self, path: str, start: int = 0, length: int | None = None) -> bytes:
+        """Return a range of a file."""
+        at = self._root.at(path)
+        with coded(str(at)), _open(at) as file:
+            file.seek(start)
+            return file.read(length)
+
+    def stage(self, run: str, name: str) -> Writer:
+        """Begin a file in the staging folder."""
+        path = staging_path(run, name)
+        at = self._root.folder / path
+        with self._root.alone(at):
+            self._system.make_folder(at.parent)
+            return _FolderWriter(self._root, path, create(at))
+
+    def publish(self, staged: Staged, path: str, expect: Expect) -> Etag:
+        """Rename a staged file to its path."""
+        source, target = self._root.at(staged.path), self._root.at(path)
+        self._require_lake(source)
+        with self._root.alone(target):
+            found = self.stat(path)
+            if found is None or found.etag != staged.etag:
+                self._require_etag(staged.path, staged.etag)
+                require(expect, found, str(target))
+                self._system.make_folder(target.parent)
+                self._system.replace(source, target)
+                self._root.prune(source.parent)
+            self._system.sync_folder(target.parent)
+        return staged.etag
+
+    def put(self, path: str, data: bytes, expect: Expect) -> Etag:
+        """Write a small file at once."""
+        target = self._root.at(path)
+        with self._root.alone(target) as clock:
+            require(expect, self.stat(path), str(target))
+            return self._put(target, data, clock)
+
+    def snapshot(self, path: str, to: str, etag: Etag) -> Etag:
+        """Make a read-only hard link, or a copy where links are not to be had. A link has the etag of the file."""
+        source, target = self._root.at(path), self._root.at(to)
+        self._require_lake(source)
+        with self._root.alone(target):
+            there = self.stat(to)
+            if there is None or not same_content(there.etag, etag):
+                self._require_etag(path, etag)
+                require(ABSENT, there, str(target))
+                self._system.make_folder(target.parent)
+                if not self._system.link_read_only(source, target):
+                    self._copy(source, target)
+            self._system.sync_folder(target.parent)
+            return etag_of(target.stat())
+
+    def delete(self, path: str) -> None:
+        """Delete a file, and below ``_toolkit/`` the folders that it leaves empty."""
+        target = self._root.at(path)
+        if self.stat(path) is None:
+            return
+        with self._root.alone(target):
+            target.unlink(missing_ok=True)
+            self._system.sync_folder(target.parent)
+            self._root.prune(target.parent)
+
+    def create_folder(self, path: str) -> None:
+        """Make a folder."""
+        folder = self._root.at(path)
+        with self._root.alone(folder):
+            self._system.make_folder(folder)
+
+    def lock(self, name: str, holder: Holder) -> Fence:
+        """Take a lock at once, or raise Locked. The kernel frees it when its process dies."""
+        at = self._root.locks / checked(name)
+        document = at.with_name(f"{at.name}.json")
+        with self._root.alone(at) as clock:
+            self._system.make_folder(at.parent)
+            held = read_held(document)
+            taken = try_lock(at.with_name(f"{at.name}.lock"))
+            if taken is None:
+                raise locked(str(at), held.holder if held else None)
+            fence = FileFence(held.number + 1 if held else 1, taken, document)
+            with ExitStack() as undo:
+                undo.callback(fence.release)
+                self._put(document, Held.by(holder, fence.number).model_dump_json().encode(), clock)
+                undo.pop_all()
+            return fence
+
+    def location(self, path: str) -> str:
+        """Return the absolute path, the only form that the CDM object model's local adapter loads."""
+        return str(self._root.folder / path)
+
+    def _paths_below(self, top: Path) -> Iterator[str]:
+        for folder, folders, files in os.walk(top, onerror=_raise_unless_gone):
+            at = Path(folder)
+            folders[:] = [name for name in folders if at / name != self._root.locks]
+            yield from ((at / name).relative_to(self._root.folder).as_posix() for name in files)
+
+    def _put(self, target: Path, data: bytes, clock: int) -> Etag:
+        with self._root.temporary() as (file, aside):
+            self._system.write_all(file, data)
+            stamp(file, clock)
+            self._system.fsync(file)
+            self._system.make_folder(target.parent)
+            self._system.replace(aside, target)
+            self._system.sync_folder(target.parent)
+            return etag_of(os.fstat(file))
+
+    def _copy(self, source: Path, target: Path) -> None:
+        """Copy a file read-only, whole or not at all; the copy keeps the time, by which it is known."""
+        with self._root.temporary() as (file, aside), _open(source) as original:
+            found = os.fstat(original.fileno())
+            self._system.copy(original.fileno(), file, 0, found.st_size)
+            os.utime(file, ns=(found.st_mtime_ns, found.st_mtime_ns))
+            os.fchmod(file, READ_ONLY)
+            self._system.fsync(file)
+            self._system.replace(aside, target)
+
+    def _require_lake(self, where: Path) -> None:
+        if not self._root.folder.is_dir():
+            raise missing(str(where))
+
+    def _require_etag(self, path: str, etag: Etag) -> None:
+        found = self.stat(path)
+        if found is None:
+            raise missing(self.location(path))
+        if found.etag != etag:
+            raise changed(self.location(path), etag, found.etag)
+
+
+class _FolderWriter:
+    """A file being staged, open until it is sealed or closed."""
+
+    def __init__(self, root: Root, path: str, file: int) -> None:
+        self._root = root
+        self._path = path
+        self._at = root.folder / path
+        self._file: int | None = file
+        self._source: tuple[str, BufferedReader] | None = None
+
+    def write(self, data: bytes | memoryview) -> None:
+        with coded(str(self._at)):
+            self._root.system.write_all(self._opened, data)
+
+    def copy(self, path: str, start: int, length: int) -> None:
+        with coded(str(self._root.at(path))):
+            source = self._source_at(path)
+            size = os.fstat(source).st_size
+            if start + length > size:
+                raise too_short(str(self._root.at(path)), start + length, size)
+            self._root.system.copy(source, self._opened, start, length)
+
+    def seal(self) -> Staged:
+        file = self._opened
+        with self._root.alone(self._at) as clock:
+            stamp(file, clock)
+        with coded(str(self._at)):
+            self._root.system.fsync(file)
+            self._root.system.sync_folder(self._at.parent)
+            found = os.fstat(file)
+        self._release()
+        return Staged(self._path, found.st_size, etag_of(found))
+
+    def close(self) -> None:
+        if self._file is None:
+            return
+        with self._root.alone(self._at):
+            there = _stat(self._at)
+            if there is not None and os.path.samestat(there, os.fstat(self._file)):
+                self._at.unlink()
+                self._root.prune(self._at.parent)
+        self._release()
+
+    @property
+    def _opened(self) -> int:
+        if self._file is None:
+            raise ValueError(f"{self._path} is sealed or closed")
+        return self._file
+
+    def _source_at(self, path: str) -> int:
+        """Open a file to copy from, and keep it open: a splice copies many ranges of one file."""
+        if self._source is None or self._source[0] != path:
+            opened = _open(self._root.at(path))
+            self._close_source()
+            self._source = (path, opened)
+        return self._source[1].fileno()
+
+    def _close_source(self) -> None:
+        if self._source is not None:
+            self._source[1].close()
+            self._source = None
+
+    def _release(self) -> None:
+        self._close_source()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _stat(at: Path) -> os.stat_result | None:
+    """Return what is known of a regular file, or None when there is none."""
+    try:
+        found = at.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found if S_ISREG(found.st_mode) else None
+
+
+def _open(at: Path) -> BufferedReader:
+    try:
+        return at.open("rb")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise missing(str(at)) from None
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
