@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from toolkit.errors import Finding
@@ -11,15 +10,37 @@ from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
 from toolkit.plan.prerequisites import Profile
 from toolkit.site import Site
+from toolkit.verify.configuration import (
+    check_entities,
+    check_lakes,
+    check_organization,
+    check_prerequisites,
+    check_row,
+    check_settings,
+    check_solution,
+    check_tracking,
+)
+from toolkit.verify.data import check_counts, check_freshness, check_sync
+from toolkit.verify.facts import Checked, Facts, LinkFacts, read_facts
+from toolkit.verify.lake import check_locations, check_manifest
 
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One check on one subject (a config's name, or the environment's), and what it found; nothing is a pass."""
-
-    check: str
-    subject: str
-    findings: tuple[Finding, ...] = ()
+SITE_CHECKS: dict[str, Callable[[Facts], Iterator[Finding]]] = {
+    "solution": check_solution,
+    "linked lakes": check_lakes,
+}
+LINK_CHECKS: dict[str, Callable[[LinkFacts], Iterator[Finding]]] = {
+    "organization": check_organization,
+    "entities": check_entities,
+    "settings": check_settings,
+    "config row": check_row,
+    "change tracking": check_tracking,
+    "prerequisites": check_prerequisites,
+    "initial sync": check_sync,
+    "manifest": check_manifest,
+    "locations": check_locations,
+    "row counts": check_counts,
+    "freshness": check_freshness,
+}
 
 
 def verify(
@@ -30,5 +51,18 @@ def verify(
     expected: Sequence[ExportConfig] | None = None,
     profile: Profile = Profile.ENGINE,
 ) -> tuple[Checked, ...]:
-    """Check an environment; with ``bundle`` and ``expected``, its configs after overlay, against them too."""
-    raise NotImplementedError
+    """Check an environment and its lakes; with ``bundle`` and ``expected``, its configs after overlay, against them.
+
+    Reads only. A check without findings passed; notes and warnings do not fail it.
+    """
+    facts = read_facts(site, clock, bundle, expected, profile)
+    return tuple(_checked(facts))
+
+
+def _checked(facts: Facts) -> Iterator[Checked]:
+    for name, check in SITE_CHECKS.items():
+        yield Checked(name, facts.site.name, tuple(check(facts)))
+    for linked in facts.live:
+        link = LinkFacts(facts, linked)
+        for name, of_link in LINK_CHECKS.items():
+            yield Checked(name, link.config.name, tuple(of_link(link)))

@@ -1,0 +1,162 @@
+"""What the checks look at: one reading of an environment, its links and their lakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit import engine
+from toolkit.engine import EntityStatus, LinkStatus
+from toolkit.engine.checkpoint import read_checkpoint
+from toolkit.errors import Finding, Place
+from toolkit.model.bundle import Bundle
+from toolkit.model.config import ExportConfig
+from toolkit.model.environment import Inventory
+from toolkit.model.link import EntityState, EnvironmentRecord
+from toolkit.plan.prerequisites import Profile
+from toolkit.plan.world import World
+from toolkit.site import Linked, Site
+from toolkit.source.protocol import Batch, Cursor
+
+MANIFEST = "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One check on one subject (a config's name, or the environment's), and what it found; nothing is a pass."""
+
+    check: str
+    subject: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What the source has that the lake has not: whether anything, and since when (None: its time is not known)."""
+
+    anything: bool
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """An environment as a whole. ``bundle`` and ``expected`` (its configs after overlay) are what it should be."""
+
+    site: Site
+    inventory: Inventory
+    record: EnvironmentRecord | None
+    links: tuple[Linked, ...]
+    now: datetime
+    profile: Profile
+    bundle: Bundle | None = None
+    expected: tuple[ExportConfig, ...] | None = None
+
+    @property
+    def live(self) -> tuple[Linked, ...]:
+        """The links that are active."""
+        return tuple(linked for linked in self.links if linked.link.active)
+
+    @property
+    def world(self) -> World:
+        """The same as plans see it."""
+        links = tuple(linked.link for linked in self.links)
+        return World(self.site.name, self.inventory, self.record, links)
+
+
+@dataclass(frozen=True)
+class LinkFacts:
+    """A live link. What costs a request is read when a check asks for it, once."""
+
+    facts: Facts
+    linked: Linked
+
+    @property
+    def config(self) -> ExportConfig:
+        """The effective config that the engine runs."""
+        return self.linked.link.config
+
+    @property
+    def expected(self) -> ExportConfig | None:
+        """The config as the bundle wants it in this environment, or None without one."""
+        wanted = self.facts.expected or ()
+        return next((config for config in wanted if config.id == self.config.id), None)
+
+    def place(self, key: str = "") -> Place:
+        """Return a place in this link."""
+        name = self.config.name
+        return Place(self.facts.site.name, key=f"{name}.{key}" if key else name)
+
+    def entity_place(self, entity: str) -> Place:
+        """Return the place of an entity of this link."""
+        return self.place(f"entities.{entity}")
+
+    @cached_property
+    def status(self) -> LinkStatus:
+        """How far the engine is."""
+        return engine.status(self.linked)
+
+    @property
+    def completed(self) -> tuple[EntityStatus, ...]:
+        """The entities whose initial sync is complete."""
+        return tuple(one for one in self.status.entities if one.state is EntityState.COMPLETED)
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Sequence[str]] | None:
+        """The locations that ``model.json`` names, by entity; None where there is no such file. Raises ValueError."""
+        lake = self.linked.lake
+        return None if lake.stat(MANIFEST) is None else _locations(json.loads(lake.read(MANIFEST)))
+
+    def pending(self, entity: str) -> Pending:
+        """Ask the source what it has after the cursor of an entity. Raises SourceError."""
+        checkpoint, _ = read_checkpoint(self.linked.lake, entity)
+        cursor = None if checkpoint is None or checkpoint.cursor is None else Cursor(checkpoint.cursor)
+        return _pending(next(iter(self.facts.site.source.changes(entity, ("modifiedon",), cursor))))
+
+
+def _locations(manifest: Any) -> Mapping[str, Sequence[str]]:  # noqa: ANN401 - JSON of a file that others may have written
+    try:
+        return {
+            entity["name"]: [partition["location"] for partition in entity["partitions"]]
+            for entity in manifest["entities"]
+        }
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it has no {error}") from error
+
+
+def _pending(batch: Batch) -> Pending:
+    return Pending(batch.rows.num_rows > 0 or bool(batch.deleted), _oldest(batch.rows))
+
+
+def _oldest(rows: pa.RecordBatch) -> datetime | None:
+    if "modifiedon" not in rows.schema.names:
+        return None
+    oldest = pc.min(rows.column("modifiedon")).as_py()
+    return None if oldest is None else oldest.astimezone(UTC)
+
+
+def read_facts(
+    site: Site,
+    clock: Callable[[], datetime],
+    bundle: Bundle | None,
+    expected: Sequence[ExportConfig] | None,
+    profile: Profile,
+) -> Facts:
+    """Read what every check needs."""
+    record, _ = site.record()
+    return Facts(
+        site=site,
+        inventory=site.environment.inventory(),
+        record=record,
+        links=site.links(),
+        now=clock(),
+        profile=profile,
+        bundle=bundle,
+        expected=None if expected is None else tuple(expected),
+    )

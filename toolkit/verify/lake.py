@@ -1,0 +1,73 @@
+"""Checks of a lake: ``model.json`` lists each entity, and a reader who follows it finds every file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from toolkit.errors import Finding, Severity
+from toolkit.verify.facts import MANIFEST, LinkFacts
+
+_REWRITE = "toolkit sync writes it anew"
+
+
+def check_manifest(link: LinkFacts) -> Iterator[Finding]:
+    """``model.json`` is there, can be read, and lists the entities whose initial sync is complete, and no stranger."""
+    completed = {one.entity for one in link.completed}
+    try:
+        listed = link.manifest
+    except ValueError as error:
+        what = f"{MANIFEST} of {link.config.name!r} cannot be read"
+        yield Finding("VFY064", Severity.ERROR, what, link.place(), str(error), _REWRITE)
+        return
+    if listed is None:
+        if completed:
+            what = f"{link.config.name!r} has no {MANIFEST}"
+            yield Finding("VFY060", Severity.ERROR, what, link.place(), "readers see an empty lake", _REWRITE)
+        return
+    for name in sorted(completed - listed.keys()):
+        what = f"{MANIFEST} does not list {name!r}"
+        yield Finding("VFY061", Severity.ERROR, what, link.entity_place(name), "readers do not see it", _REWRITE)
+    for name in sorted(listed.keys() - {entity.name for entity in link.config.entities}):
+        what = f"{MANIFEST} lists {name!r}, which is not linked"
+        yield Finding("VFY065", Severity.WARNING, what, link.entity_place(name), "it waits to be retired", _REWRITE)
+
+
+def check_locations(link: LinkFacts) -> Iterator[Finding]:
+    """Every location in ``model.json`` is a file of this lake."""
+    try:
+        listed = link.manifest or {}
+    except ValueError:
+        # The check before this one says so.
+        return
+    for name, locations in sorted(listed.items()):
+        lake = link.linked.lake
+        files = {lake.location(stat.path): stat.path for stat in lake.list(name)}
+        missing = [location for location in locations if location not in files]
+        if missing and _moved(missing, files.values()):
+            yield Finding(
+                "VFY063",
+                Severity.ERROR,
+                f"{MANIFEST} says that {name!r} is at {missing[0]}, and the lake is at {lake.location('')}",
+                link.entity_place(name),
+                "the lake was moved or copied; readers look at the old place",
+                _REWRITE,
+            )
+        elif missing:
+            yield _missing(name, missing, link)
+
+
+def _moved(missing: Sequence[str], paths: Collection[str]) -> bool:
+    """Whether files of the same paths are in this lake: then the lake moved, and no file is lost."""
+    return all(any(location.endswith(f"/{path}") for path in paths) for location in missing)
+
+
+def _missing(entity: str, missing: Sequence[str], link: LinkFacts) -> Finding:
+    others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return Finding(
+        "VFY062",
+        Severity.ERROR,
+        f"{MANIFEST} names {missing[0]}{others} for {entity!r}, and there is no such file",
+        link.entity_place(entity),
+        "readers fail as a whole when one file is missing",
+        "toolkit snapshot makes a new one where the live file is there",
+    )
