@@ -155,4 +155,3 @@ def _numbers(
     except ValueError as error:
         raise Damaged("ENG022", f"{path} has a record without a version", where=path) from error
     return np.array(numbers, np.int64)
-

@@ -43,9 +43,7 @@ def partition_of(time: datetime, strategy: PartitionStrategy) -> str:
     return time.strftime(_FORMATS[strategy])
 
 
-def partitions_of(
-    created: pa.Array, strategy: PartitionStrategy
-) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+def partitions_of(created: pa.Array, strategy: PartitionStrategy) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the partitions of some rows by ``createdon`` (``timestamp[us, UTC]``), and for each row which it is in.
 
     Rows whose ``createdon`` is null are UNPLACED.

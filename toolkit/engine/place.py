@@ -93,7 +93,9 @@ def targets(
         if partition not in adopted:
             place = known.get((partition, number), -1)
             these = come.take((come.partitions == partition) & (numbers == number))
-            change = Change(gone.entries.take(gone.owners == place), these.rows.entries, these.rows.owners, these.created)
+            change = Change(
+                gone.entries.take(gone.owners == place), these.rows.entries, these.rows.owners, these.created
+            )
             made.append(Target(partition, number, parts[place] if place >= 0 else None, change))
     return sorted(made, key=lambda target: (target.partition, target.number))
 

@@ -77,21 +77,17 @@ class Resolved:
 
     ``before`` has, for each record that comes, the place in ``gone`` of the one that it replaces, or -1, and
     ``home`` the part in which its id is known, or -1. ``ended`` are the last known records of deleted ids in
-    append-only mode, each with whether a part (True) or a piece holds it: they bring delete rows.
+    append-only mode, which bring delete rows; ``ended_new`` has the place in ``come`` of each, or -1 when a part holds
+    it.
     """
 
     gone: Located
     come: Located
     before: Places
     home: Places
-    deleted: int = 0
-    ended: Located = NOWHERE
-    ended_in_part: Mask = np.empty(0, np.bool_)  # noqa: RUF009 - an empty array is never written to
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing changes."""
-        return not (len(self.gone) or len(self.come) or len(self.ended))
+    ended: Located
+    ended_new: Places
+    deleted: int
 
 
 def in_place(given: Located, tombstones: Tombstones, known: Located, *, full: bool) -> Resolved:
@@ -105,7 +101,8 @@ def in_place(given: Located, tombstones: Tombstones, known: Located, *, full: bo
     goes[held_at[held_at >= 0]] = True
     place = np.cumsum(goes) - 1
     before = np.where(held_at >= 0, place[held_at] if len(known) else -1, -1)
-    return Resolved(known.take(goes), rows, before, _owner(known, held_at), deleted=int(ends.sum()))
+    home = _owner(known, held_at)
+    return Resolved(known.take(goes), rows, before, home, NOWHERE, NOWHERE.owners, deleted=int(ends.sum()))
 
 
 def append_only(given: Located, tombstones: Tombstones, known: Located, *, full: bool) -> Resolved:
@@ -114,17 +111,10 @@ def append_only(given: Located, tombstones: Tombstones, known: Located, *, full:
     rows = rows.take(~_held_already(rows, known))
     last = _last_of_each(known, _same_id)
     home = _owner(last, _match(rows.ids, last.ids))
-    ended, in_part = _last_known(rows, last)
+    ended, new = _last_known(rows, last)
     ends = _ended(ended, given.ids, tombstones, full=full) & ~ended.entries.deletes
-    return Resolved(
-        NOWHERE,
-        rows,
-        np.full(len(rows), -1, np.int64),
-        home,
-        deleted=int(ends.sum()),
-        ended=ended.take(ends),
-        ended_in_part=in_part[ends],
-    )
+    before = np.full(len(rows), -1, np.int64)
+    return Resolved(NOWHERE, rows, before, home, ended.take(ends), new[ends], deleted=int(ends.sum()))
 
 
 def _news(rows: Located, held_at: Places, known: Located, *, full: bool) -> tuple[Located, Places]:
@@ -144,14 +134,12 @@ def _ended(known: Located, given: Ids, tombstones: Tombstones, *, full: bool) ->
     return ends
 
 
-def _last_known(rows: Located, last: Located) -> tuple[Located, Mask]:
-    """Return the last record of each id among new rows and those held in parts, and whether it is in a part."""
+def _last_known(rows: Located, last: Located) -> tuple[Located, Places]:
+    """Return the last record of each id among new rows and those held, with its place among the new ones, or -1."""
     both = Located(joined([last.entries, rows.entries]), np.concatenate([last.owners, rows.owners]))
-    in_part = np.arange(len(both)) < len(last)
     order = np.lexsort((both.entries.deletes, both.versions, both.ids))
-    both, in_part = both.take(order), in_part[order]
-    ends = _ends(both, _same_id)
-    return both.take(ends), in_part[ends]
+    order = order[_ends(both.take(order), _same_id)]
+    return both.take(order), np.maximum(order - len(last), -1)
 
 
 def _held_already(rows: Located, known: Located) -> Mask:
@@ -207,7 +195,7 @@ def _same_version(rows: Located) -> Mask:
 
 
 def _ends(rows: Located, same: _Same) -> Mask:
-    return np.append(~same(rows), [True] * (len(rows) > 0))
+    return np.concatenate([~same(rows), _edge(rows)])
 
 
 def _last_of_each(rows: Located, same: _Same) -> Located:
@@ -215,5 +203,9 @@ def _last_of_each(rows: Located, same: _Same) -> Located:
 
 
 def _first_of_each(rows: Located, same: _Same) -> Located:
-    return rows.take(np.append([True] * (len(rows) > 0), ~same(rows)))
+    return rows.take(np.concatenate([_edge(rows), ~same(rows)]))
 
+
+def _edge(rows: Located) -> Mask:
+    """Return what the first or the last row is, which has no neighbour; nothing when there is no row."""
+    return np.ones(min(len(rows), 1), np.bool_)

@@ -34,11 +34,12 @@ def with_snapshot(checkpoint: Checkpoint, now: datetime, settings: Settings) -> 
         strategy=checkpoint.strategy,
         files=tuple(PublishedFile(partition=p.partition, number=p.number, path=p.snapshot or "") for p in parts),
     )
-    kept, dropped = _retained(_superseded(checkpoint.snapshots, published, now), now, settings)
+    snapshots = (*_superseded(checkpoint.snapshots, published, now), *(_snapshot(part, second) for part in made))
+    kept, dropped = _retained(snapshots, now, settings)
     return checkpoint.model_copy(
         update={
             "parts": parts,
-            "snapshots": (*kept, *(_snapshot(part, second) for part in made)),
+            "snapshots": kept,
             "published": published,
             "changed": None,
             "snapshot_at": now,
@@ -81,17 +82,10 @@ def _retained(
     gone = {
         snapshot.path
         for those in of_part.values()
-        for snapshot in _beyond(those, settings.keep_snapshots)
+        for snapshot in those[: -settings.keep_snapshots]
         if snapshot.superseded is not None and now - snapshot.superseded > settings.reader_grace
     }
     return (
         tuple(snapshot for snapshot in snapshots if snapshot.path not in gone),
         tuple(snapshot for snapshot in snapshots if snapshot.path in gone),
     )
-
-
-def _beyond(snapshots: list[Snapshot], keep: int) -> list[Snapshot]:
-    """Return the snapshots of a part that are too many. A superseded one makes room for the one that took its place."""
-    newest = sorted(snapshots, key=lambda snapshot: snapshot.second)
-    room = keep - 1 if newest[-1].superseded is not None else keep
-    return newest[: max(len(newest) - room, 0)]

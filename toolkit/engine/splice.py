@@ -241,9 +241,7 @@ def _fetch(lake: Lake, paths: tuple[str, ...], entries: Entries, files: Places) 
     return pa.concat_arrays(read).take(pa.array(back)) if read else pa.array([], pa.large_binary())
 
 
-def _with_created(
-    records: pa.LargeBinaryArray, created: npt.NDArray[np.bytes_], sink: datetime
-) -> pa.LargeBinaryArray:
+def _with_created(records: pa.LargeBinaryArray, created: npt.NDArray[np.bytes_], sink: datetime) -> pa.LargeBinaryArray:
     """Return records with the SinkCreatedOn that they keep in the place of the one that they were given."""
     if not (created != b"").any():
         return records

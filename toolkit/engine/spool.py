@@ -184,5 +184,5 @@ def _tombstones(deleted: list[Deleted]) -> Tombstones:
     versions = [ABSENT_VERSION if tombstone.version is None else tombstone.version for tombstone in deleted]
     order = np.lexsort((versions, ids)) if deleted else np.empty(0, np.int64)
     ids, numbers = ids[order], np.array(versions, np.int64)[order]
-    last = np.append(ids[1:] != ids[:-1], [True] * (len(ids) > 0))
+    last = np.concatenate([ids[1:] != ids[:-1], np.ones(min(len(ids), 1), np.bool_)])
     return Tombstones(ids[last], numbers[last])

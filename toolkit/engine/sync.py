@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from toolkit.engine.report import EntityProgress, SyncReport
+from toolkit.engine.session import Ways, opened
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.lake.protocol import Holder
 from toolkit.site import Linked
@@ -37,7 +38,8 @@ def sync(
     ``entities`` limits the pass to those names. A failing entity does not stop the others; its report says why. Raises
     Locked when another holder is at work.
     """
-    raise NotImplementedError
+    with opened(linked.lake, holder, Ways(clock, settings, progress, stop)) as session:
+        return session.sync(linked.link, source, entities)
 
 
 def snapshot(
@@ -50,4 +52,5 @@ def snapshot(
     settings: Settings = DEFAULTS,
 ) -> SyncReport:
     """Snapshot now whatever changed since the last snapshot, and write the manifest."""
-    raise NotImplementedError
+    with opened(linked.lake, holder, Ways(clock, settings, progress, never)) as session:
+        return session.snapshot(entities)

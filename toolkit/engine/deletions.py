@@ -1,0 +1,68 @@
+"""Delete rows: what append-only mode writes for an id that is gone, behind the last known record of that id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from toolkit.engine.checkpoint import Part
+from toolkit.engine.columns import Column
+from toolkit.engine.entries import Entries, entries_of, joined
+from toolkit.engine.place import Coming, Piece
+from toolkit.engine.ranges import read_ranges
+from toolkit.engine.resolve import Located, Resolved
+from toolkit.engine.rows import delete_record
+from toolkit.engine.splice import CREATED_WIDTH
+from toolkit.lake.protocol import Lake
+
+
+def last_records(lake: Lake, resolved: Resolved, parts: Sequence[Part], pieces: Sequence[Piece]) -> list[bytes]:
+    """Return the last known record of each id that ended, as it is spelled."""
+    ended = resolved.ended
+    records = [b""] * len(ended)
+    for path, which in _by_file(resolved, parts, pieces):
+        ordered = which[np.argsort(ended.entries.offsets[which])]
+        these = ended.entries.take(ordered)
+        read = read_ranges(lake, path, these.offsets.astype(np.int64), these.ends)
+        for place, record in zip(ordered.tolist(), read.to_pylist(), strict=True):
+            records[place] = record
+    return records
+
+
+def _by_file(
+    resolved: Resolved, parts: Sequence[Part], pieces: Sequence[Piece]
+) -> Iterator[tuple[str, np.ndarray[tuple[int], np.dtype[np.int64]]]]:
+    """Yield each file that holds last records, with their places."""
+    owners, new = resolved.ended.owners, resolved.ended_new >= 0
+    for number, part in enumerate(parts):
+        yield part.path, np.flatnonzero((owners == number) & ~new)
+    for number, piece in enumerate(pieces):
+        yield piece.staged.path, np.flatnonzero((owners == number) & new)
+
+
+def delete_rows(
+    ended: Located, last: Sequence[bytes], columns: Sequence[Column], sink: datetime
+) -> tuple[bytes, Entries]:
+    """Return the delete rows of ids that ended, one after the other, and their entries."""
+    records = [delete_record(record, columns, sink) for record in last]
+    lengths = np.array([len(record) for record in records], np.int64)
+    return b"".join(records), entries_of(ended.ids, lengths, ended.versions, deletes=True)
+
+
+def with_ended(come: Coming, resolved: Resolved, entries: Entries, parts: Sequence[Part], owner: int) -> Coming:
+    """Return what comes with delete rows beside it. Each belongs to the partition of the row that it ends."""
+    new, count = resolved.ended_new, len(entries)
+    names = np.array([*(part.partition for part in parts), ""], np.str_)
+    held = names[np.where(new >= 0, -1, resolved.ended.owners)]
+    partitions = np.where(new >= 0, come.partitions[new], held) if len(come.partitions) else held
+    return Coming(
+        Located(
+            joined([come.rows.entries, entries]),
+            np.concatenate([come.rows.owners, np.full(count, owner, np.int64)]),
+        ),
+        np.concatenate([come.partitions, partitions]),
+        np.concatenate([come.stays, np.full(count, -1, np.int64)]),
+        np.concatenate([come.created, np.zeros(count, f"S{CREATED_WIDTH}")]),
+    )

@@ -1,0 +1,415 @@
+"""One pass over one entity: read what changed, stage the parts that change, commit, publish.
+
+    gather    batches of the source become records in staged files
+    resolve   what goes and what comes, against the indexes of the parts
+    stage     every part that changes is written anew by a task
+    commit    the checkpoint, on condition of its etag: from here on the pass counts
+    settle    publish and snapshot, as the checkpoint says
+
+Until the commit nothing is changed but the staging folder. A pass that dies before is done again from its beginning,
+a first sync too: what it staged is thrown away, so no row is there twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from toolkit.engine import resolve
+from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, index_path
+from toolkit.engine.columns import Column, columns_of, evolve
+from toolkit.engine.commit import Committed, commit, settle
+from toolkit.engine.deletions import delete_rows, last_records, with_ended
+from toolkit.engine.entries import Entries
+from toolkit.engine.partitions import UNPLACED, live_path, part_name, partition_of, require_known
+from toolkit.engine.place import Coming, Piece, Target, coming, targets
+from toolkit.engine.report import EntityProgress, EntityReport, Phase
+from toolkit.engine.resolve import Resolved
+from toolkit.engine.settings import Settings
+from toolkit.engine.snapshot import is_due, with_snapshot
+from toolkit.engine.splice import (
+    CREATED_WIDTH,
+    Adopt,
+    Executor,
+    Made,
+    Span,
+    Splice,
+    Task,
+    created_of,
+    damaged,
+    entries_of_part,
+)
+from toolkit.engine.spool import Gathered, Layout, Spool
+from toolkit.errors import CursorExpired, EntityGone, Partial, Refused
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
+from toolkit.model.config import LinkedEntity, PartitionStrategy
+from toolkit.model.entity import Entity
+from toolkit.model.link import EntityState
+from toolkit.source.protocol import Cursor, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a pass needs besides the entity: where from, where to, under which lock, and how."""
+
+    lake: Lake
+    source: Source
+    organization: str
+    fence: Fence
+    clock: Callable[[], datetime]
+    interval: timedelta
+    settings: Settings
+    execute: Executor
+    progress: Callable[[EntityProgress], None]
+    stop: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How an entity is exported. An entity without createdon is append-only, and append-only forces Year."""
+
+    append_only: bool
+    strategy: PartitionStrategy
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a pass did: the checkpoint as it is now, the report, and the cursor, which may be ahead of the checkpoint."""
+
+    committed: Committed
+    report: EntityReport
+    cursor: str | None
+
+
+def mode_of(linked: LinkedEntity, entity: Entity) -> Mode:
+    """Return how an entity is exported. Raises Refused for a strategy whose file names are not known."""
+    if linked.append_only or not entity.has_createdon:
+        return Mode(append_only=True, strategy=PartitionStrategy.YEAR)
+    require_known(linked.strategy, entity.name)
+    return Mode(append_only=False, strategy=linked.strategy)
+
+
+def definition_of(source: Source, name: str) -> Entity:
+    """Return the definition of an entity of the source, or raise EntityGone."""
+    entity = source.entities().get(name)
+    if entity is None:
+        raise gone(name)
+    return entity
+
+
+def gone(name: str) -> EntityGone:
+    """Return the error that the source has no such entity."""
+    return EntityGone(
+        "ENG051",
+        f"the source has no entity {name}",
+        where=name,
+        why="it was deleted there, or its name is wrong",
+        fix="unlink it; what was exported stays readable until then",
+    )
+
+
+def begin(work: Work, linked: LinkedEntity, entity: Entity) -> Committed:
+    """Write the first checkpoint of an entity, so that the manifest lists it before its first sync is complete."""
+    mode = mode_of(linked, entity)
+    checkpoint = Checkpoint(
+        entity=entity.name,
+        fence=work.fence.number,
+        organization=work.organization,
+        columns=columns_of(entity),
+        append_only=mode.append_only,
+        strategy=mode.strategy,
+    )
+    work.lake.create_folder(entity.name)
+    return commit(work.lake, work.fence, checkpoint, ABSENT)
+
+
+def do_pass(work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None) -> Outcome:
+    """Do one pass. ``cursor`` is where it begins, which may be ahead of the checkpoint."""
+    try:
+        return _Pass(work, linked, entity, before).run(cursor)
+    except CursorExpired:
+        if cursor is None:
+            raise
+        # Every row is read again and compared by id and version; only what differs is written.
+        return _Pass(work, linked, entity, before).run(None)
+
+
+class _Pass:
+    """One pass, from its first batch to its last step. ``run`` is its story."""
+
+    def __init__(self, work: Work, linked: LinkedEntity, entity: Entity, before: Committed) -> None:
+        self.work, self.entity, self.before = work, entity, before
+        self.old = before.checkpoint
+        self.mode = mode_of(linked, entity)
+        _require_history_kept(self.old, self.mode)
+        self.evolution = evolve(self.old.columns if self.old.completed else columns_of(entity), entity)
+        self.rebuild = _must_rebuild(self.old, self.mode, retyped=bool(self.evolution.retyped))
+        self.parts: tuple[Part, ...] = () if self.rebuild else self.old.parts
+        self.now = work.clock()
+        self.committing = False
+        self.name = f"{self.now:%Y%m%dT%H%M%SZ}-{work.fence.number}-{self.old.seq + 1}-{entity.name}"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.evolution.columns
+
+    def run(self, cursor: str | None) -> Outcome:
+        try:
+            return self._run(None if self.rebuild else cursor)
+        finally:
+            if not self.committing:
+                self._sweep()
+
+    def _run(self, cursor: str | None) -> Outcome:
+        full = cursor is None or not self.entity.change_tracking
+        gathered = self._gather(None if full else cursor)
+        if not self._changes(gathered, full=full):
+            return self._unchanged(gathered.cursor)
+        resolved, changed = self._resolved(gathered, full=full)
+        made = self._stage(changed)
+        return self._commit(gathered.cursor, resolved, list(zip(changed, made, strict=True)))
+
+    # gather
+
+    def _gather(self, cursor: str | None) -> Gathered:
+        work, name = self.work, self.entity.name
+        total = work.source.count(name) if cursor is None else None
+        layout = Layout(name, self.entity.primary_id, self.columns, self.mode.strategy, self.now)
+        spool = Spool(work.lake, self.name, layout, split=not self.parts, limit=work.settings.part_limit)
+        with closing(spool):
+            for batch in work.source.changes(name, None, Cursor(cursor) if cursor is not None else None):
+                if work.stop():
+                    raise Partial("ENG052", f"{name} was stopped before its pass was complete", where=name)
+                spool.add(batch)
+                work.progress(EntityProgress(name, Phase.READING, spool.rows, spool.bytes, total))
+            return spool.seal()
+
+    def _changes(self, gathered: Gathered, *, full: bool) -> bool:
+        """Whether the pass can change anything."""
+        return full or bool(gathered.rows or len(gathered.tombstones.ids) or self.evolution.added)
+
+    # resolve
+
+    def _resolved(self, gathered: Gathered, *, full: bool) -> tuple[Resolved, list[Target]]:
+        pieces = [
+            Piece(run.staged, partition, entries, whole=len(run.pieces) == 1)
+            for run in gathered.runs
+            for partition, entries in run.pieces
+        ]
+        given = resolve.located([piece.entries for piece in pieces])
+        ids = None if full else np.union1d(given.ids, gathered.tombstones.ids)
+        known = resolve.held(len(self.parts), self._entries, ids)
+        decide = resolve.append_only if self.mode.append_only else resolve.in_place
+        resolved = decide(given, gathered.tombstones, known, full=full)
+        come = coming(resolved, pieces, self.parts, self._created(resolved), self._now_partition)
+        come, pieces = self._with_delete_rows(resolved, come, pieces)
+        pad = bool(self.evolution.added)
+        changed = targets(resolved.gone, come, pieces, self.parts, self.work.settings.part_limit, pad=pad)
+        self.files = tuple(piece.staged.path for piece in pieces)
+        return resolved, changed
+
+    @property
+    def _now_partition(self) -> str:
+        return partition_of(self.now, self.mode.strategy)
+
+    def _entries(self, number: int) -> Entries:
+        return entries_of_part(self.work.lake, self.parts[number], self.old.columns)
+
+    def _created(self, resolved: Resolved) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
+        """Return the SinkCreatedOn of the records that go, and see that each begins with its id."""
+        created = np.zeros(len(resolved.gone), f"S{CREATED_WIDTH}")
+        for number in np.unique(resolved.gone.owners).tolist():
+            which = resolved.gone.owners == number
+            created[which] = created_of(self.work.lake, self.parts[number], resolved.gone.entries.take(which))
+        return created
+
+    def _with_delete_rows(self, resolved: Resolved, come: Coming, pieces: list[Piece]) -> tuple[Coming, list[Piece]]:
+        """Write the delete rows of append-only mode to a file of their own, and let them come as well."""
+        if not len(resolved.ended):
+            return come, pieces
+        last = last_records(self.work.lake, resolved, self.parts, pieces)
+        data, entries = delete_rows(resolved.ended, last, self.columns, self.now)
+        piece = Piece(self._staged("deletes", data), UNPLACED, entries, whole=False)
+        return with_ended(come, resolved, entries, self.parts, len(pieces)), [*pieces, piece]
+
+    # stage
+
+    def _stage(self, changed: list[Target]) -> list[Made]:
+        work, name = self.work, self.entity.name
+        work.progress(EntityProgress(name, Phase.WRITING))
+        self._require_untouched(changed)
+        return work.execute(work.lake, self._tasks(changed))
+
+    def _require_untouched(self, changed: list[Target]) -> None:
+        """A part that another program changed since it was published must not be spliced."""
+        for target in changed:
+            if target.part is None:
+                continue
+            stat = self.work.lake.stat(target.part.path)
+            if stat is None or stat.etag != target.part.etag:
+                raise damaged(target.part)
+
+    def _tasks(self, changed: list[Target]) -> list[Task]:
+        blocks = [target.change.to_bytes() for target in changed]
+        path = self._staged("changes", b"".join(blocks)).path if blocks else ""
+        tasks: list[Task] = []
+        at = 0
+        for target, block in zip(changed, blocks, strict=True):
+            span = Span(path, at, len(block))
+            at += len(block)
+            tasks.append(self._task(target, span))
+        return tasks
+
+    def _task(self, target: Target, change: Span) -> Task:
+        name = part_name(target.partition, target.number)
+        if target.adopt is not None:
+            return Adopt(self.name, name, change, target.adopt)
+        pad = len(self.evolution.added)
+        return Splice(self.name, name, change, self.files, target.part, self.old.columns, pad, self.now)
+
+    def _staged(self, name: str, data: bytes) -> Staged:
+        with closing(self.work.lake.stage(self.name, name)) as writer:
+            writer.write(data)
+            return writer.seal()
+
+    # commit
+
+    def _commit(self, cursor: str, resolved: Resolved, made: list[tuple[Target, Made]]) -> Outcome:
+        first = self.old.completed is None
+        if not (made or first or self.rebuild):
+            return self._unchanged(cursor)
+        checkpoint = self._next(cursor, made)
+        if is_due(checkpoint, self.now, self.work.interval):
+            checkpoint = with_snapshot(checkpoint, self.now, self.work.settings)
+        return self._done(checkpoint, self._report(checkpoint, resolved, made), cursor)
+
+    def _done(self, checkpoint: Checkpoint, report: EntityReport, cursor: str | None) -> Outcome:
+        # From here on staged files belong to the checkpoint, until they are published.
+        self.committing = True
+        committed = commit(self.work.lake, self.work.fence, checkpoint, self.before.etag)
+        settle(self.work.lake, checkpoint)
+        self.committing = False
+        self.work.progress(EntityProgress(self.entity.name, Phase.DONE, report.written, report.bytes))
+        return Outcome(committed, report, cursor)
+
+    def _unchanged(self, cursor: str) -> Outcome:
+        """End a pass that changes no file. What is written is a snapshot that is due, or a cursor that grew old."""
+        old, now = self.old, self.now
+        moved = self._moved(cursor)
+        report = EntityReport(self.entity.name, EntityState.COMPLETED)
+        if is_due(old, now, self.work.interval):
+            checkpoint = with_snapshot(moved, now, self.work.settings)
+            return self._done(checkpoint, replace(report, snapshots=_new_snapshots(old, checkpoint)), cursor)
+        aged = old.cursor_at is None or now - old.cursor_at >= self.work.settings.cursor_age
+        if aged or moved.columns != old.columns:
+            return self._done(moved, report, cursor)
+        return Outcome(self.before, report, cursor)
+
+    def _moved(self, cursor: str) -> Checkpoint:
+        """Return the checkpoint with its cursor moved, and nothing else begun."""
+        return self.old.model_copy(
+            update={
+                "fence": self.work.fence.number,
+                "seq": self.old.seq + 1,
+                "cursor": cursor,
+                "cursor_at": self.now,
+                "columns": self.columns,
+                "changed": self.old.changed or (self.now if self.columns != self.old.columns else None),
+                "pending": (),
+            }
+        )
+
+    def _next(self, cursor: str, made: list[tuple[Target, Made]]) -> Checkpoint:
+        """Return the checkpoint after this pass, with what is to be published."""
+        touched = {(target.partition, target.number) for target, _ in made}
+        kept = [part for part in self.parts if (part.partition, part.number) not in touched]
+        new = [part for target, result in made if (part := self._part(target, result))]
+        parts = tuple(sorted((*kept, *new), key=lambda part: (part.partition, part.number)))
+        return self._moved(cursor).model_copy(
+            update={
+                "append_only": self.mode.append_only,
+                "strategy": self.mode.strategy,
+                "parts": parts,
+                "completed": self.old.completed or self.now,
+                "changed": self.old.changed or self.now,
+                "pending": (*self._moves(made), *self._removes(parts)),
+            }
+        )
+
+    def _part(self, target: Target, made: Made) -> Part | None:
+        if made.part is None:
+            return None
+        return Part(
+            partition=target.partition,
+            number=target.number,
+            path=live_path(self.entity.name, target.partition, target.number),
+            etag=made.part.etag,
+            size=made.part.size,
+            rows=made.rows,
+            digest=made.digest,
+            index=self._index(target),
+        )
+
+    def _index(self, target: Target) -> str:
+        return index_path(self.entity.name, part_name(target.partition, target.number), self.old.seq + 1)
+
+    def _moves(self, made: list[tuple[Target, Made]]) -> list[Move]:
+        etags = {part.path: part.etag for part in self.old.parts}
+        moves = []
+        for target, result in made:
+            if result.part is not None and result.index is not None:
+                path = live_path(self.entity.name, target.partition, target.number)
+                moves += [_move(result.part, path, etags.get(path, ABSENT)), _move(result.index, self._index(target))]
+        return moves
+
+    def _removes(self, parts: tuple[Part, ...]) -> list[Remove]:
+        """Return what the parts before this pass had and those after it have not."""
+        now = {part.path for part in parts} | {part.index for part in parts}
+        before = [path for part in self.old.parts for path in (part.path, part.index)]
+        return [Remove(path=path) for path in before if path not in now]
+
+    def _report(self, checkpoint: Checkpoint, resolved: Resolved, made: list[tuple[Target, Made]]) -> EntityReport:
+        return EntityReport(
+            self.entity.name,
+            EntityState.COMPLETED,
+            written=len(resolved.come),
+            deleted=resolved.deleted,
+            bytes=sum(result.part.size for _, result in made if result.part),
+            partitions=tuple(dict.fromkeys(target.partition for target, _ in made)),
+            snapshots=_new_snapshots(self.old, checkpoint),
+        )
+
+    def _sweep(self) -> None:
+        """Remove what the pass staged and did not publish."""
+        for stat in self.work.lake.list(f"{STATE_FOLDER}/staging/{self.name}"):
+            self.work.lake.delete(stat.path)
+
+
+def _move(staged: Staged, path: str, expect: str = ABSENT) -> Move:
+    return Move(staged=staged.path, size=staged.size, etag=staged.etag, path=path, expect=Etag(expect))
+
+
+def _new_snapshots(before: Checkpoint, after: Checkpoint) -> tuple[str, ...]:
+    known = {snapshot.path for snapshot in before.snapshots}
+    return tuple(snapshot.path for snapshot in after.snapshots if snapshot.path not in known)
+
+
+def _must_rebuild(old: Checkpoint, mode: Mode, *, retyped: bool) -> bool:
+    """Whether the parts are of no more use. Append-only parts always are: they hold history."""
+    if old.completed is None or old.append_only:
+        return False
+    return retyped or (old.append_only, old.strategy) != (mode.append_only, mode.strategy)
+
+
+def _require_history_kept(old: Checkpoint, mode: Mode) -> None:
+    if old.append_only and not mode.append_only and old.completed is not None:
+        raise Refused(
+            "ENG002",
+            f"{old.entity} is append-only, and its history would be lost in place",
+            where=old.entity,
+            fix="link it append-only again, or unlink it and link it anew",
+        )

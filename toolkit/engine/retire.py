@@ -1,0 +1,44 @@
+"""Retiring an entity that is no longer linked: it leaves the manifest first, then its files are moved or deleted.
+
+The checkpoint says since when and how, so that whoever comes next goes on; it is the last file to go. An entity that
+is linked again meanwhile is retired to the end, and then starts clean.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from toolkit.engine.checkpoint import Checkpoint, Retired, checkpoint_path
+from toolkit.lake.protocol import STATE_FOLDER, Lake, Staged
+
+KEPT_FOLDER = "_kept"
+
+
+def retired(checkpoint: Checkpoint, at: datetime, fence: int, *, keep: bool) -> Checkpoint:
+    """Return the checkpoint of an entity that is retired from now on."""
+    return checkpoint.model_copy(
+        update={"retired": Retired(at=at, keep=keep), "fence": fence, "seq": checkpoint.seq + 1, "pending": ()}
+    )
+
+
+def clear(lake: Lake, checkpoint: Checkpoint) -> None:
+    """Move away or delete the files of a retired entity, and then its state. The manifest no longer names it."""
+    if checkpoint.retired is None:
+        return
+    entity = checkpoint.entity
+    for stat in lake.list(entity):
+        if checkpoint.retired.keep:
+            kept = kept_path(entity, checkpoint.retired.at, stat.path)
+            lake.publish(Staged(stat.path, stat.size, stat.etag), kept, "any")
+        else:
+            lake.delete(stat.path)
+    last = checkpoint_path(entity)
+    for stat in lake.list(f"{STATE_FOLDER}/{entity}"):
+        if stat.path != last:
+            lake.delete(stat.path)
+    lake.delete(last)
+
+
+def kept_path(entity: str, at: datetime, path: str) -> str:
+    """Return where a file of a retired entity is kept."""
+    return f"{KEPT_FOLDER}/{entity}/{at:%Y%m%dT%H%M%SZ}/{path.removeprefix(f'{entity}/')}"

@@ -1,0 +1,312 @@
+"""A session: one engine at work on one link, under its lock. It holds the checkpoints, and it alone writes the manifest.
+
+Opening a session finishes what a dead engine began: pending steps are done, staged files that no checkpoint names are
+removed, the manifest is written. Then come passes, any number of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from toolkit.engine.checkpoint import Move, entities_with_state, read_checkpoint
+from toolkit.engine.commit import Committed, commit, settle, tidy
+from toolkit.engine.journal import EntityJournal, Journal, read_journal, write_journal
+from toolkit.engine.manifest import MANIFEST_PATH, manifest
+from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone
+from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
+from toolkit.engine.retire import clear, retired
+from toolkit.engine.settings import Settings
+from toolkit.engine.snapshot import is_stale, with_snapshot
+from toolkit.engine.splice import Made, Task, do
+from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Fence, Holder, Lake
+from toolkit.model.config import LinkedEntity
+from toolkit.model.entity import Entity
+from toolkit.model.link import EntityState, Link
+from toolkit.source.protocol import Source
+
+WRITER_LOCK = "writer"
+"""The lock of a link's one writer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a session goes about its work: time, limits, whom to tell, when to stop."""
+
+    clock: Callable[[], datetime]
+    settings: Settings
+    progress: Callable[[EntityProgress], None]
+    stop: Callable[[], bool]
+
+
+@contextmanager
+def opened(lake: Lake, holder: Holder, ways: Ways) -> Iterator[Session]:
+    """Open a session and give its lock back at the end. Raises Locked when another holder is at work."""
+    fence = lake.lock(WRITER_LOCK, holder)
+    try:
+        with ThreadPoolExecutor(ways.settings.workers, "part") as parts:
+            session = Session(lake, fence, ways, parts)
+            session.recover()
+            yield session
+    finally:
+        fence.release()
+
+
+class Session:
+    """The checkpoints of a link's entities, and what may be done to them while the lock is held."""
+
+    def __init__(self, lake: Lake, fence: Fence, ways: Ways, parts: ThreadPoolExecutor) -> None:
+        self._lake, self._fence, self._ways, self._parts = lake, fence, ways, parts
+        self._states: dict[str, Committed] = {}
+        self._cursors: dict[str, str | None] = {}
+        """Cursors that moved without rows, and are ahead of their checkpoint."""
+        self._doubtful: set[str] = set()
+        """Entities whose last pass failed: their checkpoint is read again before the next one."""
+        self._manifest = b""
+        self._manifest_etag = ABSENT
+
+    # what the engine does with it
+
+    def recover(self) -> None:
+        """Finish what another engine began."""
+        for entity in entities_with_state(self._lake):
+            self._doubtful.add(entity)
+        self._settle_doubts()
+        self._sweep()
+        self._read_manifest()
+
+    def sync(self, link: Link, source: Source, entities: Collection[str] | None) -> SyncReport:
+        """Do one pass over the link; ``entities`` limits it to some of the linked ones."""
+        self._require_organization(link)
+        failed = self._settle_doubts()
+        gone_now = self._retire(link)
+        definitions = source.entities()
+        work = self._work(link, source)
+        linked = self._linked(link)
+        failed |= self._begin(work, linked, definitions)
+        self._publish()
+        asked = [each for each in linked if entities is None or each.name in entities]
+        reports = dict(self._passes(work, asked, definitions, failed))
+        self._publish()
+        self._write_journal(reports)
+        stopped = len(reports) < len(asked)
+        return SyncReport(tuple(reports[each.name] for each in asked if each.name in reports), gone_now, stopped)
+
+    def snapshot(self, entities: Collection[str] | None) -> SyncReport:
+        """Snapshot what changed since the last snapshot."""
+        reports = []
+        for name, state in sorted(self._states.items()):
+            if (entities is None or name in entities) and is_stale(state.checkpoint):
+                reports.append(self._snapshot(state))
+        self._publish()
+        return SyncReport(tuple(reports))
+
+    # recovery
+
+    def _settle_doubts(self) -> dict[str, ToolkitError]:
+        """Read the checkpoints again that are in doubt, and do what they still ask for."""
+        failed: dict[str, ToolkitError] = {}
+        for entity in sorted(self._doubtful):
+            checkpoint, etag = read_checkpoint(self._lake, entity)
+            self._cursors.pop(entity, None)
+            self._states.pop(entity, None)
+            if checkpoint is None:
+                continue
+            self._states[entity] = Committed(checkpoint, etag)
+            try:
+                settle(self._lake, checkpoint)
+            except Locked:
+                raise
+            except ToolkitError as error:
+                failed[entity] = error
+        self._doubtful = set(failed)
+        return failed
+
+    def _sweep(self) -> None:
+        """Remove staged files that no checkpoint names: nobody else writes while the lock is held."""
+        pending = {
+            step.staged
+            for state in self._states.values()
+            for step in state.checkpoint.pending
+            if isinstance(step, Move)
+        }
+        for stat in self._lake.list(f"{STATE_FOLDER}/staging"):
+            if stat.path not in pending:
+                self._lake.delete(stat.path)
+
+    def _read_manifest(self) -> None:
+        stat = self._lake.stat(MANIFEST_PATH)
+        if stat is not None:
+            self._manifest, self._manifest_etag = self._lake.read(MANIFEST_PATH), stat.etag
+
+    # the manifest
+
+    def _publish(self) -> None:
+        """Write the manifest, and then remove what it no longer names."""
+        data = manifest((state.checkpoint for state in self._states.values()), self._lake.location)
+        if data != self._manifest:
+            self._fence.check()
+            self._manifest_etag = self._lake.put(MANIFEST_PATH, data, self._manifest_etag)
+            self._manifest = data
+        for entity in sorted(set(self._states) - self._doubtful):
+            self._tidy(entity)
+
+    def _tidy(self, entity: str) -> None:
+        state = self._states[entity]
+        if state.checkpoint.retired is not None:
+            clear(self._lake, state.checkpoint)
+            del self._states[entity]
+        elif state.checkpoint.pending:
+            tidy(self._lake, state.checkpoint)
+            # Done: the checkpoint in the lake still says so, and doing it again would change nothing.
+            self._states[entity] = Committed(state.checkpoint.model_copy(update={"pending": ()}), state.etag)
+
+    # entities that come and go
+
+    def _linked(self, link: Link) -> tuple[LinkedEntity, ...]:
+        return tuple(sorted(link.config.entities, key=lambda each: each.name)) if link.active else ()
+
+    def _retire(self, link: Link) -> tuple[str, ...]:
+        """Retire entities that have state and are not linked, and start those clean that were being retired."""
+        linked = {each.name for each in self._linked(link)}
+        keep = {dropped.entity: dropped.keep for dropped in link.dropped}
+        leaving = sorted(set(self._states) - linked - self._doubtful)
+        for name in leaving:
+            state = self._states[name]
+            if state.checkpoint.retired is None:
+                now, number = self._ways.clock(), self._fence.number
+                after = retired(state.checkpoint, now, number, keep=keep.get(name, True))
+                self._states[name] = commit(self._lake, self._fence, after, state.etag)
+        if any(state.checkpoint.retired for state in self._states.values()):
+            self._publish()
+        return tuple(leaving)
+
+    def _begin(
+        self, work: Work, linked: Iterable[LinkedEntity], definitions: Mapping[str, Entity]
+    ) -> dict[str, ToolkitError]:
+        """Give every entity that is new a checkpoint, so that the manifest lists it."""
+        failed: dict[str, ToolkitError] = {}
+        for each in linked:
+            if each.name in self._states or each.name in self._doubtful or each.name not in definitions:
+                continue
+            try:
+                self._states[each.name] = begin(work, each, definitions[each.name])
+            except Locked:
+                raise
+            except ToolkitError as error:
+                failed[each.name] = error
+                self._doubtful.add(each.name)
+        return failed
+
+    def _require_organization(self, link: Link) -> None:
+        for state in self._states.values():
+            if state.checkpoint.organization != link.organization:
+                raise Refused(
+                    "ENG003",
+                    f"the lake holds rows of the organization {state.checkpoint.organization}, not of "
+                    f"{link.organization}",
+                    where=self._lake.location(STATE_FOLDER),
+                    why="the environment was copied, or the link was made for another one",
+                    fix="link the environment to another file system",
+                )
+
+    # passes
+
+    def _work(self, link: Link, source: Source) -> Work:
+        ways = self._ways
+        return Work(
+            lake=self._lake,
+            source=source,
+            organization=link.organization,
+            fence=self._fence,
+            clock=ways.clock,
+            interval=timedelta(minutes=link.config.interval_minutes),
+            settings=ways.settings,
+            execute=self._execute,
+            progress=ways.progress,
+            stop=ways.stop,
+        )
+
+    def _execute(self, lake: Lake, tasks: list[Task]) -> list[Made]:
+        return list(self._parts.map(partial(do, lake), tasks))
+
+    def _passes(
+        self,
+        work: Work,
+        linked: list[LinkedEntity],
+        definitions: Mapping[str, Entity],
+        failed: Mapping[str, ToolkitError],
+    ) -> Iterator[tuple[str, EntityReport]]:
+        """Do the passes, several at once, and yield their reports as they end; a stopped one has none."""
+        with ThreadPoolExecutor(work.settings.workers, "entity") as pool:
+            running: dict[Future[Outcome], str] = {}
+            for each in linked:
+                if (error := failed.get(each.name)) is not None:
+                    yield each.name, self._failure(each.name, error)
+                elif each.name not in definitions:
+                    yield each.name, self._failure(each.name, gone(each.name))
+                else:
+                    state = self._states[each.name]
+                    cursor = self._cursors.get(each.name, state.checkpoint.cursor)
+                    future = pool.submit(do_pass, work, each, definitions[each.name], state, cursor)
+                    running[future] = each.name
+            yield from self._ended(running)
+
+    def _ended(self, running: dict[Future[Outcome], str]) -> Iterator[tuple[str, EntityReport]]:
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                name = running.pop(future)
+                if (report := self._outcome(name, future)) is not None:
+                    yield name, report
+            # Readers need not wait for the slowest entity.
+            self._publish()
+
+    def _outcome(self, name: str, future: Future[Outcome]) -> EntityReport | None:
+        try:
+            outcome = future.result()
+        except Locked:
+            raise
+        except Partial:
+            return None
+        except ToolkitError as error:
+            self._doubtful.add(name)
+            return self._failure(name, error)
+        self._states[name] = outcome.committed
+        self._cursors[name] = outcome.cursor
+        return outcome.report
+
+    def _failure(self, name: str, error: ToolkitError) -> EntityReport:
+        self._ways.progress(EntityProgress(name, Phase.FAILED))
+        after = error.after if isinstance(error, Retriable) else None
+        return EntityReport(name, EntityState.FAILED, error=error.findings[0], retry_after=after)
+
+    def _snapshot(self, state: Committed) -> EntityReport:
+        before, now = state.checkpoint, self._ways.clock()
+        begun = before.model_copy(update={"seq": before.seq + 1, "fence": self._fence.number, "pending": ()})
+        checkpoint = with_snapshot(begun, now, self._ways.settings)
+        self._doubtful.add(before.entity)
+        self._states[before.entity] = commit(self._lake, self._fence, checkpoint, state.etag)
+        settle(self._lake, checkpoint)
+        self._doubtful.discard(before.entity)
+        made = [snapshot for snapshot in checkpoint.snapshots if snapshot not in before.snapshots]
+        new = tuple(snapshot.path for snapshot in made if snapshot.second == checkpoint.second)
+        self._ways.progress(EntityProgress(before.entity, Phase.DONE))
+        return EntityReport(before.entity, EntityState.COMPLETED, snapshots=new)
+
+    # the status file
+
+    def _write_journal(self, reports: Mapping[str, EntityReport]) -> None:
+        now = self._ways.clock()
+        before = read_journal(self._lake).entities
+        entities = {name: before.get(name, EntityJournal()) for name in {*self._states, *reports}}
+        for name, report in reports.items():
+            error = report.error
+            synced = entities[name].synced if error else now
+            entities[name] = EntityJournal(synced=synced, reason=f"{error.code} {error.what}" if error else "")
+        write_journal(self._lake, Journal(at=now, entities=dict(sorted(entities.items()))))
