@@ -62,6 +62,13 @@ def test_a_config_is_linked_once() -> None:
     assert (found.code, found.what) == ("PLN054", "the export config 'contosolake' is linked already")
 
 
+def test_linking_needs_the_core_solution() -> None:
+    with pytest.raises(Refused) as caught:
+        plan_link(config("account"), world(solutions={}))
+    found = refused(caught)
+    assert (found.code, found.what) == ("0x80048034", "the solution ExportToDataLakeCore is not installed")
+
+
 def test_linking_checks_the_prerequisites_and_the_file_system() -> None:
     there = replace(world(accounts={"contosolake": account(kind="BlobStorage")}), links=(link(config("task")),))
     with pytest.raises(Refused) as caught:
@@ -122,7 +129,7 @@ def test_a_managed_config_is_not_changed_by_hand() -> None:
     with pytest.raises(Refused) as caught:
         plan_entities(CONFIG, world(MANAGED), add=(linked("lead"),))
     found = refused(caught)
-    assert (found.code, found.what) == ("PLN055", "the export config 'contosolake' is managed by ContosoLake")
+    assert (found.code, found.what) == ("0x8004f012", "the export config 'contosolake' is managed by ContosoLake")
 
 
 def test_a_config_that_is_not_linked_is_not_found() -> None:
@@ -159,7 +166,7 @@ def test_unlinking_without_a_row_ends_the_link_alone() -> None:
 def test_a_managed_link_is_not_ended_by_hand() -> None:
     with pytest.raises(Refused) as caught:
         plan_unlink(CONFIG, world(MANAGED))
-    assert refused(caught).code == "PLN055"
+    assert refused(caught).code == "0x8004f013"
 
 
 def test_uninstalling_a_managed_solution_ends_its_links() -> None:
@@ -202,7 +209,7 @@ def test_a_solution_that_others_need_stays() -> None:
     with pytest.raises(Refused) as caught:
         plan_uninstall(CORE_SOLUTION, world(MANAGED))
     assert [(finding.code, finding.what) for finding in caught.value.findings] == [
-        ("PLN051", "ContosoLake depends on ExportToDataLakeCore"),
+        ("0x8004f01d", "ContosoLake depends on ExportToDataLakeCore"),
         ("PLN052", "ExportToDataLakeCore holds the table of the export configs contosolake"),
     ]
 

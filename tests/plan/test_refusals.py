@@ -49,6 +49,11 @@ def test_a_config_needs_the_core_solution() -> None:
     assert found.fix.startswith("toolkit import solutions/ExportToDataLakeCore")
 
 
+def test_a_missing_core_is_told_once() -> None:
+    needs = needing(type="1", schemaName="x", solution=f"{CORE_SOLUTION} (1.0)")
+    assert [finding.code for finding in refused(needs, world(solutions={}))] == ["0x80048034"]
+
+
 def test_a_bundle_without_configs_needs_no_core_solution() -> None:
     assert [change.kind for change in plan_import(bundle(), (), world(solutions={})).changes] == ["solution.register"]
 

@@ -6,6 +6,7 @@ Every function here is pure. A plan that is returned can be applied; what is ref
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 
 from toolkit.errors import Finding, NotFound, Place, Refused, Severity, nearest
 from toolkit.model.base import Frozen
@@ -20,6 +21,7 @@ from toolkit.plan.changes import (
     AnyChange,
     Change,
     ChangeOwner,
+    ConfigChange,
     CreateLink,
     DeleteConfig,
     Effect,
@@ -30,10 +32,12 @@ from toolkit.plan.changes import (
     RemoveSolution,
     TrackEntity,
     WriteConfig,
+    changed,
 )
 from toolkit.plan.links import add_entity, initial_sync, link_changes, remove_entity
 from toolkit.plan.prerequisites import Profile, entity_findings, prerequisites
 from toolkit.plan.rules import (
+    core_findings,
     import_findings,
     is_managed,
     lake_findings,
@@ -45,6 +49,10 @@ from toolkit.plan.world import World, effective_digest, fingerprint, total
 
 PLAN_FORMAT = 1
 """The format of saved plans."""
+
+HAS_DEPENDENTS = "0x8004f01d"
+UPDATE_OF_MANAGED = "0x8004f012"
+DELETE_OF_MANAGED = "0x8004f013"
 
 
 class Brought(Frozen):
@@ -203,7 +211,7 @@ def _dependents(installed: InstalledSolution, world: World) -> Iterator[Finding]
     for other in world.inventory.solutions.values():
         if name in other.requires:
             yield Finding(
-                "PLN051",
+                HAS_DEPENDENTS,
                 Severity.ERROR,
                 f"{other.unique_name} depends on {name}",
                 Place(world.environment),
@@ -250,6 +258,7 @@ def plan_link(config: ExportConfig, world: World, *, profile: Profile = Profile.
     findings = refuse(
         (
             *((_already_linked(linked, world),) if linked is not None else ()),
+            *core_findings(world),
             *prerequisites(config, world.inventory, profile),
             *lake_findings(config, (), world),
         )
@@ -290,7 +299,7 @@ def plan_entities(
     link = live_link(config, world)
     findings = refuse(
         (
-            *_managed(link, world),
+            *_managed(UPDATE_OF_MANAGED, link, world),
             *_entities_in(link, add, world),
             *_entities_out(link, remove, world),
         )
@@ -300,12 +309,12 @@ def plan_entities(
     gone, new = set(remove), {entity.name for entity in add}
     kept = tuple(entity for entity in base.entities if entity.name not in gone | new)
     after = base.model_copy(update={"entities": (*kept, *add)})
-    changes: tuple[AnyChange, ...] = (
-        *_row(after, world),
+    steps: tuple[ConfigChange, ...] = (
         *(remove_entity(link.config, name, world, keep=not delete_data) for name in remove),
         *(add_entity(link.config, entity, world) for entity in add),
     )
-    return _plan(world, (link.config,), changes, findings)
+    changes: tuple[AnyChange, ...] = (*_row(after, world), *steps)
+    return _plan(world, (reduce(changed, steps, link.config),), changes, findings)
 
 
 def live_link(config: str, world: World) -> Link:
@@ -322,12 +331,12 @@ def live_link(config: str, world: World) -> Link:
     )
 
 
-def _managed(link: Link, world: World) -> Iterator[Finding]:
+def _managed(code: str, link: Link, world: World) -> Iterator[Finding]:
     row = world.inventory.configs.get(link.config.id)
     if row is not None and row.managed:
         owner = link.solution or "its solution"
         yield Finding(
-            "PLN055",
+            code,
             Severity.ERROR,
             f"the export config {link.config.name!r} is managed by {owner}",
             Place(world.environment),
@@ -357,7 +366,7 @@ def _entities_out(link: Link, remove: Sequence[str], world: World) -> Iterator[F
 def plan_unlink(config: str, world: World, *, delete_data: bool = False) -> Plan:
     """Plan to end a live link by hand, and to delete its config row. ``config`` is the config's id or name."""
     link = live_link(config, world)
-    refuse(_managed(link, world))
+    refuse(_managed(DELETE_OF_MANAGED, link, world))
     there = link.config.id in world.inventory.configs
     rows = (DeleteConfig(config=link.config.id, name=link.config.name),) if there else ()
     return _plan(world, (), (*rows, remove_link(link, world, keep=not delete_data)))

@@ -160,15 +160,22 @@ def rows_equal(bundle: Bundle, inventory: Inventory) -> bool:
     )
 
 
+_NEEDS_CORE = "an export config can be added only where it is installed"
+
+
 def _dependencies(bundle: Bundle, inventory: Inventory, where: Place) -> Iterator[Finding]:
-    missing: dict[str, Finding] = {}
-    for dependency in bundle.solution.missing_dependencies:
-        if (finding := _dependency(dependency, inventory, where)) is not None:
-            missing.setdefault(finding.what, finding)
+    found = (_dependency(dependency, inventory, where) for dependency in bundle.solution.missing_dependencies)
+    missing = {finding.what: finding for finding in found if finding is not None}
     if bundle.configs and CORE_SOLUTION not in inventory.solutions:
-        core = _not_installed(CORE_SOLUTION, "an export config can be added only where it is installed", where)
+        core = _not_installed(CORE_SOLUTION, _NEEDS_CORE, where)
         missing[core.what] = core
     yield from missing.values()
+
+
+def core_findings(world: World) -> Iterator[Finding]:
+    """Yield a finding where the Core solution is not installed."""
+    if CORE_SOLUTION not in world.inventory.solutions:
+        yield _not_installed(CORE_SOLUTION, _NEEDS_CORE, Place(world.environment))
 
 
 def _dependency(dependency: MissingDependency, inventory: Inventory, where: Place) -> Finding | None:
