@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -23,14 +23,13 @@ from toolkit.model.columns import arrow_schema
 from toolkit.model.entity import LOOKUPS, AttributeType, Entity
 from toolkit.organization import metadata, row_checks
 from toolkit.organization.database import Connection, Database, next_version
-from toolkit.organization.storage import Column, from_storage, quoted, select, to_storage
+from toolkit.organization.storage import Column, from_storage, microseconds, quoted, select, to_storage
 
 DUPLICATE = "0x80040237"
 """Dataverse's code for a key that is there already."""
 MISSING = "0x80040217"
 """Dataverse's code for a row that does not exist."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Rows = pa.Table | pa.RecordBatch | Sequence[Mapping[str, object]]
 Clock = Callable[[], datetime]
@@ -68,16 +67,16 @@ def upsert(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
     return _write(database, definition, stamped, _upsert(definition, stamped, changed), _MustBe.EITHER)
 
 
-def insert_generated(connection: Connection, definition: Entity, rows: pa.RecordBatch) -> None:
-    """Create rows that are known to keep the rules, with all their stamps but the version: what seeding makes."""
-    _run(connection, to_storage(rows, definition), _insert(definition, rows))
+def insert_stored(connection: Connection, definition: Entity, stored: pa.RecordBatch) -> None:
+    """Create rows that are in stored form and known to keep the rules, with all stamps but the version."""
+    _run(connection, stored, _insert(definition, stored))
 
 
 def delete(database: Database, entity: str, ids: Sequence[str], clock: Clock) -> int:
     """Delete rows, each with a tombstone in the change log. Raises NotFound (ORG008) or Invalid (0x80040217)."""
     definition = _definition(database, entity)
     wanted = pa.array(dict.fromkeys(row_id.lower() for row_id in ids), pa.string())
-    now = _microseconds(clock())
+    now = microseconds(clock())
     with database.write() as connection:
         _refuse(connection, definition, wanted, _MustBe.OLD)
         key = pa.RecordBatch.from_arrays([wanted], names=["id"])
@@ -110,7 +109,7 @@ def read(database: Database, entity: str, row_id: str) -> dict[str, Any] | None:
 
 def expire(database: Database, before: datetime) -> int:
     """Purge the tombstones of deletions before an instant, and return how many; cursors that need them expire."""
-    instant = [_microseconds(before)]
+    instant = [microseconds(before)]
     with database.write() as connection:
         purged = connection.execute(
             "SELECT entity, max(version) AS version, count(*) AS n FROM tombstone WHERE deleted_at < ? GROUP BY entity",
@@ -262,7 +261,3 @@ def _wrong_type(definition: Entity, field: pa.Field[pa.DataType], error: Excepti
     where = Place(definition.name, key=field.name)
     what = f"{definition.name}: {field.name} holds values that are no {field.type}"
     return Finding("ORG021", Severity.ERROR, what, where, type(error).__name__, f"give values of the type {field.type}")
-
-
-def _microseconds(instant: datetime) -> int:
-    return (instant - EPOCH) // timedelta(microseconds=1)

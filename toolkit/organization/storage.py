@@ -9,6 +9,7 @@ boolean      0 or 1
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -18,6 +19,8 @@ from toolkit.organization.database import Connection, Scalar
 from toolkit.organization.metadata import storage_type
 
 Column: TypeAlias = "pa.Array[Any]"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 DEFAULT_PRECISION = {AttributeType.DECIMAL: 2, AttributeType.MONEY: 2, AttributeType.DOUBLE: 2}
 """Digits after the point where an attribute gives none. Source: Dataverse's defaults."""
@@ -31,6 +34,11 @@ def quoted(names: Iterable[str]) -> str:
 def precision(attribute: Attribute) -> int:
     """Return the digits that a decimal, money or double attribute has after the point."""
     return DEFAULT_PRECISION[attribute.type] if attribute.precision is None else attribute.precision
+
+
+def microseconds(instant: datetime) -> int:
+    """Return an aware instant in microseconds since 1970."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 def to_storage(rows: pa.RecordBatch, entity: Entity) -> pa.RecordBatch:
