@@ -106,7 +106,7 @@ class Retired(Frozen):
 class Checkpoint(Frozen):
     """The state of an entity after its last commit. ``seq`` counts commits."""
 
-    format: Literal[1] = CHECKPOINT_FORMAT
+    format: Literal[1] = 1
     entity: LogicalName
     fence: int
     seq: int = 0
@@ -171,8 +171,4 @@ def entities_with_state(lake: Lake) -> tuple[str, ...]:
     """Return the entities that have a checkpoint, in name order."""
     tail = "/checkpoint.json"
     paths = (stat.path for stat in lake.list(STATE_FOLDER))
-    return tuple(
-        path.split("/")[1]
-        for path in paths
-        if path.endswith(tail) and path.count("/") == 2  # noqa: PLR2004 - folder, entity, file
-    )
+    return tuple(path.split("/")[1] for path in paths if path.endswith(tail) and path.count("/") == 2)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
+from toolkit.engine.arrays import Places
 from toolkit.engine.checkpoint import Part
 from toolkit.engine.columns import Column
 from toolkit.engine.entries import Entries, entries_of, joined
@@ -26,14 +27,12 @@ def last_records(lake: Lake, resolved: Resolved, parts: Sequence[Part], pieces: 
         ordered = which[np.argsort(ended.entries.offsets[which])]
         these = ended.entries.take(ordered)
         read = read_ranges(lake, path, these.offsets.astype(np.int64), these.ends)
-        for place, record in zip(ordered.tolist(), read.to_pylist(), strict=True):
-            records[place] = record
+        for place, record in zip(ordered.tolist(), read, strict=True):
+            records[place] = record.as_py()
     return records
 
 
-def _by_file(
-    resolved: Resolved, parts: Sequence[Part], pieces: Sequence[Piece]
-) -> Iterator[tuple[str, np.ndarray[tuple[int], np.dtype[np.int64]]]]:
+def _by_file(resolved: Resolved, parts: Sequence[Part], pieces: Sequence[Piece]) -> Iterator[tuple[str, Places]]:
     """Yield each file that holds last records, with their places."""
     owners, new = resolved.ended.owners, resolved.ended_new >= 0
     for number, part in enumerate(parts):

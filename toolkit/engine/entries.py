@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
+from toolkit.engine.arrays import TEXT, Array, Mask, Places, contents
 from toolkit.errors import ToolkitError
 
 ID_LENGTH = 36
@@ -32,7 +33,7 @@ _HEX = np.array([place for place in range(ID_LENGTH) if place not in _DASHES])
 _NIBBLES = np.full(256, 255, np.uint8)
 _NIBBLES[list(b"0123456789abcdef")] = range(16)
 _DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
-_COLUMNS = (np.dtype("S16"), np.dtype("<u8"), np.dtype("<u4"), np.dtype("<i8"))
+_COLUMNS: tuple[np.dtype[Any], ...] = (np.dtype("S16"), np.dtype("<u8"), np.dtype("<u4"), np.dtype("<i8"))
 ENTRY_BYTES = sum(column.itemsize for column in _COLUMNS)
 
 
@@ -44,35 +45,35 @@ class Entries:
     offsets: npt.NDArray[np.uint64]
     sizes: npt.NDArray[np.uint32]
     """Length in bytes, and the delete flag."""
-    versions: npt.NDArray[np.int64]
+    versions: Places
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
-    def lengths(self) -> npt.NDArray[np.int64]:
+    def lengths(self) -> Places:
         """Lengths in bytes, line feed included."""
         return (self.sizes & _LENGTH_MASK).astype(np.int64)
 
     @property
-    def deletes(self) -> npt.NDArray[np.bool_]:
+    def deletes(self) -> Mask:
         """Which entries are delete rows."""
-        return (self.sizes & DELETE_FLAG) != 0
+        return (self.sizes & DELETE_FLAG).astype(np.bool_)
 
     @property
-    def ends(self) -> npt.NDArray[np.int64]:
+    def ends(self) -> Places:
         """The offsets behind the records."""
         return self.offsets.astype(np.int64) + self.lengths
 
-    def take(self, which: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Entries:
+    def take(self, which: Places | Mask) -> Entries:
         """Return some entries, by place or by mask."""
         return Entries(self.ids[which], self.offsets[which], self.sizes[which], self.versions[which])
 
-    def at(self, offsets: npt.NDArray[np.int64]) -> Entries:
+    def at(self, offsets: Places) -> Entries:
         """Return the entries with other offsets."""
         return Entries(self.ids, offsets.astype(np.uint64), self.sizes, self.versions)
 
-    def sized(self, lengths: npt.NDArray[np.int64]) -> Entries:
+    def sized(self, lengths: Places) -> Entries:
         """Return the entries with other lengths; delete rows stay such."""
         sizes = lengths.astype(np.uint32) | (self.sizes & DELETE_FLAG)
         return Entries(self.ids, self.offsets, sizes, self.versions)
@@ -91,15 +92,13 @@ class Entries:
 
     def to_bytes(self) -> bytes:
         """Return the four columns, one after the other."""
-        columns = (self.ids, self.offsets, self.sizes, self.versions)
+        columns: tuple[npt.NDArray[Any], ...] = (self.ids, self.offsets, self.sizes, self.versions)
         return b"".join(
             np.ascontiguousarray(column, dtype).tobytes() for column, dtype in zip(columns, _COLUMNS, strict=True)
         )
 
 
-def entries_of(
-    ids: Ids, lengths: npt.NDArray[np.int64], versions: npt.NDArray[np.int64], *, start: int = 0, deletes: bool = False
-) -> Entries:
+def entries_of(ids: Ids, lengths: Places, versions: Places, *, start: int = 0, deletes: bool = False) -> Entries:
     """Return entries of records that follow each other from ``start``."""
     longest = int(lengths.max(initial=0))
     if longest > MAX_RECORD:
@@ -139,9 +138,9 @@ def no_ids() -> Ids:
     return NOTHING.ids
 
 
-def ids_of_text(text: pa.Array, name: Callable[[int], str]) -> Ids:
+def ids_of_text(text: Array, name: Callable[[int], str]) -> Ids:
     """Return guids, spelled in 36 lower-case characters, as bytes; ``name(row)`` names a row that is wrong."""
-    flat = np.frombuffer(characters(text), np.uint8)
+    flat = np.frombuffer(contents(text.cast(TEXT)), np.uint8)
     if text.null_count or flat.size != len(text) * ID_LENGTH:
         raise _no_guid(text, name)
     ids = ids_of_letters(flat.reshape(len(text), ID_LENGTH))
@@ -158,16 +157,7 @@ def ids_of_letters(letters: npt.NDArray[np.uint8]) -> Ids | None:
     return np.ascontiguousarray((nibbles[:, ::2] << 4) | nibbles[:, 1::2]).view("S16").ravel()
 
 
-def characters(text: pa.Array) -> memoryview:
-    """Return the bytes of a text column, without those of a larger array that it is a slice of."""
-    large = text.cast(pa.large_string())
-    if not len(large):
-        return memoryview(b"")
-    offsets = np.frombuffer(large.buffers()[1], np.int64)[large.offset : large.offset + len(large) + 1]
-    return memoryview(large.buffers()[2] or b"")[offsets[0] : offsets[-1]]
-
-
-def _no_guid(text: pa.Array, name: Callable[[int], str]) -> ToolkitError:
+def _no_guid(text: Array, name: Callable[[int], str]) -> ToolkitError:
     row = next((at for at, value in enumerate(text.to_pylist()) if not _is_guid(value)), 0)
     return ToolkitError(
         "ENG011", f"the id of row {name(row)} is not a guid of 36 lower-case characters", fix="mend the source"

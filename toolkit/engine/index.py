@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from toolkit.engine.arrays import Mask, Places
 from toolkit.engine.columns import IS_DELETE, VERSION, Column
 from toolkit.engine.entries import (
     DELETE_FLAG,
@@ -72,7 +73,7 @@ def read_index(data: bytes, etag: Etag, digest: str) -> Entries | None:
     return entries_from(entries)
 
 
-def found(entries: Entries, ids: Ids) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def found(entries: Entries, ids: Ids) -> tuple[Places, Places]:
     """Return, for every entry of one of the ids, its place and the place of the id: two arrays of one length.
 
     ``entries`` and ``ids`` are sorted, ids are unique.
@@ -105,8 +106,8 @@ def _record_chunks(lake: Lake, path: str) -> Iterator[tuple[int, bytes]]:
         raise Damaged("ENG021", f"{path} ends within a record", where=path, fix="restore the file, or sync it anew")
 
 
-def _outside_quotes(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    return np.bitwise_xor.accumulate(data == _QUOTE) == 0
+def _outside_quotes(data: npt.NDArray[np.uint8]) -> Mask:
+    return np.logical_not(np.logical_xor.accumulate(data == _QUOTE))
 
 
 def _end_of_records(data: bytes) -> int:
@@ -143,13 +144,11 @@ def _ids(letters: npt.NDArray[np.uint8], path: str) -> Ids:
     return ids
 
 
-def _sizes(lengths: npt.NDArray[np.int64], deleted: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint32]:
+def _sizes(lengths: Places, deleted: Mask) -> npt.NDArray[np.uint32]:
     return lengths.astype(np.uint32) | np.where(deleted, DELETE_FLAG, np.uint32(0))
 
 
-def _numbers(
-    data: bytes, starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], path: str
-) -> npt.NDArray[np.int64]:
+def _numbers(data: bytes, starts: Places, stops: Places, path: str) -> Places:
     try:
         numbers = [int(data[start:stop]) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
     except ValueError as error:

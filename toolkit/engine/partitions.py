@@ -11,9 +11,9 @@ import re
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from toolkit.engine.arrays import Array, Places
 from toolkit.errors import Refused
 from toolkit.model.config import PartitionStrategy
 
@@ -43,12 +43,12 @@ def partition_of(time: datetime, strategy: PartitionStrategy) -> str:
     return time.strftime(_FORMATS[strategy])
 
 
-def partitions_of(created: pa.Array, strategy: PartitionStrategy) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+def partitions_of(created: Array, strategy: PartitionStrategy) -> tuple[tuple[str, ...], Places]:
     """Return the partitions of some rows by ``createdon`` (``timestamp[us, UTC]``), and for each row which it is in.
 
     Rows whose ``createdon`` is null are UNPLACED.
     """
-    micros = created.cast(pa.int64()).fill_null(_NO_TIME).to_numpy(zero_copy_only=False)
+    micros = np.asarray(created.cast(pa.int64()).fill_null(_NO_TIME).to_numpy(zero_copy_only=False), np.int64)
     units, codes = np.unique(micros.view("datetime64[us]").astype(_UNITS[strategy]), return_inverse=True)
     return tuple(UNPLACED if np.isnat(unit) else str(unit) for unit in units), codes
 

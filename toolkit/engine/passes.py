@@ -34,6 +34,7 @@ from toolkit.engine.snapshot import is_due, with_snapshot
 from toolkit.engine.splice import (
     CREATED_WIDTH,
     Adopt,
+    Created,
     Executor,
     Made,
     Span,
@@ -78,7 +79,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a pass did: the checkpoint as it is now, the report, and the cursor, which may be ahead of the checkpoint."""
+    """What a pass did: the checkpoint as it is now, the report, and the cursor, which may be ahead of it."""
 
     committed: Committed
     report: EntityReport
@@ -219,7 +220,7 @@ class _Pass:
     def _entries(self, number: int) -> Entries:
         return entries_of_part(self.work.lake, self.parts[number], self.old.columns)
 
-    def _created(self, resolved: Resolved) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
+    def _created(self, resolved: Resolved) -> Created:
         """Return the SinkCreatedOn of the records that go, and see that each begins with its id."""
         created = np.zeros(len(resolved.gone), f"S{CREATED_WIDTH}")
         for number in np.unique(resolved.gone.owners).tolist():

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.engine.arrays import Mask, Places
 from toolkit.engine.checkpoint import Part
 from toolkit.engine.entries import Entries
 from toolkit.engine.partitions import UNPLACED
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.splice import CREATED_WIDTH, Change
 from toolkit.lake.protocol import Staged
-
-Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +44,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """Records that come, with the partition, the part that they stay in (or -1) and the SinkCreatedOn that they keep."""
+    """Records that come, with their partition, the part that they stay in (or -1) and the SinkCreatedOn they keep."""
 
     rows: Located
     partitions: npt.NDArray[np.str_]
     stays: Places
     created: npt.NDArray[np.bytes_]
 
-    def take(self, which: Places | npt.NDArray[np.bool_]) -> Coming:
+    def take(self, which: Places | Mask) -> Coming:
         """Return some of them, by place or by mask."""
         return Coming(self.rows.take(which), self.partitions[which], self.stays[which], self.created[which])
 
@@ -64,8 +63,10 @@ def coming(
     created: npt.NDArray[np.bytes_],
     partition: str,
 ) -> Coming:
-    """Say where the records go that come. ``created`` is that of the records that go, ``partition`` of new rows that
-    have no ``createdon``."""
+    """Say where the records go that come.
+
+    ``created`` is that of the records that go, ``partition`` that of new rows that have no ``createdon``.
+    """
     rows, home = resolved.come, resolved.home
     given = np.array([piece.partition for piece in pieces], dtype=np.str_)[rows.owners]
     names = np.array([*(part.partition for part in parts), partition], dtype=np.str_)

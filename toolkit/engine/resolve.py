@@ -16,12 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.engine.arrays import Mask, Places
 from toolkit.engine.entries import NOTHING, Entries, Ids, joined
 from toolkit.engine.index import found
 from toolkit.engine.spool import Tombstones
-
-Mask = npt.NDArray[np.bool_]
-Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,7 @@ def _match(ids: Ids, among: Ids) -> Places:
 
 
 def _member(ids: Ids, among: Ids) -> Mask:
-    return _match(ids, among) >= 0
+    return np.greater_equal(_match(ids, among), 0)
 
 
 def _owner(known: Located, at: Places) -> Places:
@@ -186,7 +184,7 @@ _Same = Callable[[Located], Mask]
 
 def _same_id(rows: Located) -> Mask:
     """Return which rows have the id of the one before."""
-    return rows.ids[1:] == rows.ids[:-1]
+    return np.asarray(rows.ids[1:] == rows.ids[:-1], np.bool_)
 
 
 def _same_version(rows: Located) -> Mask:

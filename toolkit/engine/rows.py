@@ -17,10 +17,10 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from toolkit.engine.arrays import TEXT, Array, Places, Scalar, compute, contents, flags, joined_text, spread, text
 from toolkit.engine.columns import CREATED, ID, IS_DELETE, SINK_CREATED, SINK_MODIFIED, VERSION, Column, Kind
-from toolkit.engine.entries import ID_LENGTH, Ids, characters, ids_of_text
+from toolkit.engine.entries import ID_LENGTH, Ids, ids_of_text
 from toolkit.errors import ToolkitError
 
 PRECISE_TIME = "0"
@@ -38,16 +38,16 @@ _PLAIN_SCALE = 6
 _ARROW_TIME = 26
 """Characters of a time as Arrow spells it: ``2018-05-25 16:21:09.000000``."""
 _GUID_LETTERS = b"0123456789abcdef-"
-_TEXT = pa.large_string()
+_GUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Formatted rows: the bytes of all records, one after the other, and per record its id, version and partition."""
+    """Formatted rows: the bytes of all records, one after the other, and the id and version of each."""
 
-    text: pa.LargeStringArray
+    text: Array
     ids: Ids
-    versions: npt.NDArray[np.int64]
+    versions: Places
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -67,13 +67,11 @@ def format_rows(batch: pa.RecordBatch, columns: Sequence[Column], primary_id: st
     """
     name = _row_namer(batch, primary_id)
     ids = ids_of_text(batch.column(primary_id), name)
-    versions = batch.column(VERSION).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    versions = np.asarray(batch.column(VERSION).to_numpy(zero_copy_only=False), np.int64)
     quoted = f'"{sink_time(sink)}"'
     pieces = [_piece(batch, column, primary_id, quoted, name) for column in columns]
     pieces[-1] = _ended(pieces[-1])
-    # A record of no columns but the fixed ones is still one per row: the id is an array.
-    text = pc.binary_join_element_wise(*pieces, _scalar(","), null_handling="replace", null_replacement="")
-    return Records(text, ids, versions)
+    return Records(joined_text(*pieces, separator=",", null=""), ids, versions)
 
 
 def delete_record(record: bytes, columns: Sequence[Column], sink: datetime) -> bytes:
@@ -102,85 +100,78 @@ def split_record(record: bytes) -> list[bytes]:
 
 
 _Name = Callable[[int], str]
+"""Names a row of the batch."""
 
 
 def _row_namer(batch: pa.RecordBatch, primary_id: str) -> _Name:
     return lambda row: str(batch.column(primary_id)[row].as_py())
 
 
-def _piece(
-    batch: pa.RecordBatch, column: Column, primary_id: str, sink: str, name: _Name
-) -> pa.LargeStringArray | pa.LargeStringScalar:
+def _piece(batch: pa.RecordBatch, column: Column, primary_id: str, sink: str, name: _Name) -> Array | Scalar:
     if column.kind is Kind.SINK:
-        return _scalar(sink)
+        return text(sink)
     source = primary_id if column.name == ID else column.name
     if column.kind is Kind.DELETED or source not in batch.schema.names:
-        return _scalar("")
+        return text("")
     return _SPELLINGS[column.kind](batch.column(source), column, name)
 
 
-def _ended(piece: pa.LargeStringArray | pa.LargeStringScalar) -> pa.LargeStringArray | pa.LargeStringScalar:
+def _ended(piece: Array | Scalar) -> Array | Scalar:
     if isinstance(piece, pa.Scalar):
-        return _scalar(f"{piece.as_py()}\n")
-    return pc.binary_join_element_wise(piece, _scalar("\n"), _scalar(""), null_handling="replace", null_replacement="")
+        return text(f"{piece.as_py()}\n")
+    return joined_text(piece, text("\n"), null="")
 
 
-def _scalar(text: str) -> pa.LargeStringScalar:
-    return pa.scalar(text, _TEXT)
-
-
-def _string(values: pa.Array, _: Column, __: _Name) -> pa.LargeStringArray:
-    text = values.cast(_TEXT)
-    data = bytes(characters(text))
+def _string(values: Array, _: Column, __: _Name) -> Array:
+    spelled = values.cast(TEXT)
+    data = bytes(contents(spelled))
     if b"\r\n" in data:
-        text = pc.replace_substring(text, "\r\n", "\n")
+        spelled = compute.replace_substring(spelled, "\r\n", "\n")
     if b'"' in data:
-        text = pc.replace_substring(text, '"', '""')
-    return pc.binary_join_element_wise(_scalar('"'), text, _scalar('"'), _scalar(""))
+        spelled = compute.replace_substring(spelled, '"', '""')
+    return joined_text(text('"'), spelled, text('"'))
 
 
-def _plain(values: pa.Array, _: Column, __: _Name) -> pa.LargeStringArray:
-    return values.cast(_TEXT)
+def _plain(values: Array, _: Column, __: _Name) -> Array:
+    return values.cast(TEXT)
 
 
-def _guid(values: pa.Array, column: Column, name: _Name) -> pa.LargeStringArray:
+def _guid(values: Array, column: Column, name: _Name) -> Array:
     """Guids stand without quotes, so nothing else may pass."""
-    text = values.cast(_TEXT)
-    odd = pc.not_equal(pc.binary_length(text), ID_LENGTH)
-    letters = bytes(characters(text))
-    if letters.translate(None, _GUID_LETTERS) or pc.any(odd).as_py():
-        _require_guids(text, column, name)
-    return text
-
-
-def _require_guids(text: pa.LargeStringArray, column: Column, name: _Name) -> None:
-    good = pc.match_substring_regex(text, "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$").fill_null(value=True)
-    row = pc.index(good, pa.scalar(value=False)).as_py()
-    if row >= 0:
+    spelled = values.cast(TEXT)
+    odd = compute.any(compute.not_equal(compute.binary_length(spelled), ID_LENGTH)).as_py()
+    if odd or bytes(contents(spelled)).translate(None, _GUID_LETTERS):
+        good = compute.match_substring_regex(spelled, _GUID_PATTERN)
         raise ToolkitError(
             "ENG011",
-            f"{column.name} of row {name(row)} is not a guid of 36 lower-case characters",
+            f"{column.name} of row {name(_first_false(good))} is not a guid of 36 lower-case characters",
             where=column.name,
             fix="mend the row in the source",
         )
+    return spelled
 
 
-def _boolean(values: pa.Array, _: Column, __: _Name) -> pa.LargeStringArray:
-    return pc.if_else(values, _scalar("True"), _scalar("False"))
+def _first_false(good: Array) -> int:
+    return int(np.argmin(flags(compute.fill_null(good, True))))  # noqa: FBT003 - the value of a missing flag
 
 
-def _decimal(values: pa.Array, column: Column, name: _Name) -> pa.LargeStringArray:
+def _boolean(values: Array, _: Column, __: _Name) -> Array:
+    spelled: Array = compute.if_else(values, text("True"), text("False"))
+    return spelled
+
+
+def _decimal(values: Array, column: Column, name: _Name) -> Array:
     scale = SOURCE_SCALE if column.scale is None else column.scale
     try:
-        text = values.cast(pa.decimal128(38, scale)).cast(_TEXT)
+        spelled = values.cast(pa.decimal128(38, scale)).cast(TEXT)
     except pa.ArrowInvalid as error:
         raise _too_fine(values, column, scale, name) from error
-    return text if scale <= _PLAIN_SCALE else _without_exponents(text)
+    return spelled if scale <= _PLAIN_SCALE else _without_exponents(spelled)
 
 
-def _too_fine(values: pa.Array, column: Column, scale: int, name: _Name) -> ToolkitError:
+def _too_fine(values: Array, column: Column, scale: int, name: _Name) -> ToolkitError:
     unit = Decimal(1).scaleb(-scale)
-    row = next((at for at, value in enumerate(values.to_pylist()) if value is not None and value % unit), 0)
+    row = next(at for at, value in enumerate(values.to_pylist()) if value is not None and value % unit)
     return ToolkitError(
         "ENG012",
         f"{column.name} of row {name(row)} has more digits than the {scale} that the attribute's precision allows",
@@ -190,52 +181,42 @@ def _too_fine(values: pa.Array, column: Column, scale: int, name: _Name) -> Tool
     )
 
 
-def _without_exponents(text: pa.LargeStringArray) -> pa.LargeStringArray:
-    exponents = pc.match_substring(text, "E").fill_null(value=False)
-    if not pc.any(exponents).as_py():
-        return text
-    plain = [f"{Decimal(value):f}" for value in text.filter(exponents).to_pylist()]
-    return pc.replace_with_mask(text, exponents, pa.array(plain, _TEXT))
+def _without_exponents(spelled: Array) -> Array:
+    exponents = compute.fill_null(compute.match_substring(spelled, "E"), False)  # noqa: FBT003 - of a missing value
+    if not compute.any(exponents).as_py():
+        return spelled
+    plain = [f"{Decimal(str(value)):f}" for value in spelled.filter(exponents)]
+    without: Array = compute.replace_with_mask(spelled, exponents, pa.array(plain, TEXT))
+    return without
 
 
-def _time(values: pa.Array, column: Column, name: _Name, *, end: str) -> pa.LargeStringArray:
+def _time(values: Array, column: Column, name: _Name, *, end: str) -> Array:
     """Spell times by patching Arrow's own spelling, which is twice as fast as ``strftime``."""
     times = values.cast(pa.timestamp("us"))
-    present = times.drop_null()
-    arrow = _fixed_width(times, present, column, name)
+    arrow = _fixed_width(times, column, name)
     template = np.frombuffer(f'"{" " * 10}T{" " * 15}{PRECISE_TIME}{end}"'.encode(), np.uint8)
-    text = np.empty((len(present), template.size), np.uint8)
-    text[:] = template
-    text[:, 1:11] = arrow[:, :10]
-    text[:, 12:27] = arrow[:, 11:]
-    return _spread(text, times.is_valid())
+    letters = np.empty((len(arrow), template.size), np.uint8)
+    letters[:] = template
+    letters[:, 1:11] = arrow[:, :10]
+    letters[:, 12:27] = arrow[:, 11:]
+    return spread(template.size, letters, times.is_valid())
 
 
-def _fixed_width(times: pa.Array, present: pa.Array, column: Column, name: _Name) -> npt.NDArray[np.uint8]:
-    spelled = present.cast(pa.string())
-    data = np.frombuffer(spelled.buffers()[2] or b"", np.uint8)
-    if data.size != _ARROW_TIME * len(present):
-        lengths = pc.binary_length(times.cast(pa.string())).fill_null(_ARROW_TIME)
-        row = pc.index(pc.equal(lengths, _ARROW_TIME), pa.scalar(value=False)).as_py()
+def _fixed_width(times: Array, column: Column, name: _Name) -> npt.NDArray[np.uint8]:
+    """Return the times that are there, in 26 characters each."""
+    data = np.frombuffer(contents(times.drop_null().cast(TEXT)), np.uint8)
+    if data.size != _ARROW_TIME * (len(times) - times.null_count):
+        good = compute.equal(compute.binary_length(times.cast(TEXT)), _ARROW_TIME)
         raise ToolkitError(
             "ENG013",
-            f"{column.name} of row {name(row)} is a time outside the years 0 to 9999",
+            f"{column.name} of row {name(_first_false(good))} is a time outside the years 0 to 9999",
             where=column.name,
             fix="mend the row in the source",
         )
-    return data.reshape(len(present), _ARROW_TIME)
+    return data.reshape(-1, _ARROW_TIME)
 
 
-def _spread(text: npt.NDArray[np.uint8], valid: pa.BooleanArray) -> pa.LargeStringArray:
-    """Return texts of one width as an array in which the places that are not valid are null."""
-    flags = valid.to_numpy(zero_copy_only=False)
-    offsets = np.zeros(len(flags) + 1, np.int64)
-    np.cumsum(flags, out=offsets[1:])
-    offsets *= text.shape[1]
-    return pa.LargeStringArray.from_buffers(len(flags), pa.py_buffer(offsets), pa.py_buffer(text), valid.buffers()[1])
-
-
-_SPELLINGS: Mapping[Kind, Callable[[pa.Array, Column, _Name], pa.LargeStringArray]] = {
+_SPELLINGS: Mapping[Kind, Callable[[Array, Column, _Name], Array]] = {
     Kind.GUID: _guid,
     Kind.STRING: _string,
     Kind.INTEGER: _plain,

@@ -1,4 +1,4 @@
-"""A session: one engine at work on one link, under its lock. It holds the checkpoints, and it alone writes the manifest.
+"""A session: one engine at work on one link, under its lock. It holds the checkpoints, it alone writes the manifest.
 
 Opening a session finishes what a dead engine began: pending steps are done, staged files that no checkpoint names are
 removed, the manifest is written. Then come passes, any number of them.

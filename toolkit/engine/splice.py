@@ -12,26 +12,27 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import assert_never, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from toolkit.engine.arrays import BYTES, Array, Places, Scalar, between, contents, joined_bytes, lengths_of, taken
 from toolkit.engine.checkpoint import Part
 from toolkit.engine.columns import Column
 from toolkit.engine.entries import ID_LENGTH, Entries, entries_from, joined, text_of_ids
 from toolkit.engine.index import digest_of, index_bytes, read_index, scan
-from toolkit.engine.ranges import BLOCK, contents, lengths_of, read_ranges, slices
+from toolkit.engine.ranges import BLOCK, read_ranges
 from toolkit.engine.rows import sink_time
 from toolkit.errors import Damaged
-from toolkit.lake.protocol import Lake, Staged, Writer
+from toolkit.lake.protocol import Etag, Lake, Staged, Writer
 
 CREATED_WIDTH = 24
 """The longest spelling of SinkCreatedOn, quotes included."""
 
-Places = npt.NDArray[np.int64]
+Created = npt.NDArray[np.bytes_]
+"""Spellings of SinkCreatedOn, quotes included; an empty one says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Change:
     gone: Entries
     come: Entries
     files: Places
-    created: npt.NDArray[np.bytes_]
+    created: Created
 
     def to_bytes(self) -> bytes:
         """Return the change as a file."""
@@ -144,7 +145,7 @@ def damaged(part: Part) -> Damaged:
 def _from_index(lake: Lake, part: Part) -> Entries | None:
     if lake.stat(part.index) is None:
         return None
-    return read_index(lake.read(part.index), part.etag, part.digest)
+    return read_index(lake.read(part.index), Etag(part.etag), part.digest)
 
 
 def _indexed(lake: Lake, task: Task, staged: Staged, entries: Entries) -> Made:
@@ -190,15 +191,16 @@ def _ranges(kept: Entries) -> tuple[Places, Places]:
     """Return where the ranges begin and end in which records follow each other without a gap."""
     starts, ends = kept.offsets.astype(np.int64), kept.ends
     gaps = starts[1:] != ends[:-1]
-    return starts[np.append(True, gaps)], ends[np.append(gaps, True)]  # noqa: FBT003 - values of a mask
+    edge = np.ones(1, np.bool_)
+    return starts[np.concatenate([edge, gaps])], ends[np.concatenate([gaps, edge])]
 
 
 def _write_padded(lake: Lake, writer: Writer, path: str, pad: int, kept: Entries) -> None:
     """Write records with nothing in the columns that were added: a comma for each before the line feed."""
-    ending = pa.scalar(b"," * pad + b"\n", pa.large_binary())
+    ending = cast("Scalar", pa.scalar(b"," * pad + b"\n", BYTES))
     for chunk in _chunks(kept):
         whole = read_ranges(lake, path, chunk.offsets.astype(np.int64), chunk.ends - 1)
-        writer.write(contents(pc.binary_join_element_wise(whole, ending, pa.scalar(b"", pa.large_binary()))))
+        writer.write(contents(joined_bytes(whole, ending)))
 
 
 def _write_new(lake: Lake, writer: Writer, task: Splice, change: Change, *, start: int) -> Entries:
@@ -216,7 +218,7 @@ def _write_new(lake: Lake, writer: Writer, task: Splice, change: Change, *, star
     return come.sized(sizes).at(start + np.cumsum(sizes) - sizes)
 
 
-def _slices(entries: Entries) -> Iterator[npt.NDArray[np.int64]]:
+def _slices(entries: Entries) -> Iterator[Places]:
     """Yield the places of entries whose records are a block of memory."""
     block = np.cumsum(entries.lengths) // BLOCK
     bounds = np.flatnonzero(np.diff(block)) + 1
@@ -228,7 +230,7 @@ def _chunks(entries: Entries) -> Iterator[Entries]:
         yield entries.take(places)
 
 
-def _fetch(lake: Lake, paths: tuple[str, ...], entries: Entries, files: Places) -> pa.LargeBinaryArray:
+def _fetch(lake: Lake, paths: tuple[str, ...], entries: Entries, files: Places) -> Array:
     """Return the records of entries, in their order."""
     order = np.lexsort((entries.offsets, files))
     read = []
@@ -238,25 +240,24 @@ def _fetch(lake: Lake, paths: tuple[str, ...], entries: Entries, files: Places) 
         read.append(read_ranges(lake, paths[number], these.offsets.astype(np.int64), these.ends))
     back = np.empty(len(order), np.int64)
     back[order] = np.arange(len(order))
-    return pa.concat_arrays(read).take(pa.array(back)) if read else pa.array([], pa.large_binary())
+    return taken(pa.concat_arrays(read), back)
 
 
-def _with_created(records: pa.LargeBinaryArray, created: npt.NDArray[np.bytes_], sink: datetime) -> pa.LargeBinaryArray:
+def _with_created(records: Array, created: Created, sink: datetime) -> Array:
     """Return records with the SinkCreatedOn that they keep in the place of the one that they were given."""
     if not (created != b"").any():
         return records
     data, lengths = contents(records), lengths_of(records)
+    given = f'"{sink_time(sink)}"'.encode()
     starts = np.cumsum(lengths) - lengths
-    head = np.full(len(records), ID_LENGTH + 1)
-    own = len(f'"{sink_time(sink)}"')
-    bounds = np.stack([starts, starts + head, starts + head + own], axis=1).ravel()
-    pieces = slices(pa.py_buffer(data), np.append(bounds, len(data)))
-    heads, tails = (pieces.take(pa.array(np.arange(at, 3 * len(records), 3))) for at in (0, 2))
-    keep = pa.array([value or f'"{sink_time(sink)}"'.encode() for value in created.tolist()], pa.large_binary())
-    return pc.binary_join_element_wise(heads, keep, tails, pa.scalar(b"", pa.large_binary()))
+    cuts = np.array([0, ID_LENGTH + 1, ID_LENGTH + 1 + len(given)])
+    pieces = between(data, np.append(np.add.outer(starts, cuts).ravel(), len(data)))
+    heads, tails = (taken(pieces, np.arange(at, 3 * len(records), 3)) for at in (0, 2))
+    keep = cast("Array", pa.array([value or given for value in created.tolist()], BYTES))
+    return joined_bytes(heads, keep, tails)
 
 
-def created_of(lake: Lake, part: Part, gone: Entries) -> npt.NDArray[np.bytes_]:
+def created_of(lake: Lake, part: Part, gone: Entries) -> Created:
     """Return how the SinkCreatedOn of some records is spelled; they are entries of the part, in any order.
 
     Raises Damaged where a record does not begin with its id: then the index is not that of the file.
@@ -270,8 +271,8 @@ def created_of(lake: Lake, part: Part, gone: Entries) -> npt.NDArray[np.bytes_]:
     return created
 
 
-def _created(heads: pa.LargeBinaryArray, gone: Entries, part: Part) -> npt.NDArray[np.bytes_]:
-    values = heads.to_pylist()
+def _created(heads: Array, gone: Entries, part: Part) -> Created:
+    values = [bytes(head.as_py()) for head in heads]
     ids = text_of_ids(gone.ids)
     wrong = (value[:ID_LENGTH] != ids[at * ID_LENGTH : (at + 1) * ID_LENGTH] for at, value in enumerate(values))
     if any(wrong):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from toolkit.engine.arrays import TEXT, Places, contents, lengths_of, taken
 from toolkit.engine.columns import CREATED, Column
 from toolkit.engine.entries import Entries, Ids, entries_of, ids_of_text, joined
 from toolkit.engine.partitions import UNPLACED, partitions_of
@@ -35,7 +35,7 @@ class Tombstones:
     """Deleted ids, sorted and unique, with the newest version of each."""
 
     ids: Ids
-    versions: npt.NDArray[np.int64]
+    versions: Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +124,12 @@ class Spool:
 
     def _append(self, partition: str, records: Records) -> None:
         run = self._run_of(partition)
-        offsets, data = _buffers(records.text)
-        entries = entries_of(records.ids, np.diff(offsets), records.versions, start=run.size)
-        run.writer.write(data[offsets[0] : offsets[-1]])
+        data = contents(records.text)
+        entries = entries_of(records.ids, lengths_of(records.text), records.versions, start=run.size)
+        run.writer.write(data)
         run.pieces.setdefault(partition, []).append(entries)
-        run.size += int(offsets[-1] - offsets[0])
-        self.bytes += int(offsets[-1] - offsets[0])
+        run.size += len(data)
+        self.bytes += len(data)
         if self._split and run.size >= self._limit:
             self._done.append(self._open.pop(partition).sealed())
 
@@ -164,25 +164,19 @@ def _groups(rows: pa.RecordBatch, records: Records, strategy: PartitionStrategy)
         yield names[0], records
         return
     order = np.argsort(codes, kind="stable")
-    text = records.text.take(pa.array(order))
+    text = taken(records.text, order)
     bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
     for name, start, stop in zip(names, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         which = order[start:stop]
         yield name, Records(text.slice(start, stop - start), records.ids[which], records.versions[which])
 
 
-def _buffers(text: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], memoryview]:
-    """Return the offsets of a text column, which may be a slice, and the bytes that they point into."""
-    _, offsets, data = text.buffers()
-    all_offsets = np.frombuffer(offsets or b"", np.int64)
-    return all_offsets[text.offset : text.offset + len(text) + 1], memoryview(data or b"")
-
-
 def _tombstones(deleted: list[Deleted]) -> Tombstones:
     text = [tombstone.id for tombstone in deleted]
-    ids = ids_of_text(pa.array(text, pa.large_string()), lambda row: text[row])
-    versions = [ABSENT_VERSION if tombstone.version is None else tombstone.version for tombstone in deleted]
-    order = np.lexsort((versions, ids)) if deleted else np.empty(0, np.int64)
-    ids, numbers = ids[order], np.array(versions, np.int64)[order]
+    ids = ids_of_text(pa.array(text, TEXT), lambda row: text[row])
+    given = [ABSENT_VERSION if tombstone.version is None else tombstone.version for tombstone in deleted]
+    versions = np.array(given, np.int64)
+    order = np.lexsort((versions, ids))
+    ids, versions = ids[order], versions[order]
     last = np.concatenate([ids[1:] != ids[:-1], np.ones(min(len(ids), 1), np.bool_)])
-    return Tombstones(ids[last], numbers[last])
+    return Tombstones(ids[last], versions[last])
