@@ -24,6 +24,8 @@ ATTRIBUTES_CHANGED = 3
 """Attributes that an update changes."""
 _SUPPLY = 256
 """Synthetic rows that are made at once."""
+_POOL = 64
+"""Texts that they pick from; few, so that a short churn starts at once."""
 _STAMPS = ("createdon", "modifiedon")
 
 
@@ -111,7 +113,7 @@ class _Churner:
             )
         known = references(database, [])
         self._supplies = {
-            entity.name: _Supply(Generator(entity, known, clock(), self._random), self._random, clock)
+            entity.name: _Supply(Generator(entity, known, clock(), self._random, _POOL), self._random, clock)
             for entity in self._entities
         }
 
@@ -138,7 +140,8 @@ class _Churner:
 
     def _changed(self, entity: Entity, row_id: str) -> pa.RecordBatch:
         fresh = self._supplies[entity.name].take()
-        names = [name for name in self._drawn_columns(entity) if name in fresh.schema.names]
+        there = set(fresh.schema.names)
+        names = [name for name in self._drawn_columns(entity) if name in there]
         columns = [pa.array([row_id]), *(fresh.column(name) for name in names)]
         return pa.RecordBatch.from_arrays(columns, names=[entity.primary_id, *names])
 
@@ -188,7 +191,8 @@ class _Supply:
     def _make(self) -> pa.RecordBatch:
         created = np.full(_SUPPLY, microseconds(self._clock()))
         made = self._generator.rows(ids(self._random, _SUPPLY), created)
-        return made.select([name for name in made.schema.names if name not in _STAMPS])
+        kept = [name for name in made.schema.names if name not in _STAMPS]
+        return made.select(kept)
 
 
 def _drawn(random: Random) -> Operation:

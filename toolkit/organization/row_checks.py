@@ -21,9 +21,10 @@ INTEGER_MIN, INTEGER_MAX = pa.scalar(-(2**31), pa.int64()), pa.scalar(2**31 - 1,
 def findings(entity: Entity, rows: pa.RecordBatch) -> Iterator[Finding]:
     """Yield one finding for each rule and column that rows break, with the first such row and how many there are."""
     check = _Check(entity, rows)
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
     for attribute in entity.attributes:
-        if attribute.name in rows.schema.names:
-            yield from check.column(attribute, rows.column(attribute.name))
+        if attribute.name in columns:
+            yield from check.column(attribute, columns[attribute.name])
     yield from check.key()
     yield from check.status()
 

@@ -9,7 +9,7 @@ and stay as they are in an old one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -18,11 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.errors import Finding, Invalid, Place, Severity, nearest
-from toolkit.model.columns import arrow_schema
-from toolkit.model.entity import LOOKUPS, AttributeType, Entity
+from toolkit.errors import Invalid
+from toolkit.model.columns import arrow_schema, arrow_type
+from toolkit.model.entity import Entity
 from toolkit.organization import metadata, row_checks
 from toolkit.organization.database import Connection, Database, next_version
+from toolkit.organization.row_input import Rows, checked
 from toolkit.organization.storage import Column, from_storage, microseconds, quoted, select, to_storage
 
 DUPLICATE = "0x80040237"
@@ -31,7 +32,6 @@ MISSING = "0x80040217"
 """Dataverse's code for a row that does not exist."""
 
 
-Rows = pa.Table | pa.RecordBatch | Sequence[Mapping[str, object]]
 Clock = Callable[[], datetime]
 
 
@@ -46,7 +46,7 @@ class _MustBe(Enum):
 def insert(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
     """Create rows and return how many. Raises NotFound (ORG008), or Invalid: ORG021 to ORG030, 0x80040237."""
     definition = _definition(database, entity)
-    given = _checked(definition, rows)
+    given = checked(definition, rows)
     stamped = _stamped(definition, given, clock(), "createdon", "modifiedon")
     return _write(database, definition, stamped, _insert(definition, stamped), _MustBe.NEW)
 
@@ -54,14 +54,14 @@ def insert(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
 def update(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
     """Change the given columns of rows that are there. Raises as ``insert``, and Invalid (0x80040217)."""
     definition = _definition(database, entity)
-    stamped = _stamped(definition, _checked(definition, rows), clock(), "modifiedon")
+    stamped = _stamped(definition, checked(definition, rows), clock(), "modifiedon")
     return _write(database, definition, stamped, _update(definition, stamped), _MustBe.OLD)
 
 
 def upsert(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
     """Create rows, or change those that are there, which keep their ``createdon``. Raises as ``insert``."""
     definition = _definition(database, entity)
-    given = _checked(definition, rows)
+    given = checked(definition, rows)
     stamped = _stamped(definition, given, clock(), "createdon", "modifiedon")
     changed = [name for name in stamped.schema.names if name != "createdon" or name in given.schema.names]
     return _write(database, definition, stamped, _upsert(definition, stamped, changed), _MustBe.EITHER)
@@ -129,56 +129,12 @@ def _definition(database: Database, entity: str) -> Entity:
         return metadata.definition(connection, entity)
 
 
-def _checked(definition: Entity, rows: Rows) -> pa.RecordBatch:
-    batch = _arrow(definition, rows)
-    if found := list(row_checks.findings(definition, batch)):
-        raise Invalid(found)
-    return batch
-
-
-def _arrow(definition: Entity, rows: Rows) -> pa.RecordBatch:
-    """Return rows as one batch in the types of the entity, guids in lower case, the version left out."""
-    columns = _columns(rows)
-    schema = arrow_schema(definition)
-    known = [schema.field(name) for name in columns if name in schema.names and name != "versionnumber"]
-    found = [_unknown(definition, name, schema.names) for name in columns if name not in schema.names]
-    arrays = []
-    for field in known:
-        try:
-            arrays.append(_lowered(definition, field, _cast(columns[field.name], field.type)))
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            found.append(_wrong_type(definition, field, error))
-    if found:
-        raise Invalid(found)
-    return pa.RecordBatch.from_arrays(arrays, names=[field.name for field in known])
-
-
-def _columns(rows: Rows) -> dict[str, Any]:
-    if isinstance(rows, pa.Table | pa.RecordBatch):
-        return dict(zip(rows.schema.names, rows.columns, strict=True))
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _cast(values: Any, kind: pa.DataType) -> Column:  # noqa: ANN401 - an Arrow column or a list of Python values
-    if isinstance(values, list):
-        return pa.array(values, kind)
-    chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
-    return pa.concat_arrays([pa.array([], kind), *(pc.cast(chunk, kind) for chunk in chunks)])
-
-
-def _lowered(definition: Entity, field: pa.Field[pa.DataType], values: Column) -> Column:
-    attribute = definition.attribute(field.name)
-    is_guid = attribute is not None and attribute.type in LOOKUPS | {AttributeType.UNIQUEIDENTIFIER}
-    return pc.utf8_lower(values) if is_guid else values
-
-
 def _stamped(definition: Entity, rows: pa.RecordBatch, now: datetime, *names: str) -> pa.RecordBatch:
     """Return rows with a time in those columns of ``names`` that the entity has, where they hold none."""
     columns = dict(zip(rows.schema.names, rows.columns, strict=True))
     for name in names:
-        if definition.attribute(name) is not None:
-            stamp = pa.scalar(now, arrow_schema(definition).field(name).type)
+        if (attribute := definition.attribute(name)) is not None:
+            stamp = pa.scalar(now, arrow_type(attribute))
             given = columns.get(name)
             columns[name] = pa.repeat(stamp, rows.num_rows) if given is None else pc.fill_null(given, stamp)
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
@@ -248,16 +204,3 @@ def _refuse(connection: Connection, definition: Entity, ids: Column, must_be: _M
     )
     if findings := list(row_checks.broken(definition.name, code, definition.primary_id, wrong, why)):
         raise Invalid(findings)
-
-
-def _unknown(definition: Entity, name: str, known: Sequence[str]) -> Finding:
-    where = Place(definition.name, key=name)
-    return Finding(
-        "ORG021", Severity.ERROR, f"{definition.name} has no attribute {name}", where, fix=nearest(name, known)
-    )
-
-
-def _wrong_type(definition: Entity, field: pa.Field[pa.DataType], error: Exception) -> Finding:
-    where = Place(definition.name, key=field.name)
-    what = f"{definition.name}: {field.name} holds values that are no {field.type}"
-    return Finding("ORG021", Severity.ERROR, what, where, type(error).__name__, f"give values of the type {field.type}")

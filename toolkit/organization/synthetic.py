@@ -18,6 +18,9 @@ from toolkit.organization.synthetic_values import DAY, Integers, Random
 MONTHS = 36
 """Rows are created over about three years."""
 
+POOL = 512
+"""Texts of an attribute that rows pick from."""
+
 _NULL_SHARES = (0.0, 0.05, 0.3, 0.6, 0.9)
 _ALWAYS_FILLED = {AttributeType.STATE, AttributeType.STATUS, AttributeType.OWNER}
 
@@ -37,16 +40,16 @@ def creation_times(random: Random, number: int, now: datetime) -> Integers:
 
 
 class Generator:
-    """Makes batches of an entity's rows, all columns but the version; pools of text are made once for all batches."""
+    """Makes batches of an entity's rows, all columns but the version. Its pools of texts serve all batches."""
 
-    def __init__(self, entity: Entity, ids: Ids, now: datetime, random: Random) -> None:
+    def __init__(self, entity: Entity, ids: Ids, now: datetime, random: Random, pool: int = POOL) -> None:
         self._entity = entity
         self._ids = ids
         self._now = microseconds(now)
         self._random = random
         self._null_shares = {attribute.name: self._null_share(attribute) for attribute in entity.attributes}
         pooled = (attribute for attribute in entity.attributes if attribute.type in make.POOLED)
-        self._pools = {attribute.name: make.pool(random, attribute) for attribute in pooled}
+        self._pools = {attribute.name: make.pool(random, attribute, pool) for attribute in pooled}
 
     def rows(self, ids: Column, created: Integers) -> pa.RecordBatch:
         """Return rows with those ids and creation times (microseconds since 1970)."""

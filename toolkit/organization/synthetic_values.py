@@ -62,10 +62,10 @@ def picked(random: Random, pool: Column, size: int) -> Column:
     return pc.take(pool, integers(random.integers(len(pool), size=size)))
 
 
-def pool(random: Random, attribute: Attribute) -> Column:
+def pool(random: Random, attribute: Attribute, size: int) -> Column:
     """Return what the values of a text or multi-select attribute are picked from."""
     if attribute.type is not AttributeType.MULTISELECT:
-        return pa.array(vocabulary.pool(attribute, random), pa.string())
+        return pa.array(vocabulary.pool(attribute, random, size), pa.string())
     values = [option.value for option in attribute.options]
     picks = (random.permutation(values)[: random.integers(1, len(values) + 1)] for _ in range(32))
     return pa.array([";".join(str(value) for value in sorted(pick)) for pick in picks], pa.string())

@@ -9,9 +9,6 @@ import numpy as np
 
 from toolkit.model.entity import Attribute, AttributeType
 
-POOL = 512
-"""Values of an attribute's pool; rows pick from it."""
-
 _Maker = Callable[[np.random.Generator], str]
 
 _DEFAULT_LENGTH = {AttributeType.STRING: 100, AttributeType.MEMO: 2000}
@@ -44,7 +41,7 @@ _AWKWARD = (
 """In one of thirty values: quotes, separators, line ends, emoji, what looks like a formula, and the empty string."""
 
 
-def pool(attribute: Attribute, random: np.random.Generator, size: int = POOL) -> list[str]:
+def pool(attribute: Attribute, random: np.random.Generator, size: int) -> list[str]:
     """Return values of a string or memo attribute, none longer than its length; about one in thirty is awkward."""
     longest = attribute.max_length or _DEFAULT_LENGTH[attribute.type]
     maker = _maker(attribute)
