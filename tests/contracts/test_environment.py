@@ -153,6 +153,14 @@ def test_the_same_import_again_changes_nothing(prod: Subject) -> None:
     assert (prod.environment.inventory(), prod.dump()) == before
 
 
+def test_a_solution_is_the_same_in_any_case(prod: Subject) -> None:
+    prod.imported(package(config(), package=1))
+    prod.imported(package(config("contososervice", SERVICE), name="CONTOSOLAKE", version="1.1", package=1))
+    solutions = prod.environment.inventory().solutions
+    assert list(solutions) == ["CONTOSOLAKE", "ExportToDataLakeCore"]
+    assert solutions["CONTOSOLAKE"].configs == (SERVICE, SALES)
+
+
 def test_a_managed_import_brings_managed_rows(prod: Subject) -> None:
     prod.imported(package(config(), package=Package.MANAGED))
     assert prod.environment.inventory().configs[SALES].managed
@@ -219,6 +227,8 @@ REFUSALS: list[tuple[str, bytes, list[str]]] = [
     ("a broken solution.xml", packages.with_members(BROKEN, solution__xml=b"<Import"), ["0x8004802c"]),
     ("a package of a newer platform", packages.with_package_version(BROKEN, "9.3"), ["0x80048068"]),
     ("a package of Microsoft Dynamics CRM 2011", packages.with_package_version(BROKEN, "5.0"), ["0x80048068"]),
+    ("a package version that is none", packages.with_package_version(BROKEN, "nine"), ["0x8004801a"]),
+    ("one id twice", package(config(), config("contososervice")), ["ORG053"]),
     ("a system solution", package(name="Default"), ["0x80048046"]),
     ("a reserved name", package(name="ContosoLake_Upgrade"), ["ORG051"]),
     (

@@ -134,7 +134,7 @@ def test_an_import_that_breaks_in_the_middle_leaves_nothing_but_its_job(database
 def test_an_import_that_nobody_follows_to_its_end_leaves_nothing_but_its_job(database: Database) -> None:
     subject = environment(database)
     before = dump(database)
-    with closing(subject.import_solution(core(), ImportMode.UPDATE)) as job:  # type: ignore[type-var]  # a generator
+    with closing(subject.import_solution(core(), ImportMode.UPDATE)) as job:  # type: ignore[type-var]  # generators close
         next(job)
         next(job)
     assert dump(database) == before

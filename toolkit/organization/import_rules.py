@@ -6,6 +6,7 @@ Pure: what is in the zip and what the organization holds come in as values.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -50,6 +51,7 @@ def import_findings(incoming: Incoming, holdings: Holdings) -> Iterator[Finding]
     yield from _installed(incoming, holdings)
     yield from _dependencies(incoming, holdings)
     yield from _root_components(incoming, holdings)
+    yield from _repeated_ids(incoming)
 
 
 def name_findings(name: str) -> Iterator[Finding]:
@@ -235,6 +237,19 @@ def _root_components(incoming: Incoming, holdings: Holdings) -> Iterator[Finding
                 solution.unique_name,
                 "the package names the entity and does not define it",
                 "import the solution that defines the entity first",
+            )
+
+
+def _repeated_ids(incoming: Incoming) -> Iterator[Finding]:
+    counts = Counter(config.id for config in incoming.bundle.configs)
+    for key, count in counts.items():
+        if count > 1:
+            yield _finding(
+                "ORG053",
+                f"the package has {count} export configs with the id {key}",
+                incoming.bundle.solution.unique_name,
+                "the id of an export config is its identity",
+                "keep one of them",
             )
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from toolkit.bundle import wire
 from toolkit.bundle.archive import CUSTOMIZATIONS, SOLUTION, Archive, read_archive
 from toolkit.bundle.customizations import CONFIG, SECTION
+from toolkit.bundle.manifest import SCHEMA
 from toolkit.bundle.markup import Element, parse
 from toolkit.bundle.package import read_bundle
+from toolkit.errors import Finding, Invalid, Place, Severity
 from toolkit.model.bundle import Bundle
 from toolkit.model.solution import RootComponent
 from toolkit.model.version import Version
@@ -49,7 +51,12 @@ def read(data: bytes) -> Incoming:
 
 def _package_version(archive: Archive) -> Version:
     root = parse(archive.members[SOLUTION], SOLUTION)
-    return Version(root.attributes.get("SolutionPackageVersion", OLDEST.text))
+    text = root.attributes.get("SolutionPackageVersion", OLDEST.text)
+    try:
+        return Version(text)
+    except ValueError as error:
+        what, place = "the SolutionPackageVersion cannot be read", Place(f"{WHERE}/{SOLUTION}", root.line)
+        raise Invalid([Finding(SCHEMA, Severity.ERROR, what, place, str(error))]) from error
 
 
 def _schemas(archive: Archive) -> Mapping[str, str]:

@@ -107,7 +107,7 @@ def put(connection: Connection, new: Registered) -> None:
     """Create a solution, or replace what is known of it; its package stays."""
     connection.execute(
         "INSERT INTO solution VALUES (?, ?, NULL)"
-        " ON CONFLICT (unique_name) DO UPDATE SET definition = excluded.definition",
+        " ON CONFLICT (unique_name) DO UPDATE SET unique_name = excluded.unique_name, definition = excluded.definition",
         [new.name, new.model_dump_json(exclude_defaults=True)],
     )
 
