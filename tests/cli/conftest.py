@@ -42,7 +42,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     clock, ids = Ticking(), Ids()
 
     def invoke(*arguments: str, answer: str | None = None) -> Result:
-        session = Session(clock=clock, who=lambda: "ada@lab", new_id=ids, on_terminal=lambda: answer is not None)
+        session = Session(
+            clock=clock, who=lambda: "ada@lab", new_id=ids, on_terminal=lambda: answer is not None, sleep=lambda _: None
+        )
         return CliRunner().invoke(root, arguments, input=answer, obj=session)
 
     return invoke

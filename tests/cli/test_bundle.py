@@ -22,7 +22,8 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_pack_names_the_zip_as_dataverse_does(run: Run, source: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("source")
+def test_pack_names_the_zip_as_dataverse_does(run: Run, tmp_path: Path) -> None:
     result = run("pack", "solutions/ContosoLake")
     assert result.stdout == "packed solutions/ContosoLake into ContosoLake_1_0_0_0.zip\n"
     assert (tmp_path / "ContosoLake_1_0_0_0.zip").is_file()
@@ -47,21 +48,22 @@ def test_a_bundle_with_errors_is_not_packed(run: Run, source: Path, tmp_path: Pa
     assert not (tmp_path / "a.zip").exists()
 
 
-def test_unpack_gives_the_folder_back(run: Run, source: Path, tmp_path: Path) -> None:
+def test_unpack_gives_the_folder_back(run: Run, source: Path) -> None:
     run("pack", str(source), "-o", "a.zip")
     result = run("unpack", "a.zip", "-o", "back")
     assert result.stdout == "unpacked a.zip into back\n"
     assert run("diff", str(source), "back").stdout == "no differences\n"
 
 
-def test_unpack_keeps_comments_of_the_folder_that_is_there(run: Run, source: Path, tmp_path: Path) -> None:
+def test_unpack_keeps_comments_of_the_folder_that_is_there(run: Run, source: Path) -> None:
     before = (source / "configs" / "contososales.yaml").read_text()
     run("pack", str(source), "-o", "a.zip")
     run("unpack", "a.zip")
     assert (source / "configs" / "contososales.yaml").read_text() == before
 
 
-def test_validate_finds_nothing_in_our_bundle(run: Run, source: Path) -> None:
+@pytest.mark.usefixtures("source")
+def test_validate_finds_nothing_in_our_bundle(run: Run) -> None:
     result = run("validate", "solutions/ContosoLake")
     assert (result.exit_code, result.stdout) == (0, "solutions/ContosoLake: no findings\n")
 

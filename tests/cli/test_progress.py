@@ -1,32 +1,44 @@
 import pytest
 
-from toolkit.cli.progress import shown
+from toolkit.cli.progress import Step, shown
+from toolkit.engine import EntityProgress, Phase
 from toolkit.environment.protocol import Progress
+
+STEPS: tuple[Step, ...] = (
+    Progress("seeding account", 0, 100),
+    Progress("seeding account", 1, 100),
+    Progress("seeding account", 10, 100),
+    Progress("seeding account", 100, 100),
+    EntityProgress("lead", Phase.READING),
+    EntityProgress("task", Phase.READING, rows=2, total=4),
+    EntityProgress("lead", Phase.READING, rows=5),
+    EntityProgress("lead", Phase.DONE, rows=7),
+)
 
 
 def test_lines_come_with_each_work_and_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
-    with shown(quiet=False, bar=False, lines=True) as report:
-        for done in (0, 1, 10, 19, 20):
-            report(Progress("account", done, 100))
-        report(Progress("lead", 5))
+    with shown(quiet=False, bars=False, lines=True) as report:
+        for step in STEPS:
+            report(step)
     assert capsys.readouterr().err.splitlines() == [
-        "account: 0 of 100",
-        "account: 10 of 100",
-        "account: 20 of 100",
-        "lead: 5",
+        "seeding account: 0 of 100",
+        "seeding account: 10 of 100",
+        "seeding account: 100 of 100",
+        "reading lead",
+        "reading task: 2 of 4",
+        "done lead: 7",
     ]
 
 
 @pytest.mark.parametrize(("quiet", "lines"), [(True, True), (False, False)])
 def test_nothing_is_shown_where_nobody_looks(quiet: bool, lines: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    with shown(quiet=quiet, bar=False, lines=lines) as report:
-        report(Progress("account", 1, 2))
+    with shown(quiet=quiet, bars=False, lines=lines) as report:
+        report(STEPS[0])
     assert capsys.readouterr().err == ""
 
 
-def test_the_bar_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    with shown(quiet=False, bar=True, lines=False) as report:
-        report(Progress("account", 1, 2))
-        report(Progress("account", 2, 2))
-        report(Progress("lead", 1))
+def test_bars_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown(quiet=False, bars=True, lines=False) as report:
+        for step in STEPS:
+            report(step)
     assert capsys.readouterr().out == ""

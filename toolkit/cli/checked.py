@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -14,9 +15,9 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 def checked(model: type[_M], values: Mapping[str, Any]) -> _M:
-    """Return ``values`` as a model. Raises Invalid (CLI020) with every mistake; values are not repeated."""
+    """Return JSON values as a model. Raises Invalid (CLI020) with every mistake; values are not repeated."""
     try:
-        return model.model_validate(values)
+        return model.model_validate_json(json.dumps(values))
     except ValidationError as error:
         raise Invalid(_finding(detail) for detail in error.errors(include_url=False)) from error
 

@@ -18,6 +18,8 @@ from toolkit.errors import Finding, Invalid, Severity
 from toolkit.model.environment import Organization, StorageAccount
 from toolkit.organization import definitions, metadata
 from toolkit.organization.catalog import Settings
+from toolkit.organization.churn import Churned, churn_for
+from toolkit.organization.churn import churn as churn_rows
 from toolkit.organization.seed import seed as seed_rows
 from toolkit.project import Opened
 
@@ -178,6 +180,36 @@ def seed(session: Session, *, name: str, rows: tuple[str, ...], number: int) -> 
         seed_rows(opened.database, wanted, seed=number, clock=session.clock, progress=told)
     total = sum(wanted.values())
     session.say(f"added {plural(total, 'row')} to {name}", {"environment": name, "rows": wanted})
+
+
+@env.command()
+@click.argument("name")
+@click.option(
+    "--seconds", type=float, metavar="NUMBER", help="How long; 10 when neither this nor --operations is given."
+)
+@click.option("--rate", default=50.0, show_default=True, metavar="NUMBER", help="Operations a second.")
+@click.option("--operations", type=int, metavar="NUMBER", help="Do so many at once, instead of some seconds of them.")
+@click.option("--seed", "number", default=1, show_default=True, help="The same seed draws the same operations.")
+@click.pass_obj
+def churn(
+    session: Session, *, name: str, seconds: float | None, rate: float, operations: int | None, number: int
+) -> None:
+    """Keep an environment changing: creates, updates and deletes of the entities that have rows."""
+    if seconds is not None and operations is not None:
+        raise click.UsageError("give --seconds or --operations, not both")
+    database, clock = session.opened(name).database, session.clock
+    with session.progress() as progress:
+
+        def told(done: Churned) -> None:
+            progress(Progress(f"changing {name}", done.operations, operations))
+
+        if operations is not None:
+            did = churn_rows(database, operations, seed=number, clock=clock, progress=told)
+        else:
+            span = 10.0 if seconds is None else seconds
+            did = churn_for(database, span, rate=rate, seed=number, clock=clock, sleep=session.sleep, progress=told)
+    said = f"{did.create:,} created, {did.update:,} updated, {did.delete:,} deleted in {name}"
+    session.say(said, {"environment": name, "created": did.create, "updated": did.update, "deleted": did.delete})
 
 
 def counts(texts: tuple[str, ...]) -> Mapping[str, int]:

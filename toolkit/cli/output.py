@@ -145,7 +145,10 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: s
     """Return rows as an aligned table with headings, or the sentence ``empty`` when there are none."""
     if not rows:
         return Result(list(rows), empty)
-    cells = [[column.replace("_", " ") for column in columns], *([_cell(row[column]) for column in columns] for row in rows)]
+    cells = [
+        [column.replace("_", " ") for column in columns],
+        *([_cell(row[column]) for column in columns] for row in rows),
+    ]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     numeric = [all(_is_number(row[column]) for row in rows) for column in columns]
     return Result(list(rows), "\n".join(_line(line, widths, numeric) for line in cells))

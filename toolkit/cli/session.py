@@ -6,6 +6,7 @@ import getpass
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class Session:
     who: Callable[[], str] = person
     new_id: Callable[[], str] = new_id
     on_terminal: Callable[[], bool] = on_terminal
+    sleep: Callable[[float], None] = time.sleep
     format: str = "text"
     quiet: bool = False
     verbose: bool = False

@@ -58,7 +58,7 @@ def create(
             "display_names": {language: display_name or name},
             "descriptions": {language: description} if description else {},
             "version": version,
-            "publisher": publishers[publisher],
+            "publisher": publishers[publisher].model_dump(mode="json"),
         },
     )
     site.environment.write(CreateSolution(made))
