@@ -1,7 +1,7 @@
 """What every lake promises. A further backend joins by one more line in BACKENDS."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ import pytest
 from toolkit.errors import Conflict, Damaged, Locked, NotFound, Refused
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.memory import MemoryLake
-from toolkit.lake.protocol import ABSENT, Etag, Holder, Lake, Staged
+from toolkit.lake.protocol import ABSENT, Etag, Fence, Holder, Lake, Staged
 
 SINCE = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 ANN = Holder("ann", "host-a", 11, SINCE)
@@ -443,14 +443,14 @@ def test_a_lock_that_was_given_back_is_no_longer_held(lake: Lake) -> None:
 def test_of_many_threads_one_gets_the_lock(backend: Backend) -> None:
     start = threading.Barrier(8)
 
-    def attempt(number: int) -> Iterator[int]:
+    def attempt(number: int) -> Fence | None:
         lake = backend.reopen()
         start.wait()
         try:
-            yield lake.lock("engine", Holder(f"t{number}", "host", number, SINCE)).number
+            return lake.lock("engine", Holder(f"t{number}", "host", number, SINCE))
         except Locked:
-            return
+            return None
 
     with ThreadPoolExecutor(8) as pool:
-        won = [number for numbers in pool.map(lambda n: list(attempt(n)), range(8)) for number in numbers]
-    assert won == [1]
+        fences = [fence for fence in pool.map(attempt, range(8)) if fence is not None]
+    assert [fence.number for fence in fences] == [1]

@@ -63,11 +63,9 @@ def try_lock(path: Path) -> int | None:
     file = os.open(path, os.O_RDWR | os.O_CREAT, MODE)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError:
         os.close(file)
-        if isinstance(error, BlockingIOError):
-            return None
-        raise
+        return None
     return file
 
 
@@ -104,10 +102,11 @@ class FileFence:
 _fences: WeakSet[FileFence] = WeakSet()
 
 
-def _forget_all() -> None:
+def forget_all() -> None:
+    """In a forked child: let go of every lock of the parent."""
     for fence in tuple(_fences):
         fence.forget()
 
 
 # A forked child shares open files, and would keep the lock of a parent that was killed.
-os.register_at_fork(after_in_child=_forget_all)
+os.register_at_fork(after_in_child=forget_all)

@@ -212,18 +212,19 @@ class _FolderWriter:
             self._root.system.fsync(file)
             self._root.system.sync_folder(self._at.parent)
             found = os.fstat(file)
-        self._release()
+        self._release(file)
         return Staged(self._path, found.st_size, etag_of(found))
 
     def close(self) -> None:
-        if self._file is None:
+        file = self._file
+        if file is None:
             return
         with self._root.alone(self._at):
             there = _stat(self._at)
-            if there is not None and os.path.samestat(there, os.fstat(self._file)):
+            if there is not None and os.path.samestat(there, os.fstat(file)):
                 self._at.unlink()
                 self._root.prune(self._at.parent)
-        self._release()
+        self._release(file)
 
     @property
     def _opened(self) -> int:
@@ -244,11 +245,10 @@ class _FolderWriter:
             self._source[1].close()
             self._source = None
 
-    def _release(self) -> None:
+    def _release(self, file: int) -> None:
         self._close_source()
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._file = None
+        os.close(file)
 
 
 def _stat(at: Path) -> os.stat_result | None:
