@@ -45,7 +45,7 @@ class CreateSolution:
 
 @dataclass(frozen=True, slots=True)
 class AddConfig:
-    """An existing export config becomes a component of an unmanaged solution. Needs the Core solution."""
+    """An existing export config, by its id, becomes a component of an unmanaged solution. Needs the Core solution."""
 
     solution: str
     config: str
@@ -60,7 +60,7 @@ class PutConfig:
 
 @dataclass(frozen=True, slots=True)
 class DeleteConfig:
-    """An export config row is deleted, by hand."""
+    """An export config row is deleted, by its id and by hand. A managed row is not deleted by hand."""
 
     config: str
 
@@ -84,7 +84,8 @@ Write = CreatePublisher | CreateSolution | AddConfig | PutConfig | DeleteConfig 
 class Environment(Protocol):
     """Where configuration lives. Each write is atomic: a refusal leaves the environment as it was.
 
-    Refusals are ``Refused`` with Dataverse's own code where it has one (docs/formats.md), else a code of ours.
+    Refusals are ``Refused`` with Dataverse's own code where it has one (docs/formats.md), else a code of ours; a name
+    that leads nowhere is ``NotFound``, and what is no solution zip ``Invalid``. Unique names are found in any case.
     """
 
     @property
@@ -97,7 +98,10 @@ class Environment(Protocol):
         ...
 
     def import_solution(self, archive: bytes, mode: ImportMode) -> Iterator[Progress]:
-        """Import a solution zip as one atomic job, and yield its progress; done when the iterator ends."""
+        """Import a solution zip as one atomic job, and yield its progress; done when the iterator ends.
+
+        It overwrites what was changed by hand in the rows that the package brings.
+        """
         ...
 
     def export_solution(self, name: str, *, managed: bool) -> bytes:
