@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +30,6 @@ DUPLICATE = "0x80040237"
 """Dataverse's code for a key that is there already."""
 MISSING = "0x80040217"
 """Dataverse's code for a row that does not exist."""
-
 
 Clock = Callable[[], datetime]
 
@@ -134,9 +133,9 @@ def _stamped(definition: Entity, rows: pa.RecordBatch, now: datetime, *names: st
     columns = dict(zip(rows.schema.names, rows.columns, strict=True))
     for name in names:
         if (attribute := definition.attribute(name)) is not None:
-            stamp = pa.scalar(now, arrow_type(attribute))
+            stamp = cast("pa.TimestampScalar[Any, Any]", pa.scalar(now, arrow_type(attribute)))
             given = columns.get(name)
-            columns[name] = pa.repeat(stamp, rows.num_rows) if given is None else pc.fill_null(given, stamp)
+            columns[name] = pa.repeat(stamp, rows.num_rows) if given is None else given.fill_null(stamp)
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
