@@ -38,7 +38,7 @@ from toolkit.model.solution import Package
 from toolkit.organization.definition_file import Definitions
 
 LOG = UNTRACKED.model_copy(update={"name": "log", "can_track": True})
-CROSS = UNTRACKED.model_copy(update={"name": "notelog", "set_name": "notelogs", "intersect": True})
+CROSS = LOG.model_copy(update={"name": "notelog", "set_name": "notelogs", "intersect": True})
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def track(database: Database, entity: str) -> None:
     """Enable change tracking, for good. Raises NotFound (ORG008), or Refused (ORG009) where it cannot be enabled."""
     with database.write() as connection:
         found = definition(connection, entity)
-        if not found.can_track:
+        if found.intersect or not found.can_track:
             raise Refused(
                 "ORG009",
                 f"change tracking cannot be enabled for {entity}",
