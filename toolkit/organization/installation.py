@@ -165,10 +165,10 @@ def _core_dependency(connection: Connection, dependent: ExportConfig) -> Missing
         required={
             "type": ENTITY_COMPONENT,
             "schemaName": CONFIG,
-            "displayName": CONFIG,
+            "displayName": "Export to Data Lake Config",
             "solution": f"{core.name} ({core.solution.version})",
         },
-        dependent={"type": CONFIG, "displayName": dependent.name, f"id.{CONFIG}id": dependent.id},
+        dependent={"type": CONFIG, "displayName": dependent.name, f"id.{CONFIG}id": f"{{{dependent.id}}}"},
     )
 
 
