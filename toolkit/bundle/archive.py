@@ -51,7 +51,6 @@ def _member(name: str) -> zipfile.ZipInfo:
     info.compress_type = zipfile.ZIP_DEFLATED
     # Zero on every platform, as in the zips of the real service.
     info.create_system = 0
-    info.external_attr = 0
     return info
 
 

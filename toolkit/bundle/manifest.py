@@ -164,8 +164,6 @@ def written(solution: Solution) -> bytes:
 def rewritten(template: bytes, solution: Solution, where: str) -> bytes:
     """Return ``template`` with what differs from ``solution`` patched; all other bytes stay."""
     was = as_model(document(template, where), Solution)
-    if was == solution:
-        return template
     old, new = parse(written(was), where), parse(written(solution), where)
     return applied(template, edits(parse(template, where), old, new))
 

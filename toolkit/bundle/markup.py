@@ -191,6 +191,7 @@ def applied(data: bytes, edits: Iterable[Edit]) -> bytes:
 
 
 def _in_line_ends_of(data: bytes, text: bytes) -> bytes:
+    text = text.replace(b"\r\n", b"\n")
     return text.replace(b"\n", b"\r\n") if b"\r\n" in data else text
 
 

@@ -52,12 +52,21 @@ class Version:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's signature
         """Accept a version or its text; write the text."""
-        from_text = core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
         return core_schema.json_or_python_schema(
-            json_schema=from_text,
-            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
+            json_schema=core_schema.no_info_after_validator_function(cls, core_schema.str_schema()),
+            # One validator, not a union of two: a wrong version is one error.
+            python_schema=core_schema.no_info_plain_validator_function(cls._of),
             serialization=core_schema.to_string_ser_schema(),
         )
+
+    @classmethod
+    def _of(cls, value: object) -> Version:
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls(value)
+        message = "a version is text, in quotes where a reader could take it for a number"
+        raise ValueError(message)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
