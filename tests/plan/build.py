@@ -115,6 +115,10 @@ def bundle(*configs: ExportConfig, version: str = "1.0.0.0", **values: object) -
 CORE = InstalledSolution(
     unique_name=CORE_SOLUTION, version=Version("1.0.0.0"), package=Package.MANAGED, publisher="exporttodatalake"
 )
+CORE_BUNDLE = bundle(
+    unique_name=CORE_SOLUTION,
+    publisher=publisher(unique_name="exporttodatalake", prefix="etdl", option_value_prefix=10_001),
+)
 
 
 def installed(of: Bundle) -> InstalledSolution:

@@ -199,6 +199,13 @@ def test_pruning_skips_a_row_that_is_gone() -> None:
     assert kinds(plan) == ["solution.remove", "link.remove"]
 
 
+def test_an_uninstall_that_was_cut_off_goes_on_with_the_links() -> None:
+    for of, kind in ((MANAGED, "link.remove"), (UNMANAGED, "link.owner")):
+        there = world(of, solutions={})
+        assert kinds(plan_uninstall("ContosoLake", there)) == [kind]
+    assert kinds(plan_uninstall("ContosoLake", replace(world(MANAGED, solutions={}), record=None))) == ["link.remove"]
+
+
 def test_an_unknown_solution_is_not_found() -> None:
     with pytest.raises(NotFound) as caught:
         plan_uninstall("ContosoLak", world(MANAGED))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from toolkit.apply.documents import Author, Documents
-from toolkit.apply.environment import change_environment
+from toolkit.apply.environment import change_environment, require_package
 from toolkit.apply.handover import hand_over
 from toolkit.apply.world import Marker, read_world
 from toolkit.engine import EntityProgress, SyncReport
@@ -73,6 +73,7 @@ def apply(
     refuses (nothing was changed then), Partial (APL004) when ``wait`` was over first: apply again to go on.
     """
     refuse(later_findings(plan.changes))
+    require_package(plan, archive, site.name)
     until = None if wait is None else clock() + timedelta(seconds=wait)
     if not plan.empty:
         fence = site.state.lock(ENVIRONMENT_LOCK, holder)

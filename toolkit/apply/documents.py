@@ -112,6 +112,7 @@ class Documents:
             after = self._after(after, change)
         if after is not None and after != before:
             self._mark(lake)
+            self._make_folders(lake, after)
             update = {"generation": after.generation + (before is not None), "changed": self.author.at}
             history = (*after.history, *self._applied())
             lake.put(LINK_PATH, _json(after.model_copy(update={**update, "history": history})), etag)
@@ -150,6 +151,12 @@ class Documents:
             organization = self.world.inventory.organization.id
             marker = Marker(organization=organization, environment=self.site.name, created=self.author.at)
             lake.put(MARKER_PATH, _json(marker), ABSENT)
+
+    @staticmethod
+    def _make_folders(lake: Lake, link: Link) -> None:
+        """Make a folder per entity, for people who look before the first sync."""
+        for entity in link.config.entities if link.active else ():
+            lake.create_folder(entity.name)
 
 
 def config_of(change: AnyChange) -> str | None:

@@ -60,7 +60,7 @@ def hand_over(
 
 
 def pending(plan: Plan, site: Site) -> Iterator[Linked]:
-    """Yield the links that have data to do: those whose entities a plan changes, and those that are not complete."""
+    """Yield the links that have data to do: changed by the plan, about the plan and not complete, or ended."""
     touched = {
         config_of(change)
         for change in plan.changes
@@ -69,7 +69,8 @@ def pending(plan: Plan, site: Site) -> Iterator[Linked]:
     about = touched | {config.id for config in plan.configs}
     for linked in site.links():
         config = linked.link.config.id
-        if config in touched or (config in about and not _complete(linked)):
+        ended = not linked.link.active
+        if ended or config in touched or (config in about and not _complete(linked)):
             yield linked
 
 

@@ -183,27 +183,29 @@ def plan_uninstall(solution: str, world: World, *, prune: bool = False, delete_d
     data of a removed link is kept, unless ``delete_data``. Raises NotFound, or Refused while others depend on it.
     """
     installed = world.inventory.solutions.get(solution)
-    if installed is None:
+    links = [link for link in world.links if link.active and link.solution == solution]
+    if installed is None and not links:
         raise NotFound(
             "PLN050",
             f"the solution {solution!r} is not installed",
             where=Place(world.environment),
             fix=nearest(solution, world.inventory.solutions),
         )
-    refuse(_dependents(installed, world))
-    managed = is_managed(installed.package)
-    links = [link for link in world.links if link.active and link.solution == solution]
-    remove = RemoveSolution(solution=solution, managed=managed, version=installed.version)
-    rows = _prune(installed, world) if prune and not managed else ()
-    return _plan(
-        world,
-        (),
-        (
-            remove,
-            *rows,
-            *(remove_link(link, world, keep=not delete_data) if managed or prune else _orphan(link) for link in links),
-        ),
-    )
+    managed = _was_managed(solution, world) if installed is None else is_managed(installed.package)
+    changes: list[AnyChange] = []
+    if installed is not None:
+        refuse(_dependents(installed, world))
+        changes.append(RemoveSolution(solution=solution, managed=managed, version=installed.version))
+        changes += _prune(installed, world) if prune and not managed else ()
+    ends = managed or prune
+    changes += (remove_link(link, world, keep=not delete_data) if ends else _orphan(link) for link in links)
+    return _plan(world, (), changes)
+
+
+def _was_managed(solution: str, world: World) -> bool:
+    """Whether a solution that is gone was managed: an uninstall was cut off before it came to the links."""
+    applied = world.record.last_applied(solution) if world.record else None
+    return applied is None or applied.managed
 
 
 def _dependents(installed: InstalledSolution, world: World) -> Iterator[Finding]:
