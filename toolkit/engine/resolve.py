@@ -184,7 +184,8 @@ _Same = Callable[[Located], Mask]
 
 def _same_id(rows: Located) -> Mask:
     """Return which rows have the id of the one before."""
-    return np.asarray(rows.ids[1:] == rows.ids[:-1], np.bool_)
+    same: Mask = rows.ids[1:] == rows.ids[:-1]
+    return same
 
 
 def _same_version(rows: Located) -> Mask:

@@ -222,7 +222,8 @@ def _slices(entries: Entries) -> Iterator[Places]:
     """Yield the places of entries whose records are a block of memory."""
     block = np.cumsum(entries.lengths) // BLOCK
     bounds = np.flatnonzero(np.diff(block)) + 1
-    yield from np.split(np.arange(len(entries)), bounds)
+    if len(entries):
+        yield from np.split(np.arange(len(entries)), bounds)
 
 
 def _chunks(entries: Entries) -> Iterator[Entries]:

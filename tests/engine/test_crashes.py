@@ -1,0 +1,119 @@
+"""Whatever call of the lake the engine dies in, the next one ends where an undisturbed run ends, to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.engine.world import Clock, World, insert_account, link, linked_entity, source_of
+from toolkit.engine import Settings
+from toolkit.lake.memory import Crashed, Kind, MemoryLake
+
+OLD, NEW = datetime(2025, 5, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+
+Phase = Callable[[World], object]
+
+
+def fill(world: World) -> None:
+    for number in range(3):
+        insert_account(world.source, f"row {number}", OLD)
+        insert_account(world.source, f"row {number}", NEW)
+    world.source.insert("teammembership", teamid="00000000-0000-0000-0000-0000000000ff")
+
+
+def change(world: World) -> None:
+    world.clock.forward(minutes=90)
+    ids = [f"00000000-0000-0000-0000-{number:012x}" for number in range(1, 8)]
+    world.source.update("account", ids[0], name="changed")
+    world.source.update("account", ids[1], createdon=OLD)
+    world.source.delete("account", ids[2])
+    world.source.delete("teammembership", ids[6])
+    insert_account(world.source, "late", datetime(2026, 3, 1, tzinfo=UTC))
+
+
+def empty(world: World) -> None:
+    world.clock.forward(minutes=90)
+    for number in (1, 5):
+        world.source.delete("account", f"00000000-0000-0000-0000-{number:012x}")
+    world.relink(linked_entity("account"))
+
+
+PHASES: list[tuple[Phase, Phase]] = [
+    (fill, World.sync),
+    (change, World.sync),
+    (lambda world: world.clock.forward(minutes=1), World.snapshot),
+    (empty, World.sync),
+]
+
+
+def new_world() -> World:
+    clock = Clock()
+    linked = link(linked_entity("account"), linked_entity("teammembership"))
+    settings = Settings(workers=1, keep_snapshots=1)
+    return World(source_of(clock), MemoryLake(clock=clock), clock, linked, settings)
+
+
+def files(world: World) -> dict[str, bytes]:
+    return {path: world.lake.read(path) for path in world.paths()}
+
+
+def require_readable(world: World) -> None:
+    """A reader who follows the manifest finds every file, at the width that the manifest says."""
+    if world.lake.stat("model.json") is not None:
+        for entity in world.manifest()["entities"]:
+            world.named(entity["name"])
+
+
+def undisturbed() -> tuple[dict[str, bytes], list[int]]:
+    """The files at the end, and how many calls each phase makes."""
+    world, counts = new_world(), []
+    for prepare, act in PHASES:
+        prepare(world)
+        world.lake = lake = world.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
+        act(world)
+        counts.append(len(lake.calls))
+    return files(world), counts
+
+
+EXPECTED, COUNTS = undisturbed()
+
+
+def disturbed(phase: int, call: int, kind: Kind) -> World:
+    world = new_world()
+    for number, (prepare, act) in enumerate(PHASES):
+        prepare(world)
+        if number == phase:
+            world.lake.fail(call, kind)  # type: ignore[attr-defined]  # a memory lake
+            with pytest.raises(Crashed):
+                act(world)
+        world.lake = world.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
+        if number == phase:
+            require_readable(world)
+        act(world)
+        world.lake = world.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
+    return world
+
+
+@pytest.mark.parametrize("kind", ["before", "after", "torn"])
+@pytest.mark.parametrize("phase", range(len(PHASES)))
+def test_a_crash_in_any_call_leaves_no_trace(phase: int, kind: Kind) -> None:
+    different = []
+    for call in range(1, COUNTS[phase] + 1, 3):
+        world = disturbed(phase, call, kind)
+        if files(world) != EXPECTED or world.paths("_toolkit/staging"):
+            different.append(call)
+    assert different == []
+
+
+def test_the_undisturbed_run_ends_with_these_files() -> None:
+    assert sorted(EXPECTED) == [
+        "_kept/teammembership/20260301T150100Z/2026.csv",
+        "_kept/teammembership/20260301T150100Z/Snapshot/2026_1772366400.csv",
+        "_kept/teammembership/20260301T150100Z/Snapshot/2026_1772371800.csv",
+        "account/2025-05.csv",
+        "account/2026-02.csv",
+        "account/2026-03.csv",
+        "model.json",
+    ]

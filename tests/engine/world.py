@@ -1,0 +1,159 @@
+"""A small world for the engine: two entities, a scripted source, a lake, and a clock that is set by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from toolkit.engine import Settings, SyncReport, snapshot, sync
+from toolkit.lake.protocol import ABSENT, Holder, Lake
+from toolkit.model.config import ExportConfig, LinkedEntity, Storage
+from toolkit.model.entity import Attribute, AttributeType, Entity
+from toolkit.model.link import Dropped, Link
+from toolkit.site import Linked
+from toolkit.source.protocol import Source
+from toolkit.source.scripted import ScriptedSource
+
+START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+ORGANIZATION = "00000000-0000-0000-0000-0000000000aa"
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+def attribute(name: str, kind: AttributeType, **more: Any) -> Attribute:
+    return Attribute(name=name, type=kind, **more)
+
+
+ACCOUNT = Entity(
+    name="account",
+    set_name="accounts",
+    primary_id="accountid",
+    primary_name="name",
+    attributes=(
+        attribute("accountid", AttributeType.UNIQUEIDENTIFIER),
+        attribute("name", AttributeType.STRING, max_length=160),
+        attribute("revenue", AttributeType.MONEY, precision=2),
+        attribute("createdon", AttributeType.DATETIME),
+        attribute("modifiedon", AttributeType.DATETIME),
+        attribute("versionnumber", AttributeType.BIGINT),
+    ),
+)
+TEAM = Entity(
+    name="teammembership",
+    set_name="teammemberships",
+    primary_id="teammembershipid",
+    intersect=True,
+    attributes=(
+        attribute("teammembershipid", AttributeType.UNIQUEIDENTIFIER),
+        attribute("teamid", AttributeType.UNIQUEIDENTIFIER),
+        attribute("versionnumber", AttributeType.BIGINT),
+    ),
+)
+
+
+def link(*entities: LinkedEntity, generation: int = 1, dropped: tuple[Dropped, ...] = (), active: bool = True) -> Link:
+    config = ExportConfig(
+        id="653ae937-c02f-ed11-9db1-0022482dfdbf",
+        name="contosolake",
+        storage=Storage(account="contosolake"),
+        entities=entities,
+    )
+    return Link(
+        generation=generation,
+        environment="dev",
+        organization=ORGANIZATION,
+        config=config,
+        account="contosolake",
+        file_system="dev-lake",
+        created=START,
+        changed=START,
+        dropped=dropped,
+        active=active,
+    )
+
+
+def linked_entity(name: str, **how: Any) -> LinkedEntity:
+    return LinkedEntity(name=name, **how)
+
+
+HOLDER = Holder("test", "here", 1, START)
+
+
+@dataclass
+class World:
+    """A source, a lake and the link between them. ``sync`` and ``snapshot`` do a pass under the clock."""
+
+    source: ScriptedSource
+    lake: Lake
+    clock: Clock
+    link: Link
+    settings: Settings = field(default_factory=lambda: Settings(workers=1))
+
+    @property
+    def linked(self) -> Linked:
+        return Linked(self.link, ABSENT, self.lake)
+
+    def sync(self, source: Source | None = None, **how: Any) -> SyncReport:
+        how = {"settings": self.settings, **how}
+        return sync(self.linked, source or self.source, clock=self.clock, holder=HOLDER, **how)
+
+    def snapshot(self, **how: Any) -> SyncReport:
+        return snapshot(self.linked, clock=self.clock, holder=HOLDER, settings=self.settings, **how)
+
+    def relink(self, *entities: LinkedEntity, **how: Any) -> None:
+        self.link = link(*entities, generation=self.link.generation + 1, **how)
+
+    def paths(self, below: str = "") -> list[str]:
+        return [stat.path for stat in self.lake.list(below) if below or not stat.path.startswith("_toolkit/")]
+
+    def text(self, path: str) -> str:
+        return self.lake.read(path).decode()
+
+    def rows(self, path: str) -> list[list[str]]:
+        return list(csv.reader(io.StringIO(self.text(path))))
+
+    def manifest(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads(self.lake.read("model.json"))
+        return loaded
+
+    def entity(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(each for each in self.manifest()["entities"] if each["name"] == name)
+        return found
+
+    def columns(self, name: str) -> list[str]:
+        return [attribute["name"] for attribute in self.entity(name)["attributes"]]
+
+    def named(self, name: str) -> list[dict[str, str]]:
+        """The rows of the snapshots that the manifest names, by column."""
+        columns = self.columns(name)
+        head = self.lake.location("x").removesuffix("x")
+        paths = [partition["location"].removeprefix(head) for partition in self.entity(name)["partitions"]]
+        return [dict(zip(columns, row, strict=True)) for path in paths for row in self.rows(path)]
+
+    def live(self, name: str) -> list[dict[str, str]]:
+        """The rows of the live files, by column."""
+        paths = [path for path in self.paths(name) if path.count("/") == 1]
+        return [dict(zip(self.columns(name), row, strict=True)) for path in paths for row in self.rows(path)]
+
+
+def insert_account(source: ScriptedSource, name: str, created: datetime = START, **more: Any) -> str:
+    return source.insert("account", name=name, createdon=created, **more)
+
+
+def source_of(clock: Clock, *entities: Entity, **how: Any) -> ScriptedSource:
+    return ScriptedSource(entities or (ACCOUNT, TEAM), clock=clock, organization=ORGANIZATION, **how)
