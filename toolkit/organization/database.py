@@ -194,15 +194,18 @@ def create(path: Path, organization: Organization, parts: Sequence[str]) -> Data
 
     The file appears whole or not at all. Raises Refused (ORG004) when there is one already.
     """
-    if path.exists():
-        raise _exists(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         _write_draft(draft, organization, parts)
         path.hardlink_to(draft)
     except FileExistsError as error:
-        raise _exists(path) from error
+        raise Refused(
+            "ORG004",
+            f"there is an organization at {path} already",
+            where=str(path),
+            fix="choose another folder, or delete this one first",
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
     return Database(path)
@@ -270,15 +273,6 @@ def _bound(parameters: Sequence[Scalar]) -> pa.RecordBatch:
         pa.nulls(1, pa.string()) if value is None else pa.array([value]) for value in parameters
     ]
     return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
-
-
-def _exists(path: Path) -> Refused:
-    return Refused(
-        "ORG004",
-        f"there is an organization at {path} already",
-        where=str(path),
-        fix="choose another folder, or delete this one first",
-    )
 
 
 def _damaged(path: Path, why: str) -> Damaged:

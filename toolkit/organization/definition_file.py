@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field
 
 from toolkit.documents import Document
 from toolkit.errors import Finding, Severity, nearest
@@ -31,7 +28,7 @@ class EntityDefinition(Frozen):
     can_track: bool = True
     intersect: bool = False
     custom: bool = False
-    attributes: Annotated[tuple[Attribute, ...], Field(min_length=1)]
+    attributes: tuple[Attribute, ...] = ()
 
 
 class DefinitionFile(Frozen):
