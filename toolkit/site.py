@@ -5,15 +5,15 @@ Reads the environment's record and the link documents; only ``toolkit.apply`` wr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from toolkit.environment.protocol import Environment
-from toolkit.errors import Damaged
+from toolkit.errors import Damaged, Place
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
 from toolkit.model.link import LINK_FORMAT, EnvironmentRecord, LakeAddress, Link
 from toolkit.source.protocol import Source
@@ -75,30 +75,30 @@ def read_link(lake: Lake) -> Linked | None:
 
 
 def _document(data: bytes, model: type[_M], where: str) -> _M:
+    # The format is looked at first: a newer one fails validation in ways that would mislead.
+    if (found := _format_of(data)) > LINK_FORMAT:
+        raise _too_new(where, found)
     try:
-        document = model.model_validate_json(data)
+        return model.model_validate_json(data)
     except ValidationError as error:
-        # The format is looked at first: a newer one fails validation in ways that would mislead.
-        found = _format_of(data)
-        if found > LINK_FORMAT:
-            raise _too_new(where, found) from error
+        first = error.errors(include_url=False)[0]
         raise Damaged(
             "STA001",
             f"{where} cannot be read",
-            where=where,
-            why=str(error.errors(include_url=False)[0]["msg"]),
+            where=Place(where, key=".".join(str(part) for part in first["loc"])),
+            why=first["msg"],
             fix="restore the file from a backup, or link the environment anew",
         ) from error
-    if (found := _format_of(data)) > LINK_FORMAT:
-        raise _too_new(where, found)
-    return document
 
 
 def _format_of(data: bytes) -> int:
+    """Return the number under ``format``, or 0 where there is none."""
     try:
-        return int(json.loads(data)["format"])
-    except (ValueError, KeyError, TypeError):
+        document = from_json(data)
+    except ValueError:
         return 0
+    found = document.get("format") if isinstance(document, dict) else None
+    return found if isinstance(found, int) else 0
 
 
 def _too_new(where: str, found: int) -> Damaged:
