@@ -1,5 +1,8 @@
 import itertools
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -116,7 +119,8 @@ def test_a_refused_import_leaves_a_job_with_the_code_and_nothing_else(database: 
     with pytest.raises(Refused):
         imported(subject, package(missing_dependencies=[needs("Other")]))
     (left,) = subject.jobs()
-    assert (left.result, left.error_code, left.progress) == (JobResult.FAILURE, "0x80048034", 0.0)
+    assert (left.solution, left.version, left.progress) == ("ContosoLake", "1.0.0.0", 0.0)
+    assert (left.result, left.error_code) == (JobResult.FAILURE, "0x80048034")
     assert dump(database) == before
 
 
@@ -129,6 +133,37 @@ def test_an_import_that_breaks_in_the_middle_leaves_nothing_but_its_job(database
         imported(subject, core())
     assert dump(database) == before
     assert [job.result for job in subject.jobs()] == [None]
+
+
+KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from toolkit.environment.embedded import EmbeddedEnvironment
+from toolkit.environment.protocol import ImportMode
+from toolkit.organization.database import Database
+
+times = iter([datetime(2026, 3, 1, tzinfo=UTC)])
+
+def clock():
+    # The second time is asked for when all is written and nothing is committed.
+    return next(times, None) or os.kill(os.getpid(), signal.SIGKILL)
+
+path, package, job = sys.argv[1:]
+environment = EmbeddedEnvironment("dev", Database(Path(path)), clock=clock, new_id=lambda: job)
+list(environment.import_solution(Path(package).read_bytes(), ImportMode.UPDATE))
+"""
+
+
+def test_an_import_that_is_killed_in_the_middle_leaves_nothing_but_its_job(database: Database, tmp_path: Path) -> None:
+    before = dump(database)
+    given = tmp_path / "core.zip"
+    given.write_bytes(core())
+    ended = subprocess.run([sys.executable, "-c", KILLED, database.path, given, numbered(9)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert dump(database) == before
+    assert [job.result for job in environment(database).jobs()] == [None]
+    imported(environment(database), core())
 
 
 def test_an_import_that_nobody_follows_to_its_end_leaves_nothing_but_its_job(database: Database) -> None:
@@ -152,11 +187,11 @@ def test_a_staged_import_is_refused_as_a_whole(database: Database) -> None:
 def test_the_report_of_a_job_reads_as_public_clients_read_it() -> None:
     job = ImportJob(id=numbered(1), started=datetime(2026, 3, 1, tzinfo=UTC))
     error = ToolkitError("0x8004801c", 'the publisher "a" & <b>')
-    failed = job.failed(NOW, error).model_copy(update={"solution": "ContosoLake"})
+    failed = job.of("ContosoLake", "1.0").failed(NOW, error)
     report = parse(failed.data.encode(), "report")
     (manifest,) = report.children[0].all("solutionManifest")
-    name, result = manifest.children
-    assert (name.name, name.text) == ("UniqueName", "ContosoLake")
+    name, version, result = manifest.children
+    assert (name.name, name.text, version.name, version.text) == ("UniqueName", "ContosoLake", "Version", "1.0")
     assert (result.name, result.attributes) == (
         "result",
         {"result": "failure", "errorcode": "0x8004801c", "errortext": 'the publisher "a" & <b>'},

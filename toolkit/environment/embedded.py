@@ -39,7 +39,6 @@ from toolkit.organization.database import Connection, Database
 from toolkit.organization.definition_file import Definitions
 from toolkit.organization.incoming import Incoming
 from toolkit.organization.jobs import ImportJob
-from toolkit.organization.solutions import Registered
 
 _STEPS = 2
 
@@ -88,13 +87,13 @@ class EmbeddedEnvironment:
         try:
             package = incoming.read(archive)
             solution = package.bundle.solution
-            what = f"{solution.unique_name} {solution.version}"
-            yield Progress(f"importing {what}", 1, _STEPS)
+            job = job.of(solution.unique_name, str(solution.version))
+            yield Progress(f"importing {job.solution} {job.version}", 1, _STEPS)
             self._install(package, mode, job)
         except ToolkitError as error:
             self._record(job.failed(self._clock(), error))
             raise
-        yield Progress(f"imported {what}", _STEPS, _STEPS)
+        yield Progress(f"imported {job.solution} {job.version}", _STEPS, _STEPS)
 
     def export_solution(self, name: str, *, managed: bool) -> bytes:
         """Return the zip of an unmanaged solution. Raises NotFound (0x80048037) or Refused (0x80048036)."""
@@ -125,12 +124,10 @@ class EmbeddedEnvironment:
         with self._database.read() as connection:
             return jobs.jobs(connection)
 
-    def _install(self, package: Incoming, mode: ImportMode, job: ImportJob) -> Registered:
+    def _install(self, package: Incoming, mode: ImportMode, job: ImportJob) -> None:
         with self._database.write() as connection:
-            registered = installation.install(connection, package, upgrade=mode is ImportMode.UPGRADE)
-            done = job.succeeded(self._clock(), registered.name, str(registered.solution.version))
-            jobs.put(connection, done)
-        return registered
+            installation.install(connection, package, upgrade=mode is ImportMode.UPGRADE)
+            jobs.put(connection, job.succeeded(self._clock()))
 
     def _record(self, job: ImportJob) -> None:
         with self._database.write() as connection:

@@ -34,7 +34,7 @@ def holdings(connection: Connection) -> Holdings:
     )
 
 
-def install(connection: Connection, incoming: Incoming, *, upgrade: bool) -> Registered:
+def install(connection: Connection, incoming: Incoming, *, upgrade: bool) -> None:
     """Import a package, over an earlier version where there is one. Raises Refused with every finding.
 
     An update keeps what the package no longer has. An upgrade of a managed solution removes it; an unmanaged solution
@@ -55,7 +55,6 @@ def install(connection: Connection, incoming: Incoming, *, upgrade: bool) -> Reg
         new = _merged(old, new)
     solutions.put(connection, new)
     solutions.put_package(connection, new.name, incoming.data)
-    return new
 
 
 def _registered(incoming: Incoming) -> Registered:

@@ -60,10 +60,13 @@ class ImportJob(Frozen):
             "</solutionManifest></solutionManifests></importexportxml>"
         )
 
-    def succeeded(self, ended: datetime, solution: str, version: str) -> ImportJob:
+    def of(self, solution: str, version: str) -> ImportJob:
+        """Return the job of a package that could be read."""
+        return self.model_copy(update={"solution": solution, "version": version})
+
+    def succeeded(self, ended: datetime) -> ImportJob:
         """Return the job at its good end."""
-        end = {"ended": ended, "progress": 100.0, "result": JobResult.SUCCESS}
-        return self.model_copy(update={**end, "solution": solution, "version": version})
+        return self.model_copy(update={"ended": ended, "progress": 100.0, "result": JobResult.SUCCESS})
 
     def failed(self, ended: datetime, error: ToolkitError) -> ImportJob:
         """Return the job at its bad end."""
