@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.organization.dump import dump
 from tests.plan.build import CORE_BUNDLE, ENTITIES, START, account, organization
@@ -159,19 +162,35 @@ class Rig:
 
 @contextmanager
 def rig(folder: Path, *accounts: StorageAccount) -> Iterator[Rig]:
-    """Yield an environment with the Core solution."""
+    """Yield an environment with the Core solution, which sees the accounts contosolake and contosotest, or others."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "organization.sqlite"
+    path.write_bytes(template())
     clock = Clock()
-    numbers = iter(range(1, 1_000_000))
-
-    def new_id() -> str:
-        return f"99999999-0000-4000-8000-{next(numbers):012d}"
-
-    seen = accounts or (account(), account("contosotest"))
-    with create(
-        folder / "organization.sqlite", organization(), accounts=seen, entities=Definitions(entities=ENTITIES)
-    ) as database:
-        embedded = EmbeddedEnvironment("prod", database, clock=clock, new_id=new_id)
+    with Database(path) as database:
+        embedded = EmbeddedEnvironment("prod", database, clock=clock, new_id=numbered())
+        embedded.show(accounts)
         source = ScriptedSource(ENTITIES, clock=clock, organization=organization().id)
-        made = Rig(Faulty(embedded), database, source, clock)
-        list(embedded.import_solution(write_bundle(CORE_BUNDLE, None).to_bytes(), ImportMode.UPDATE))
-        yield made
+        yield Rig(Faulty(embedded), database, source, clock)
+
+
+@cache
+def template() -> bytes:
+    """Return the file of an organization with the Core solution: made once, since it takes most of a test's time."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "organization.sqlite"
+        seen = (account(), account("contosotest"))
+        with create(path, organization(), accounts=seen, entities=Definitions(entities=ENTITIES)) as database:
+            embedded = EmbeddedEnvironment("prod", database, clock=Clock(), new_id=numbered())
+            list(embedded.import_solution(write_bundle(CORE_BUNDLE, None).to_bytes(), ImportMode.UPDATE))
+        return path.read_bytes()
+
+
+def numbered() -> Callable[[], str]:
+    """Return a function that gives other ids each time it is made and called."""
+    start = next(_STARTS)
+    numbers = count(1)
+    return lambda: f"99999999-0000-4000-8{start:03d}-{next(numbers):012d}"
+
+
+_STARTS = count(1)
