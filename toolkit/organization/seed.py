@@ -16,7 +16,7 @@ from toolkit.organization import metadata
 from toolkit.organization.database import Connection, Database
 from toolkit.organization.rows import count, insert_stored
 from toolkit.organization.storage import Column, quoted, to_storage
-from toolkit.organization.synthetic import Generator, creation_times
+from toolkit.organization.synthetic import POOL, Generator, creation_times
 from toolkit.organization.synthetic_values import Integers, ids
 
 BATCH = 20_000
@@ -45,7 +45,7 @@ def seed(
     planned = [_planned(database, name, number, seed, now) for name, number in rows.items()]
     known = references(database, planned)
     for plan in planned:
-        generator = Generator(plan.entity, known, now, plan.random)
+        generator = Generator(plan.entity, known, now, plan.random, min(POOL, len(plan.ids)))
         done = 0
         for stored in _ahead(_batches(plan, generator)):
             with database.write() as connection:
