@@ -106,14 +106,14 @@ def sync_text(report: SyncReport) -> str:
     deleted = sum(entity.deleted for entity in report.entities)
     snapshots = sum(len(entity.snapshots) for entity in report.entities)
     size = size_text(sum(entity.bytes for entity in report.entities))
-    parts = [
-        plural(len(report.entities), "entity", "entities"),
-        f"{plural(written, 'row')} written",
+    did = [
+        *([f"{plural(written, 'row')} written"] if written else []),
         *([f"{deleted:,} deleted"] if deleted else []),
         *([size] if written or deleted else []),
-        plural(snapshots, "snapshot"),
+        *([plural(snapshots, "snapshot")] if snapshots else []),
         *([f"retired: {', '.join(report.retired)}"] if report.retired else []),
         *([f"{len(report.failed)} FAILED"] if report.failed else []),
         *(["stopped before the end"] if report.stopped else []),
     ]
+    parts = [plural(len(report.entities), "entity", "entities"), *(did or ["nothing new"])]
     return ", ".join(parts)

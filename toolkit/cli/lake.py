@@ -8,7 +8,7 @@ from toolkit.apply import read_world
 from toolkit.cli import doing, options
 from toolkit.cli.frame import Group
 from toolkit.cli.linked import linked_entities
-from toolkit.cli.output import table
+from toolkit.cli.output import blocks
 from toolkit.cli.session import Session
 from toolkit.model.config import ExportConfig, Storage
 from toolkit.plan import Profile, plan_link, plan_unlink
@@ -98,8 +98,9 @@ def show(session: Session, environment: str | None) -> None:
     """Show the lakes that an environment exports to."""
     site = session.site(environment)
     rows = [_row(linked) for linked in site.links() if linked.link.active]
-    columns = ("config", "account", "file_system", "entities", "interval_minutes", "solution", "location")
-    session.show(table(rows, columns, empty=f"{site.name} is not linked to a lake; see: toolkit lake link --help"))
+    shown = ("id", "account", "file_system", "location", "entities", "interval_minutes", "solution")
+    empty = f"{site.name} is not linked to a lake; see: toolkit lake link --help"
+    session.show(blocks(rows, "config", shown, empty=empty))
 
 
 def _row(linked: Linked) -> dict[str, object]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import click
 
 from toolkit.errors import Finding, Severity
+
+SHOWN_OF_A_KIND = 4
+"""Findings of one kind that are told to people beside the first; programs get all."""
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
@@ -108,7 +111,19 @@ def finding_data(finding: Finding) -> dict[str, Any]:
 
 def findings_text(findings: Sequence[Finding]) -> str:
     """Return findings one after the other, then how many of each severity there are."""
-    return "\n".join([*(as_text(finding) for finding in findings), counted(findings)])
+    return "\n".join([*grouped(findings), counted(findings)])
+
+
+def grouped(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield findings as text; those that say the same of several places are told once, with all the places."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.code, finding.severity, finding.why, finding.fix), []).append(finding)
+    for first, *others in groups.values():
+        head, *details = as_text(first).splitlines()
+        also = [f"  and: {other.what}" for other in others[:SHOWN_OF_A_KIND]]
+        more = len(others) - SHOWN_OF_A_KIND
+        yield "\n".join([head, *also, *([f"  and {more} more like these"] if more > 0 else []), *details])
 
 
 def counted(findings: Iterable[Finding]) -> str:
@@ -150,7 +165,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: s
         *([_cell(row[column]) for column in columns] for row in rows),
     ]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    numeric = [all(_is_number(row[column]) for row in rows) for column in columns]
+    numeric = [_is_numeric([row[column] for row in rows]) for column in columns]
     return Result(list(rows), "\n".join(_line(line, widths, numeric) for line in cells))
 
 
@@ -162,8 +177,10 @@ def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) 
     return "  ".join(placed).rstrip()
 
 
-def _is_number(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+def _is_numeric(values: Sequence[Any]) -> bool:
+    """Whether there are numbers among the values, and nothing else."""
+    given = [value for value in values if value is not None]
+    return bool(given) and all(isinstance(value, int) and not isinstance(value, bool) for value in given)
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -180,14 +197,23 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 def record(fields: Mapping[str, Any]) -> Result:
     """Return named values, one a line, a list of rows as a table of its own below."""
-    plain = {key: value for key, value in fields.items() if not _is_table(value)}
-    width = max((len(key) for key in plain), default=0)
-    lines = [f"{key.replace('_', ' ').ljust(width)}  {_cell(value)}" for key, value in plain.items()]
+    lines = _named({key: value for key, value in fields.items() if not _is_table(value)})
     for key, value in fields.items():
         if _is_table(value):
             text = table(value, list(value[0]), empty="").text
             lines += ["", f"{key.replace('_', ' ')}:", *(f"  {line}" for line in text.splitlines())]
     return Result(dict(fields), "\n".join(lines))
+
+
+def blocks(rows: Sequence[Mapping[str, Any]], title: str, shown: Sequence[str], *, empty: str) -> Result:
+    """Return rows whose values are too long for a table: under its ``title`` each has its values, one a line."""
+    texts = ["\n  ".join([str(row[title]), *_named({key: row[key] for key in shown})]) for row in rows]
+    return Result(list(rows), "\n".join(texts) or empty)
+
+
+def _named(fields: Mapping[str, Any]) -> list[str]:
+    width = max((len(key) for key in fields), default=0)
+    return [f"{key.replace('_', ' ').ljust(width)}  {_cell(value)}" for key, value in fields.items()]
 
 
 def _is_table(value: Any) -> bool:  # noqa: ANN401 - any JSON value

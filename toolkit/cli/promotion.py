@@ -209,10 +209,8 @@ def history(session: Session, environment: str | None) -> None:
     known, _ = site.record()
     rows = [_applied(entry) for entry in (known.applied if known else ())]
     columns = ("at", "by", "solution", "version", "package", "bundle")
-    shown = table(
-        [{**row, "bundle": row["bundle"][:19]} for row in rows], columns, empty=f"nothing was applied to {site.name}"
-    )
-    session.show(Result(rows, shown.text))
+    shown = [{**row, "at": f"{row['at'][:19]}Z", "bundle": row["bundle"][:19]} for row in rows]
+    session.show(Result(rows, table(shown, columns, empty=f"nothing was applied to {site.name}").text))
 
 
 def _applied(entry: Applied) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, redirect_stdout
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,9 +22,9 @@ from typing import Any
 import click
 
 from toolkit.cli.frame import Command
-from toolkit.cli.output import Result, plural, styled
+from toolkit.cli.output import Result, grouped, plural, styled
 from toolkit.cli.session import Session
-from toolkit.errors import Damaged, Refused
+from toolkit.errors import Damaged, Finding, Refused
 from toolkit.resources import bundle
 
 FOLDER = ".quickstart"
@@ -107,11 +107,9 @@ def steps(rows: int, seconds: float, lakes: Path) -> tuple[Step, ...]:
             "Install the Core solution: the table that export configs are rows of",
             ("import core --env dev --yes", "import core --env prod --yes"),
         ),
-        Step(
-            "Import ContosoLake into dev: two lakes, twelve entities", (f"import {BUNDLE} --env dev --yes --no-sync",)
-        ),
+        Step("Import ContosoLake into dev: two lakes, twelve entities", (f"import {BUNDLE} --env dev --yes",)),
         Step("Fill dev with rows", (f"env seed dev --seed 7 {seeds}",)),
-        Step("Export them: the initial sync, and the first snapshots (T1)", ("sync --env dev",)),
+        Step("Export them, and snapshot them (T1)", ("sync --env dev", "snapshot --env dev")),
         Step("Somebody reads the lake of T1", look=reader.open),
         Step(
             "Work goes on in dev: rows are created, updated, deleted",
@@ -134,12 +132,25 @@ def steps(rows: int, seconds: float, lakes: Path) -> tuple[Step, ...]:
 
 
 NEXT = (
-    ("what prod would change if you imported another bundle", f"plan {BUNDLE} --env dev"),
-    ("change ContosoLake in dev as the maker portal does", "entity add businessunit --env dev --config contososales"),
+    ("see where the lakes of prod are", "lake show --env prod"),
+    ("import again: nothing changes", f"import {ZIP} --env prod --overlay {BUNDLE}/environments/prod.yaml"),
+    ("export one more entity, as by hand", "entity add businessunit --env dev --config contososalesdev"),
     ("see what that changed", f"diff {BUNDLE} env:dev"),
     ("keep exporting until Ctrl-C", "run --env dev"),
 )
-"""What to try afterwards, with the command that does it."""
+"""What to try afterwards: why, and the command that does it."""
+
+
+class Told(Session):
+    """The session of a command whose output is told as part of the story, notes and warnings too."""
+
+    def note(self, line: str) -> None:
+        """Print a note where the results go."""
+        click.echo(line)
+
+    def complain(self, findings: Sequence[Finding]) -> None:
+        """Print findings where the results go."""
+        click.echo("\n".join(grouped(findings)))
 
 
 @click.command(cls=Command)
@@ -202,7 +213,9 @@ def run_line(session: Session, line: str) -> str:
     """Run a command line as it would run by itself, and return what it printed; errors are raised."""
     from toolkit.cli import root
 
-    inner = Session(session.clock, session.who, session.new_id, session.on_terminal, verbose=session.verbose)
+    inner = Told(
+        session.clock, session.who, session.new_id, session.on_terminal, session.sleep, verbose=session.verbose
+    )
     output = StringIO()
     try:
         with redirect_stdout(output), root.make_context("toolkit", shlex.split(line), obj=inner) as context:
@@ -217,8 +230,7 @@ def run_line(session: Session, line: str) -> str:
 def _ending(folder: Path, took: float) -> str:
     toolkit = "toolkit" if shutil.which("toolkit") else f"{sys.executable} -m toolkit"
     lakes = [f"  {path}" for path in sorted((folder / "lakes").glob("*/*"))]
-    width = max(len(command) for _, command in NEXT)
-    tries = [f"  {toolkit} {command.ljust(width)}  # {why}" for why, command in NEXT]
+    tries = [f"  # {why}\n  {toolkit} {command}" for why, command in NEXT]
     return "\n".join(
         [
             f"\nThat took {took:.0f} s. The lakes are:",

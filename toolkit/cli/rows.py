@@ -166,16 +166,8 @@ def status(session: Session, *, config: str | None, environment: str | None) -> 
     """Show how far each linked entity is."""
     site = session.site(environment)
     links = chosen_links(site, config)
-    session.show(status_result(site, links))
-
-
-def status_result(site: Site, links: list[Linked]) -> Result:
-    """Return the status of links as a table of entities."""
     rows = [_row(linked, each) for linked in links for each in engine.status(linked).entities]
-    columns = ("config", "entity", "state", "mode", "strategy", "rows", "last_synced", "last_snapshot")
-    shown = table([{**row, **_times(row)} for row in rows], columns, empty=f"{site.name} exports nothing")
-    reasons = [f"{row['entity']}: {row['reason']}" for row in rows if row["reason"]]
-    return Result(rows, "\n".join([shown.text, *reasons]))
+    session.show(Result(rows, _status_text(rows, session.clock()) or f"{site.name} exports nothing"))
 
 
 def _row(linked: Linked, each: EntityStatus) -> dict[str, Any]:
@@ -198,7 +190,25 @@ def _iso(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _times(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the times of a row as people read them."""
-    names = ("last_synced", "last_snapshot")
-    return {name: row[name] and row[name].replace("T", " ").removesuffix("Z") for name in names}
+def _status_text(rows: list[dict[str, Any]], now: datetime) -> str:
+    """Return a table for each config, at most 80 columns wide, and why entities failed."""
+    parts = []
+    for config in dict.fromkeys(row["config"] for row in rows):
+        shown = [_shown(row, now) for row in rows if row["config"] == config]
+        columns = ("entity", "state", "how", "rows", "synced", "snapshot")
+        parts += [f"{config} (times are UTC)", table(shown, columns, empty="").text, ""]
+    reasons = [f"{row['entity']}: {row['reason']}" for row in rows if row["reason"]]
+    return "\n".join([*parts, *reasons]).rstrip()
+
+
+def _shown(row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    times = {"synced": _short(row["last_synced"], now), "snapshot": _short(row["last_snapshot"], now)}
+    return {**row, "how": f"{row['strategy']}, {row['mode']}", **times}
+
+
+def _short(time: str | None, now: datetime) -> str | None:
+    """Return the time of a day that is today, else the day."""
+    if time is None:
+        return None
+    day, _, clock = time.removesuffix("Z").partition("T")
+    return clock if day == f"{now:%Y-%m-%d}" else day

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from toolkit.cli.output import Result, as_text, counted, finding_data, github, plural, styled
+from toolkit.cli.output import Result, counted, finding_data, github, grouped, plural, styled
 from toolkit.errors import Finding, Severity
 from toolkit.verify import Checked
 
@@ -41,7 +41,7 @@ def _text(checked: Sequence[Checked], found: Sequence[Finding]) -> str:
     failed = exit_status(checked) != 0
     verdict = styled("verification failed", fg="red") if failed else styled("verified", fg="green")
     summary = f"{verdict}: {plural(len(checked), 'check')}, {counted(found)}"
-    return "\n".join([*(as_text(finding) for finding in found), summary])
+    return "\n".join([*grouped(found), summary])
 
 
 def junit(checked: Sequence[Checked]) -> str:
