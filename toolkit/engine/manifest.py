@@ -6,7 +6,7 @@ Its keys stand in the order in which the service writes them, and it is valid ag
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,19 +30,26 @@ _RAGGED = [
 ]
 
 
-def manifest(checkpoints: Iterable[Checkpoint], location: Callable[[str], str]) -> bytes:
+def manifest(
+    checkpoints: Iterable[Checkpoint], location: Callable[[str], str], unsettled: Mapping[str, Any] | None = None
+) -> bytes:
     """Return model.json for the entities of these checkpoints; ``location`` gives the address of a file.
 
-    Retired entities are left out. One whose first sync is not complete is listed without partitions.
+    Retired entities are left out. One whose first sync is not complete is listed without partitions. ``unsettled``
+    has entities whose last commit could not be followed up, as they stood in the manifest before, and still do.
     """
-    listed = sorted((each for each in checkpoints if each.retired is None), key=lambda each: each.entity)
-    root = {
-        "name": "cdm",
-        "description": "cdm",
-        "version": "1.0",
-        "entities": [_entity(checkpoint, location) for checkpoint in listed],
-    }
+    listed = {each.entity: _entity(each, location) for each in checkpoints if each.retired is None}
+    entities = [entity for _, entity in sorted({**listed, **(unsettled or {})}.items())]
+    root = {"name": "cdm", "description": "cdm", "version": "1.0", "entities": entities}
     return json.dumps(root, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def entities_in(data: bytes) -> dict[str, Any]:
+    """Return the entities of a manifest by name; none when it cannot be read."""
+    try:
+        return {entity["name"]: entity for entity in json.loads(data)["entities"]}
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def _entity(checkpoint: Checkpoint, location: Callable[[str], str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from functools import partial
 from toolkit.engine.checkpoint import Move, entities_with_state, read_checkpoint
 from toolkit.engine.commit import Committed, commit, settle, tidy
 from toolkit.engine.journal import EntityJournal, Journal, read_journal, write_journal
-from toolkit.engine.manifest import MANIFEST_PATH, manifest
+from toolkit.engine.manifest import MANIFEST_PATH, entities_in, manifest
 from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
 from toolkit.engine.retire import clear, retired
@@ -67,6 +67,8 @@ class Session:
         """Cursors that moved without rows, and are ahead of their checkpoint."""
         self._doubtful: set[str] = set()
         """Entities whose last pass failed: their checkpoint is read again before the next one."""
+        self._unsettled: set[str] = set()
+        """Those of them whose checkpoint names files that are not there yet."""
         self._manifest = b""
         self._manifest_etag = ABSENT
 
@@ -124,7 +126,7 @@ class Session:
                 raise
             except ToolkitError as error:
                 failed[entity] = error
-        self._doubtful = set(failed)
+        self._doubtful, self._unsettled = set(failed), set(failed)
         return failed
 
     def _sweep(self) -> None:
@@ -148,7 +150,10 @@ class Session:
 
     def _publish(self) -> None:
         """Write the manifest, and then remove what it no longer names."""
-        data = manifest((state.checkpoint for state in self._states.values()), self._lake.location)
+        settled = [state.checkpoint for name, state in self._states.items() if name not in self._unsettled]
+        before = entities_in(self._manifest) if self._unsettled else {}
+        unsettled = {name: before[name] for name in self._unsettled if name in before}
+        data = manifest(settled, self._lake.location, unsettled)
         if data != self._manifest:
             self._fence.check()
             self._manifest_etag = self._lake.put(MANIFEST_PATH, data, self._manifest_etag)
