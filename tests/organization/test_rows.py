@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.organization.samples import EVERY, NOW, Clock, numbered, organization
@@ -215,6 +215,7 @@ def test_deletions_before_an_instant_are_purged(database: Database) -> None:
         assert connection.execute("SELECT id, version FROM tombstone") == [{"id": TWO, "version": 4}]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(
