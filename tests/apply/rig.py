@@ -92,6 +92,7 @@ class Rig:
     """One environment under test. ``lakes`` appear as they are opened."""
 
     environment: Faulty
+    embedded: EmbeddedEnvironment
     database: Database
     source: ScriptedSource
     clock: Clock
@@ -171,7 +172,7 @@ def rig(folder: Path, *accounts: StorageAccount) -> Iterator[Rig]:
         embedded = EmbeddedEnvironment("prod", database, clock=clock, new_id=numbered())
         embedded.show(accounts)
         source = ScriptedSource(ENTITIES, clock=clock, organization=organization().id)
-        yield Rig(Faulty(embedded), database, source, clock)
+        yield Rig(Faulty(embedded), embedded, database, source, clock)
 
 
 @cache

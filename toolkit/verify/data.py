@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from toolkit.engine import EntityStatus
 from toolkit.errors import CursorExpired, Finding, Severity, SourceError
 from toolkit.model.link import EntityState
+from toolkit.plan.changes import counted
 from toolkit.verify.facts import LinkFacts
 
 
@@ -43,7 +44,7 @@ def _count(link: LinkFacts, one: EntityStatus) -> Iterator[Finding]:
     count = link.facts.site.source.count(one.entity)
     if one.rows == count or (one.append_only and one.rows > count):
         return
-    numbers = f"{one.entity!r} has {one.rows:,} rows in the lake and {count:,} in the source"
+    numbers = f"{one.entity!r} has {counted(one.rows, 'row')} in the lake and {count:,} in the source"
     where = link.entity_place(one.entity)
     if link.pending(one.entity).anything:
         yield Finding("VFY071", Severity.NOTE, numbers, where, "the source has changes that the next pass reads")
