@@ -21,7 +21,7 @@ MONTHS = 36
 POOL = 512
 """Texts of an attribute that rows pick from."""
 
-_NULL_SHARES = (0.0, 0.05, 0.3, 0.6, 0.9)
+_NULL_SHARES = (0.0, 0.1, 0.4, 0.7, 0.9, 0.97)
 _ALWAYS_FILLED = {AttributeType.STATE, AttributeType.STATUS, AttributeType.OWNER}
 
 Ids = Mapping[str, Column]
