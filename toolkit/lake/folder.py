@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
@@ -182,6 +183,22 @@ class FolderLake:
             raise changed(self.location(path), etag, found.etag)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file that ranges are copied from. Its size cannot change: files are replaced, never changed in place."""
+
+    path: str
+    where: str
+    file: BufferedReader
+    size: int
+
+    @classmethod
+    def open(cls, path: str, at: Path) -> _Source:
+        with coded(str(at)):
+            file = _open(at)
+            return cls(path, str(at), file, os.fstat(file.fileno()).st_size)
+
+
 class _FolderWriter:
     """A file being staged, open until it is sealed or closed."""
 
@@ -190,19 +207,18 @@ class _FolderWriter:
         self._path = path
         self._at = root.folder / path
         self._file: int | None = file
-        self._source: tuple[str, BufferedReader] | None = None
+        self._source: _Source | None = None
 
     def write(self, data: bytes | memoryview) -> None:
         with coded(str(self._at)):
             self._root.system.write_all(self._opened, data)
 
     def copy(self, path: str, start: int, length: int) -> None:
-        with coded(str(self._root.at(path))):
-            source = self._source_at(path)
-            size = os.fstat(source).st_size
-            if start + length > size:
-                raise too_short(str(self._root.at(path)), start + length, size)
-            self._root.system.copy(source, self._opened, start, length)
+        source = self._source_at(path)
+        if start + length > source.size:
+            raise too_short(source.where, start + length, source.size)
+        with coded(source.where):
+            self._root.system.copy(source.file.fileno(), self._opened, start, length)
 
     def seal(self) -> Staged:
         file = self._opened
@@ -232,17 +248,17 @@ class _FolderWriter:
             raise ValueError(f"{self._path} is sealed or closed")
         return self._file
 
-    def _source_at(self, path: str) -> int:
+    def _source_at(self, path: str) -> _Source:
         """Open a file to copy from, and keep it open: a splice copies many ranges of one file."""
-        if self._source is None or self._source[0] != path:
-            opened = _open(self._root.at(path))
+        if self._source is None or self._source.path != path:
+            opened = _Source.open(path, self._root.at(path))
             self._close_source()
-            self._source = (path, opened)
-        return self._source[1].fileno()
+            self._source = opened
+        return self._source
 
     def _close_source(self) -> None:
         if self._source is not None:
-            self._source[1].close()
+            self._source.file.close()
             self._source = None
 
     def _release(self, file: int) -> None:
