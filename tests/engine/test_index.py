@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.test_rows import COLUMNS, batch
-from toolkit.engine import index
 from toolkit.engine.arrays import contents, lengths_of
 from toolkit.engine.entries import Entries, entries_from, entries_of, ids_of_letters, joined, text_of_ids
 from toolkit.engine.index import digest_of, found, index_bytes, read_index, scan
@@ -93,11 +92,10 @@ def written(lake: MemoryLake, *texts: str) -> Entries:
 
 
 @pytest.mark.parametrize("chunk", [8 << 20, 700, 1500])
-def test_a_scan_finds_the_records_whatever_their_text(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "CHUNK", chunk)
+def test_a_scan_finds_the_records_whatever_their_text(chunk: int) -> None:
     lake = MemoryLake()
     expected = written(lake, "plain", 'two\nlines "and, quotes"', "", '"', "\n\n,\n")
-    assert digest_of(scan(lake, "x.csv", COLUMNS)) == digest_of(expected)
+    assert digest_of(scan(lake, "x.csv", COLUMNS, chunk=chunk)) == digest_of(expected)
 
 
 @pytest.mark.parametrize(

@@ -85,18 +85,18 @@ def found(entries: Entries, ids: Ids) -> tuple[Places, Places]:
     return np.repeat(first, counts) + within, which
 
 
-def scan(lake: Lake, path: str, columns: Sequence[Column]) -> Entries:
+def scan(lake: Lake, path: str, columns: Sequence[Column], *, chunk: int = CHUNK) -> Entries:
     """Return the sorted entries of a file by reading it once. Raises Damaged where it is no file of ours."""
     names = [column.name for column in columns]
     fields = names.index(VERSION), names.index(IS_DELETE)
-    parts = [_scanned(chunk, start, fields, path) for start, chunk in _record_chunks(lake, path)]
+    parts = [_scanned(data, start, fields, path) for start, data in _record_chunks(lake, path, chunk)]
     return joined(parts).sorted()
 
 
-def _record_chunks(lake: Lake, path: str) -> Iterator[tuple[int, bytes]]:
+def _record_chunks(lake: Lake, path: str, chunk: int) -> Iterator[tuple[int, bytes]]:
     """Yield whole records, with the offset at which they begin."""
     start, rest, at = 0, b"", 0
-    while data := lake.read(path, at, CHUNK):
+    while data := lake.read(path, at, chunk):
         at += len(data)
         rest += data
         if end := _end_of_records(rest):
