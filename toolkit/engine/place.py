@@ -119,12 +119,14 @@ def _numbers(come: Coming, parts: Sequence[Part], limit: int) -> Places:
 
 def _adopted(come: Coming, pieces: Sequence[Piece], filled: set[str]) -> Iterator[tuple[str, list[int]]]:
     """Yield each new partition whose files can be taken as they are, with the numbers of its pieces."""
-    counts = np.bincount(come.rows.owners, minlength=len(pieces))
     for partition in np.unique(come.partitions).tolist():
-        owners = np.unique(come.rows.owners[come.partitions == partition]).tolist()
-        whole = all(pieces[owner].whole and counts[owner] == len(pieces[owner].entries) for owner in owners)
-        if partition not in filled and whole and not come.created[come.partitions == partition].any():
-            yield partition, owners
+        rows = come.take(come.partitions == partition)
+        owners, counts = np.unique(rows.rows.owners, return_counts=True)
+        taken = zip(owners.tolist(), counts.tolist(), strict=True)
+        # A file of which another partition takes records, or nobody, is not this partition's alone.
+        whole = all(pieces[owner].whole and count == len(pieces[owner].entries) for owner, count in taken)
+        if partition not in filled and whole and not rows.created.any():
+            yield partition, owners.tolist()
 
 
 def _adoptions(partition: str, owners: Sequence[int], pieces: Sequence[Piece]) -> Iterator[Target]:
