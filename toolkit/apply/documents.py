@@ -5,7 +5,7 @@ Every write is conditional on what was read, so that a second writer is noticed 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -17,14 +17,10 @@ from toolkit.model.link import Applied, Dropped, EnvironmentRecord, LakeAddress,
 from toolkit.plan.changes import (
     AddEntity,
     AnyChange,
-    ChangeMode,
     ChangeOwner,
     ChangeSetting,
-    ChangeStrategy,
-    ConfigChange,
     CreateLink,
-    LinkChange,
-    MoveLake,
+    InPlace,
     RemoveEntity,
     RemoveLink,
     changed,
@@ -33,17 +29,8 @@ from toolkit.plan.plan import Plan
 from toolkit.plan.world import World
 from toolkit.site import LINK_PATH, RECORD_PATH, Site, read_link
 
-LINK_CHANGES = (
-    CreateLink,
-    RemoveLink,
-    ChangeOwner,
-    AddEntity,
-    RemoveEntity,
-    ChangeSetting,
-    ChangeStrategy,
-    ChangeMode,
-    MoveLake,
-)
+Step = CreateLink | RemoveLink | ChangeOwner | InPlace
+"""A change that a link document shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +56,7 @@ class Documents:
         addresses = self._addresses()
         self._write_record(addresses, ())
         for config, address in addresses.items():
-            if steps := [change for change in self._link_changes() if config_of(change) == config]:
+            if steps := [change for change in self._steps() if config_of(change) == config]:
                 self._write_link(address, steps)
         self._write_record(addresses, self._applied())
 
@@ -85,8 +72,8 @@ class Documents:
         created = {change.config.id: change.address for change in self.plan.changes if isinstance(change, CreateLink)}
         return {**found, **created}
 
-    def _link_changes(self) -> Iterator[LinkChange]:
-        return (change for change in self.plan.changes if isinstance(change, LINK_CHANGES))
+    def _steps(self) -> Iterator[Step]:
+        return (change for change in self.plan.changes if isinstance(change, Step))
 
     def _applied(self) -> tuple[Applied, ...]:
         if self.plan.brought is None:
@@ -103,21 +90,25 @@ class Documents:
         if after != before:
             self.site.state.put(RECORD_PATH, _json(after), etag)
 
-    def _write_link(self, address: LakeAddress, steps: Iterable[LinkChange]) -> None:
+    def _write_link(self, address: LakeAddress, steps: Sequence[Step]) -> None:
         lake = self.site.lake_at(address)
         linked = read_link(lake)
         before, etag = (None, ABSENT) if linked is None else (linked.link, linked.etag)
-        after = before
-        for change in steps:
-            after = self._after(after, change)
-        if after is not None and after != before:
-            self._mark(lake)
-            self._make_folders(lake, after)
-            update = {"generation": after.generation + (before is not None), "changed": self.author.at}
-            history = (*after.history, *self._applied())
-            lake.put(LINK_PATH, _json(after.model_copy(update={**update, "history": history})), etag)
+        first, *others = steps
+        link = self._after(before, first)
+        for change in others:
+            link = self._after(link, change)
+        self._mark(lake)
+        self._make_folders(lake, link)
+        lake.put(LINK_PATH, _json(self._signed(link, before)), etag)
 
-    def _after(self, link: Link | None, change: LinkChange) -> Link:
+    def _signed(self, link: Link, before: Link | None) -> Link:
+        """Return a link with its next generation, the time of the change, and what was applied."""
+        generation = 1 if before is None else before.generation + 1
+        history = (*link.history, *self._applied())
+        return link.model_copy(update={"generation": generation, "changed": self.author.at, "history": history})
+
+    def _after(self, link: Link | None, change: Step) -> Link:
         if isinstance(change, CreateLink):
             return self._created(link, change)
         if link is None:
@@ -133,7 +124,7 @@ class Documents:
     def _created(self, link: Link | None, change: CreateLink) -> Link:
         """Return a new link, or one that goes on in the file system where an earlier link of ours ended."""
         return Link(
-            generation=1 if link is None else link.generation,
+            generation=1,
             environment=self.site.name,
             organization=self.world.inventory.organization.id,
             config=change.config,
@@ -164,10 +155,10 @@ def config_of(change: AnyChange) -> str | None:
     match change:
         case CreateLink(config=config):
             return config.id
-        case RemoveLink() | ChangeOwner() | AddEntity() | RemoveEntity() | ChangeSetting():
-            return change.config
-        case ChangeStrategy() | ChangeMode() | MoveLake():
-            return change.config
+        case RemoveLink(config=key) | ChangeOwner(config=key):
+            return key
+        case AddEntity(config=key) | RemoveEntity(config=key) | ChangeSetting(config=key):
+            return key
         case _:
             return None
 
@@ -176,41 +167,34 @@ def _json(document: EnvironmentRecord | Link | Marker) -> bytes:
     return document.model_dump_json(indent=2).encode() + b"\n"
 
 
-def link_after(link: Link, change: RemoveLink | ChangeOwner | ConfigChange) -> Link:
+def link_after(link: Link, change: RemoveLink | ChangeOwner | InPlace) -> Link:
     """Return a link after a change, but for generation and history, which are those of the whole plan."""
     match change:
         case RemoveLink(keep=keep):
             dropped = tuple(Dropped(entity=entity.name, keep=keep) for entity in link.config.entities)
-            return link.model_copy(update={"active": False, "dropped": dropped})
+            return link.model_copy(update={"active": False, "dropped": (*link.dropped, *dropped)})
         case ChangeOwner(after=solution):
             return link.model_copy(update={"solution": solution})
         case _:
-            return _reconfigured(link, change)
+            dropped = _dropped(link.dropped, change)
+            return link.model_copy(update={"config": changed(link.config, change), "dropped": dropped})
 
 
-def _reconfigured(link: Link, change: ConfigChange) -> Link:
-    update: dict[str, object] = {"config": changed(link.config, change)}
+def _dropped(before: tuple[Dropped, ...], change: InPlace) -> tuple[Dropped, ...]:
     match change:
         case RemoveEntity(entity=name, keep=keep):
-            update["dropped"] = (*_without(link.dropped, name), Dropped(entity=name, keep=keep))
+            return (*before, Dropped(entity=name, keep=keep))
         case AddEntity(entity=entity):
-            update["dropped"] = _without(link.dropped, entity.name)
-        case MoveLake(after=address):
-            update |= {"account": address.account, "file_system": address.file_system}
-        case ChangeSetting() | ChangeStrategy() | ChangeMode():
-            pass
+            return tuple(entry for entry in before if entry.entity != entity.name)
+        case ChangeSetting():
+            return before
         case _:
             assert_never(change)
-    return link.model_copy(update=update)
-
-
-def _without(dropped: Iterable[Dropped], name: str) -> tuple[Dropped, ...]:
-    return tuple(entry for entry in dropped if entry.entity != name)
 
 
 def forget_lake(site: Site, address: LakeAddress) -> None:
     """Take the lake of an ended link off the record, once its data is retired."""
     record, etag = site.record()
-    if record is not None and address in record.lakes:
+    if record is not None:
         kept = tuple(entry for entry in record.lakes if entry != address)
         site.state.put(RECORD_PATH, _json(record.model_copy(update={"lakes": kept})), etag)

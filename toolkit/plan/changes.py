@@ -207,7 +207,11 @@ class MoveLake(Frozen):
 
 SolutionChange = RegisterSolution | RecordSolution | RemoveSolution
 RowChange = WriteConfig | DeleteConfig | TrackEntity
-ConfigChange = AddEntity | RemoveEntity | ChangeSetting | ChangeStrategy | ChangeMode | MoveLake
+InPlace = AddEntity | RemoveEntity | ChangeSetting
+"""What an apply does to the config of a live link."""
+Later = ChangeStrategy | ChangeMode | MoveLake
+"""What is planned, and refused: the promotion commands will do it."""
+ConfigChange = InPlace | Later
 """What leads from one config of a live link to another."""
 LinkChange = CreateLink | RemoveLink | ChangeOwner | ConfigChange
 AnyChange = SolutionChange | RowChange | LinkChange
