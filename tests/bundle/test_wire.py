@@ -3,7 +3,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from tests.bundle.build import CONFIG, configs
 from toolkit.bundle import wire
@@ -23,6 +23,7 @@ def schema(**changes: Any) -> str:
 
 
 @given(configs)
+@settings(max_examples=40, deadline=None)
 def test_every_config_reads_back_as_it_was(config: ExportConfig) -> None:
     tree = wire.tree(wire.written(config))
     assert as_model(Document("a", rest(config) | tree, {(): 1}), ExportConfig) == config
@@ -182,6 +183,7 @@ def test_an_extra_key_never_hides_a_known_one() -> None:
 
 
 @given(configs, configs)
+@settings(max_examples=40, deadline=None)
 def test_any_config_can_be_rewritten_to_any_other(before: ExportConfig, after: ExportConfig) -> None:
     text = wire.rewritten(wire.written(before), before, after)
     assert as_model(Document("a", rest(after) | wire.tree(text), {(): 1}), ExportConfig) == after

@@ -51,8 +51,14 @@ def load_files(files: source.Files, where: str) -> Loaded:
     """Load a source folder from its files. The bundle is the one that its packed zip holds."""
     parts = source.read_parts(files, where)
     findings = _readable(parts)
-    archive = source.packed_parts(parts, files)
-    return Loaded(package.read_bundle(archive, where), archive, findings, where)
+    try:
+        archive = source.packed_parts(parts, files)
+        bundle = package.read_bundle(archive, where)
+    except Invalid as error:
+        # A rule that was broken in the source says more than what it made of the zip.
+        known = [finding for finding in findings if finding.severity is Severity.ERROR]
+        raise Invalid(findings if known else [*findings, *error.findings]) from error
+    return Loaded(bundle, archive, findings, where)
 
 
 def _readable(parts: Parts) -> tuple[Finding, ...]:

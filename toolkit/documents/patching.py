@@ -30,7 +30,7 @@ def patched(template: str, data: Mapping[str, Tree]) -> str | None:
     text = template.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
         root = tree_of(text, "")
-        if not isinstance(root, MappingNode):
+        if not isinstance(root, MappingNode) or root.flow:
             return None
         changed = _applied(text, _Patch(text).mapping(root, data))
         result = parse(changed, "")

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+from git import Actor, Repo
+
+from tests.bundle.build import write_source
+from toolkit.bundle import load, pack
+from toolkit.errors import NotFound, Refused
+from toolkit.release import bundle_at
+
+PERSON = Actor("a", "a@example.com")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = write_source(tmp_path / "solutions" / "Lake")
+    (tmp_path / "lake.zip").write_bytes(pack(folder).to_bytes())
+    (tmp_path / "link").symlink_to("lake.zip")
+    with Repo.init(tmp_path) as repository:
+        repository.index.add(["solutions", "lake.zip", "link"])
+        repository.index.commit("first", author=PERSON, committer=PERSON)
+        repository.create_tag("v1")
+    return tmp_path
+
+
+@pytest.mark.parametrize("spec", ["HEAD:solutions/Lake", "v1:lake.zip", "HEAD:./lake.zip"])
+def test_a_revision_holds_the_bundle_that_was_committed(root: Path, spec: str) -> None:
+    expected = load(root / "solutions" / "Lake").bundle
+    (root / "solutions" / "Lake" / "solution.yaml").write_text("changed since")
+    (root / "lake.zip").unlink()
+    assert bundle_at(spec, root).bundle == expected
+
+
+def test_a_path_with_a_dot_starts_at_the_current_folder(root: Path) -> None:
+    assert bundle_at("HEAD:./Lake", root / "solutions").path == "HEAD:./Lake"
+
+
+@pytest.mark.parametrize(
+    ("spec", "code"),
+    [("v2:lake.zip", "REL002"), ("HEAD:lak.zip", "REL003"), ("HEAD:../../x", "REL003")],
+)
+def test_what_is_not_there_is_named(root: Path, spec: str, code: str) -> None:
+    with pytest.raises(NotFound) as raised:
+        bundle_at(spec, root)
+    assert raised.value.code == code
+
+
+def test_a_symbolic_link_is_refused(root: Path) -> None:
+    with pytest.raises(Refused) as raised:
+        bundle_at("HEAD:link", root)
+    assert raised.value.code == "REL004"
+
+
+def test_outside_of_a_repository_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NotFound) as raised:
+        bundle_at("HEAD:x", tmp_path)
+    assert raised.value.code == "REL001"
