@@ -253,6 +253,13 @@ def test_a_pass_that_failed_is_told_with_its_reason(synced: Rig) -> None:
     assert "contact is gone" in found.why
 
 
+def test_a_checkpoint_that_cannot_be_read_fails_the_checks_that_need_it(synced: Rig) -> None:
+    lake(synced).put("_toolkit/account/checkpoint.json", b"{", "any")
+    checked = verify(synced.site, clock=synced.clock)
+    failed = {one.check: {finding.code for finding in one.findings} for one in checked if one.findings}
+    assert failed == {name: {"ENG031"} for name in ("initial sync", "manifest", "row counts", "freshness")}
+
+
 def manifest(of: Rig) -> dict[str, list[dict[str, object]]]:
     found: dict[str, list[dict[str, object]]] = json.loads(lake(of).read("model.json"))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
-from toolkit.errors import Finding
+from toolkit.errors import Damaged, Finding
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
 from toolkit.plan.prerequisites import Profile
@@ -65,4 +65,12 @@ def _checked(facts: Facts) -> Iterator[Checked]:
     for linked in facts.live:
         link = LinkFacts(facts, linked)
         for name, of_link in LINK_CHECKS.items():
-            yield Checked(name, link.config.name, tuple(of_link(link)))
+            yield Checked(name, link.config.name, _found(of_link, link))
+
+
+def _found(check: Callable[[LinkFacts], Iterator[Finding]], link: LinkFacts) -> tuple[Finding, ...]:
+    """Return what a check finds; a file of ours that cannot be read is what it finds then."""
+    try:
+        return tuple(check(link))
+    except Damaged as error:
+        return tuple(error.findings)
