@@ -115,5 +115,6 @@ def sync_text(report: SyncReport) -> str:
         *([f"{len(report.failed)} FAILED"] if report.failed else []),
         *(["stopped before the end"] if report.stopped else []),
     ]
-    parts = [plural(len(report.entities), "entity", "entities"), *(did or ["nothing new"])]
-    return ", ".join(parts)
+    if not did:
+        return "nothing new"
+    return ", ".join([plural(len(report.entities), "entity", "entities"), *did])

@@ -6,11 +6,12 @@ import click
 
 from toolkit.apply import read_world
 from toolkit.cli import doing, options
+from toolkit.cli.checked import checked
 from toolkit.cli.frame import Group
 from toolkit.cli.linked import linked_entities
 from toolkit.cli.output import blocks
 from toolkit.cli.session import Session
-from toolkit.model.config import ExportConfig, Storage
+from toolkit.model.config import ExportConfig
 from toolkit.plan import Profile, plan_link, plan_unlink
 from toolkit.site import Linked
 
@@ -56,19 +57,21 @@ def link(
     An entity is given as NAME, NAME=Year, NAME=Month or NAME=append-only.
     """
     site = session.site(environment)
-    storage = Storage(
-        account=account,
-        file_system=file_system,
-        subscription=subscription,
-        resource_group=resource_group,
-        workspace=workspace,
-    )
-    config = ExportConfig(
-        id=config_id or session.new_id(),
-        name=name or account,
-        storage=storage,
-        entities=linked_entities(entities),
-        interval_minutes=interval,
+    config = checked(
+        ExportConfig,
+        {
+            "id": config_id or session.new_id(),
+            "name": name or account,
+            "storage": {
+                "account": account,
+                "file_system": file_system,
+                "subscription": subscription,
+                "resource_group": resource_group,
+                "workspace": workspace,
+            },
+            "entities": [entity.model_dump(mode="json") for entity in linked_entities(entities)],
+            "interval_minutes": interval,
+        },
     )
     plan = plan_link(config, read_world(site, [config]), profile=profile)
     session.warn(plan.findings)

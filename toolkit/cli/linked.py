@@ -42,7 +42,7 @@ def _entity(text: str, found: list[Finding]) -> LinkedEntity | None:
 def one_link(site: Site, config: str | None) -> Linked:
     """Return the live link that ``config`` names, by name or id; without one, the only link there is."""
     links = [linked for linked in site.links() if linked.link.active]
-    names = [linked.link.config.name for linked in links]
+    names = sorted(linked.link.config.name for linked in links)
     if config is None and len(links) == 1:
         return links[0]
     if config is None:

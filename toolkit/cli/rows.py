@@ -115,7 +115,7 @@ def run(session: Session, *, every: float, config: str | None, environment: str 
 
 def _run_one(session: Session, site: Site, linked: Linked, every: float, stop: Event) -> None:
     def read() -> Linked:
-        return _read_again(linked)
+        return read_again(linked)
 
     def passed(report: SyncReport) -> None:
         _print_pass(session, linked.link.config.name, report)
@@ -126,7 +126,8 @@ def _run_one(session: Session, site: Site, linked: Linked, every: float, stop: E
     )
 
 
-def _read_again(linked: Linked) -> Linked:
+def read_again(linked: Linked) -> Linked:
+    """Return a link as it is now. Raises Damaged when its document is gone."""
     if (now := read_link(linked.lake)) is None:
         raise Damaged(
             "CLI030", "the link document is gone", where=linked.lake.location(""), fix="restore it, or link anew"

@@ -1,0 +1,272 @@
+"""Links and their entities by hand, and the engine's commands."""
+
+import json
+import os
+import shutil
+import signal
+from contextlib import chdir
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.cli.conftest import START, Ids, Run, Ticking
+from toolkit.cli import root
+from toolkit.cli.session import Session
+from toolkit.engine.session import WRITER_LOCK
+from toolkit.lake.folder import FolderLake
+from toolkit.lake.protocol import Holder
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment dev with the Core solution and some rows."""
+    folder = tmp_path_factory.mktemp("prepared")
+    clock, ids = Ticking(), Ids()
+    with chdir(folder):
+        for line in (
+            "init",
+            "env create dev --account contosodev --account contosotwo",
+            "import core --yes",
+            "env seed dev --rows account=30 --rows contact=20 --rows task=10",
+        ):
+            result = CliRunner().invoke(root, line.split(), obj=Session(clock, lambda: "ada@lab", ids, lambda: False))
+            assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def dev(prepared: Path, run: Run, tmp_path: Path) -> Run:
+    """A copy of that environment."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    return run
+
+
+@pytest.fixture
+def linked(dev: Run) -> Run:
+    """The environment with a link of accounts."""
+    assert dev("lake", "link", "--account", "contosodev", "--entity", "account").exit_code == 0
+    return dev
+
+
+def lake_of(folder: Path) -> Path:
+    (lake,) = (folder / "lakes" / "contosodev").iterdir()
+    return lake
+
+
+# --- lake -----------------------------------------------------------------------------------------------------------
+
+
+def test_link_shows_its_plan_and_what_was_written(dev: Run) -> None:
+    result = dev("lake", "link", "--account", "contosodev", "--entity", "account", "--file-system", "files")
+    assert result.exit_code == 0
+    assert "create link        contosodev: contosodev/files" in result.stdout
+    assert "contosodev: 1 entity, 30 rows written" in result.stdout
+
+
+def test_link_without_data_leaves_it_to_the_engine(dev: Run) -> None:
+    dev("lake", "link", "--account", "contosodev", "--entity", "account", "--no-sync")
+    (row,) = json.loads(dev("status", "--format", "json").stdout)
+    assert (row["state"], row["last_synced"]) == ("NotStarted", None)
+
+
+def test_the_lakes_are_shown(linked: Run, tmp_path: Path) -> None:
+    (shown,) = json.loads(linked("lake", "show", "--format", "json").stdout)
+    assert (shown["config"], shown["entities"], shown["interval_minutes"]) == ("contosodev", 1, 60)
+    assert shown["location"] == str(lake_of(tmp_path))
+    assert linked("lake", "show").stdout.startswith("contosodev\n  id                ")
+
+
+def test_an_environment_without_a_lake_says_so(dev: Run) -> None:
+    assert dev("lake", "show").stdout == "dev is not linked to a lake; see: toolkit lake link --help\n"
+
+
+def test_a_lake_that_is_linked_is_refused(linked: Run) -> None:
+    result = linked("lake", "link", "--account", "contosodev", "--entity", "contact")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error[PLN")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--account", "NOT_ONE"), "error[CLI020] storage.account has a wrong value"),
+        (("--account", "contosodev", "--interval", "1"), "error[CLI020] interval minutes has a wrong value"),
+        (("--account", "contosodev", "--entity", "account=Monthly"), "error[CLI021] account=Monthly: 'Monthly'"),
+        (("--account", "contosodev", "--entity", "a b"), "error[CLI022] 'a b' is no logical name of an entity"),
+        (("--account", "contosodevv", "--entity", "account"), "did you mean 'contosodev'?"),
+    ],
+)
+def test_a_wrong_option_links_nothing(dev: Run, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    result = dev("lake", "link", *options)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert said in result.stderr
+    assert not (tmp_path / "lakes").exists()
+
+
+def test_unlink_asks_first(linked: Run) -> None:
+    result = linked("lake", "unlink", "contosodev", answer="n\n")
+    assert result.exit_code == 1
+    assert "2 changes to dev: go on? [y/N]" in result.stderr
+    assert "error[CLI004] nothing was changed" in result.stderr
+    assert len(json.loads(linked("lake", "show", "--format", "json").stdout)) == 1
+
+
+def test_unlink_keeps_the_data_aside(linked: Run, tmp_path: Path) -> None:
+    assert linked("lake", "unlink", "contosodev", answer="y\n").exit_code == 0
+    assert linked("lake", "show", "--format", "json").stdout == "[]\n"
+    assert list((lake_of(tmp_path) / "_kept" / "account").iterdir())
+
+
+# --- entity ---------------------------------------------------------------------------------------------------------
+
+
+def test_entities_are_added_each_in_its_way(linked: Run) -> None:
+    result = linked("entity", "add", "contact=Year", "task=append-only")
+    assert result.exit_code == 0
+    assert "contosodev: 3 entities, 30 rows written" in result.stdout
+    assert linked("entity", "list").stdout.splitlines() == [
+        "entity   change tracking  config      strategy  mode",
+        "account  yes              contosodev  Month     in place",
+        "contact  yes              contosodev  Year      in place",
+        "task     yes              contosodev  Year      append-only",
+    ]
+
+
+def test_all_entities_are_listed_when_asked(linked: Run) -> None:
+    rows = json.loads(linked("entity", "list", "--all", "--format", "json").stdout)
+    tracked = {row["entity"]: (row["config"], row["change_tracking"]) for row in rows}
+    assert tracked["account"] == ("contosodev", True)
+    assert tracked["queue"] == (None, False)
+
+
+def test_an_entity_that_is_taken_off_leaves_the_manifest_and_is_kept(linked: Run, tmp_path: Path) -> None:
+    linked("entity", "add", "contact")
+    assert linked("entity", "remove", "account", "--yes").exit_code == 0
+    manifest = json.loads((lake_of(tmp_path) / "model.json").read_text())
+    assert [entity["name"] for entity in manifest["entities"]] == ["contact"]
+    assert list((lake_of(tmp_path) / "_kept" / "account").iterdir())
+
+
+def test_tracking_is_enabled_once(dev: Run) -> None:
+    assert "track entity       annotation: off -> on" in dev("entity", "track", "annotation").stdout
+    assert dev("entity", "track", "annotation").stdout == "dev: nothing to do\n"
+
+
+def test_several_links_need_a_name(linked: Run) -> None:
+    linked("lake", "link", "--account", "contosotwo", "--entity", "contact", "--no-sync")
+    result = linked("entity", "add", "task")
+    assert "error[CLI023] there are several links" in result.stderr
+    assert "fix: add --config NAME (contosodev, contosotwo)" in result.stderr
+    assert linked("entity", "add", "task", "--config", "contosotwo", "--no-sync").exit_code == 0
+
+
+def test_a_mistyped_link_is_answered_with_the_nearest(linked: Run) -> None:
+    result = linked("entity", "add", "task", "--config", "contosodve")
+    assert "error[CLI024] there is no link of a config 'contosodve'" in result.stderr
+    assert "fix: did you mean 'contosodev'?" in result.stderr
+
+
+# --- rows -----------------------------------------------------------------------------------------------------------
+
+
+def test_sync_tells_what_it_wrote(linked: Run) -> None:
+    linked("env", "seed", "dev", "--rows", "account=5", "--seed", "2")
+    assert linked("sync").stdout.startswith("contosodev: 1 entity, 5 rows written, ")
+    assert linked("sync").stdout == "contosodev: nothing new\n"
+
+
+def test_snapshot_takes_what_changed(linked: Run) -> None:
+    linked("env", "seed", "dev", "--rows", "account=1", "--seed", "2")
+    linked("sync")
+    assert linked("snapshot", "--entity", "account").stdout == "contosodev: 1 entity, 1 snapshot\n"
+    assert linked("snapshot").stdout == "contosodev: nothing new\n"
+
+
+def test_without_a_link_there_is_nothing_to_sync(dev: Run) -> None:
+    result = dev("sync")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error[CLI029] there is no link\n  at: dev\n")
+    assert dev("status").stdout == "dev exports nothing\n"
+
+
+def test_status_fits_a_terminal_and_is_whole_as_json(linked: Run) -> None:
+    lines = linked("status").stdout.splitlines()
+    assert lines[0] == "contosodev (times are UTC)"
+    assert lines[1].split() == ["entity", "state", "how", "rows", "synced", "snapshot"]
+    assert lines[2].startswith("account  Completed  Month, in place    30  12:")
+    (row,) = json.loads(linked("status", "--format", "json").stdout)
+    assert row["last_synced"].startswith("2026-03-01T12:")
+
+
+def test_a_lake_that_somebody_holds_is_locked(linked: Run, tmp_path: Path) -> None:
+    fence = FolderLake(lake_of(tmp_path)).lock(WRITER_LOCK, Holder("bob@lab", "lab", os.getpid(), START))
+    try:
+        result = linked("sync")
+        assert result.exit_code == 6
+        assert "bob@lab" in result.stderr
+        added = linked("entity", "add", "contact")
+        assert (added.exit_code, "the engine that runs picks it up" in added.stdout) == (0, True)
+    finally:
+        fence.release()
+
+
+class Stopping(Ticking):
+    """A clock that stops the program, as a supervisor does, once a file is there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._sent = False
+
+    def __call__(self) -> datetime:
+        if self._path.exists() and not self._sent:
+            self._sent = True
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().__call__()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_run_exports_until_it_is_told_to_stop(dev: Run, tmp_path: Path, form: str) -> None:
+    dev("lake", "link", "--account", "contosodev", "--entity", "account", "--no-sync")
+    before = signal.getsignal(signal.SIGTERM)
+    session = Session(
+        Stopping(lake_of(tmp_path) / "account" / "Snapshot"), lambda: "ada@lab", on_terminal=lambda: False
+    )
+    result = CliRunner().invoke(root, ["run", "--every", "1s", "--format", form], obj=session)
+    assert result.exit_code == 0
+    assert result.stderr == "exporting contosodev; Ctrl-C stops\nstopped\n"
+    assert signal.getsignal(signal.SIGTERM) == before
+    if form == "json":
+        assert json.loads(result.stdout.splitlines()[0])["entities"][0]["written"] == 30
+    else:
+        assert "contosodev: 1 entity, 30 rows written" in result.stdout
+
+
+def test_run_of_a_lake_that_somebody_holds_ends_with_the_status_of_a_lock(linked: Run, tmp_path: Path) -> None:
+    fence = FolderLake(lake_of(tmp_path)).lock(WRITER_LOCK, Holder("bob@lab", "lab", os.getpid(), START))
+    try:
+        assert linked("run").exit_code == 6
+    finally:
+        fence.release()
+
+
+def test_a_link_document_that_is_gone_ends_the_run(linked: Run, tmp_path: Path) -> None:
+    from toolkit.cli.rows import read_again
+    from toolkit.errors import Damaged
+    from toolkit.site import read_link
+
+    lake = FolderLake(lake_of(tmp_path))
+    found = read_link(lake)
+    assert found is not None
+    lake.delete("_toolkit/link.json")
+    with pytest.raises(Damaged):
+        read_again(found)
+    assert linked("run").exit_code == 1
+
+
+@pytest.mark.parametrize(("text", "status"), [("soon", 2), ("0s", 7)])
+def test_the_time_to_wait_is_a_duration(dev: Run, text: str, status: int) -> None:
+    result = dev("lake", "link", "--account", "contosodev", "--entity", "account", "--wait", text)
+    assert result.exit_code == status
