@@ -115,5 +115,9 @@ def test_the_undisturbed_run_ends_with_these_files() -> None:
         "account/2025-05.csv",
         "account/2026-02.csv",
         "account/2026-03.csv",
+        "account/Snapshot/2025-05_1772371800.csv",
+        "account/Snapshot/2025-05_1772377260.csv",
+        "account/Snapshot/2026-02_1772371800.csv",
+        "account/Snapshot/2026-03_1772371800.csv",
         "model.json",
     ]

@@ -13,7 +13,7 @@ from tests.engine.world import Clock, World, insert_account, link, linked_entity
 from toolkit.engine import Settings
 from toolkit.lake.memory import MemoryLake
 
-MONTHS = [datetime(2024, 12, 31, 23, 59, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 7, 2, tzinfo=UTC)]
+MONTHS = [datetime(2024, 12, 31, 23, 59, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC), None]
 
 STEPS = st.lists(
     st.one_of(

@@ -111,7 +111,12 @@ def test_a_record_begins_with_id_and_sink_times_and_ends_with_is_delete() -> Non
 
 @pytest.mark.parametrize(
     ("hour", "text"),
-    [(0, "3/1/2026 12:05:09 AM"), (11, "3/1/2026 11:05:09 AM"), (12, "3/1/2026 12:05:09 PM"), (23, "3/1/2026 11:05:09 PM")],
+    [
+        (0, "3/1/2026 12:05:09 AM"),
+        (11, "3/1/2026 11:05:09 AM"),
+        (12, "3/1/2026 12:05:09 PM"),
+        (23, "3/1/2026 11:05:09 PM"),
+    ],
 )
 def test_the_time_of_a_pass_has_twelve_hours(hour: int, text: str) -> None:
     assert sink_time(SINK.replace(hour=hour)) == text
@@ -228,7 +233,10 @@ def test_rows_are_encoded_as_in_a_sample_of_the_real_service() -> None:
     if corpus is None:
         pytest.skip("TOOLKIT_CORPUS is not set")
     sample = (Path(corpus) / "lake" / "service-rows.csv").read_bytes().splitlines(keepends=True)[0]
-    theirs, ours = split_record(sample), split_record(formatted({"text": "acc1", "at": SINK, "createdon": SINK}).encode())
+    theirs, ours = (
+        split_record(sample),
+        split_record(formatted({"text": "acc1", "at": SINK, "createdon": SINK}).encode()),
+    )
     assert [sample[-1:], theirs[-1], theirs[8]] == [b"\n", b"", b""]
     shapes = {name: at for at, name in enumerate(column.name for column in COLUMNS)}
     assert len(theirs[0]) == len(ours[0])

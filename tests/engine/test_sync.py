@@ -344,7 +344,9 @@ def test_a_column_of_another_type_writes_the_entity_anew_while_readers_keep_the_
     insert_account(world.source, "a", revenue=Decimal(1))
     world.sync()
     world.clock.forward(minutes=10)
-    retyped = [a if a.name != "revenue" else a.model_copy(update={"type": AttributeType.DOUBLE}) for a in ACCOUNT.attributes]
+    retyped = [
+        a if a.name != "revenue" else a.model_copy(update={"type": AttributeType.DOUBLE}) for a in ACCOUNT.attributes
+    ]
     world.source = source_of(world.clock, ACCOUNT.model_copy(update={"attributes": tuple(retyped)}))
     insert_account(world.source, "a", revenue=1.5)
     world.sync()
@@ -417,9 +419,11 @@ def test_data_that_was_named_is_deleted_and_linking_again_starts_clean(world: Wo
     assert world.sync().by_entity["account"].written == 1
 
 
-DROP_ACCOUNT = link(linked_entity("account")).model_validate(
-    {**link().model_dump(), "dropped": [{"entity": "account", "keep": False}]}
-).dropped[0]
+DROP_ACCOUNT = (
+    link(linked_entity("account"))
+    .model_validate({**link().model_dump(), "dropped": [{"entity": "account", "keep": False}]})
+    .dropped[0]
+)
 
 
 def test_an_unlinked_lake_is_retired_whole(world: World) -> None:
@@ -495,5 +499,3 @@ def test_status_names_the_oldest_change_that_no_snapshot_holds(world: World) -> 
     assert found.manifest_current
     assert found.entities[0].changed_since_snapshot == changed
     assert (found.entities[0].last_snapshot, found.entities[0].last_synced) == (START, world.clock.now)
-
-

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from toolkit.engine.checkpoint import Checkpoint, Copy, Move, Remove, checkpoint_path
 from toolkit.errors import Conflict, Damaged, NotFound
-from toolkit.lake.protocol import Etag, Fence, Lake, Staged
+from toolkit.lake.protocol import STATE_FOLDER, Etag, Fence, Lake, Staged
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +47,21 @@ def tidy(lake: Lake, checkpoint: Checkpoint) -> None:
 
 
 def _publish(lake: Lake, step: Move) -> None:
-    staged = Staged(step.staged, step.size, Etag(step.etag))
+    try:
+        _publish_or_replace(lake, Staged(step.staged, step.size, Etag(step.etag)), step)
+    except NotFound as error:
+        # A lost index is no harm: it is made anew by a scan of its part.
+        if not step.path.startswith(f"{STATE_FOLDER}/"):
+            raise _lost(step) from error
+
+
+def _publish_or_replace(lake: Lake, staged: Staged, step: Move) -> None:
     try:
         lake.publish(staged, step.path, Etag(step.expect))
     except Conflict:
         # Neither the old file nor the new one is there: a writer that lost its lock put another one in its place. The
         # checkpoint is the truth, and the staged file is still at hand.
-        _publish_over(lake, staged, step)
-    except NotFound as error:
-        raise _lost(step) from error
-
-
-def _publish_over(lake: Lake, staged: Staged, step: Move) -> None:
-    try:
         lake.publish(staged, step.path, "any")
-    except NotFound as error:
-        raise _lost(step) from error
 
 
 def _lost(step: Move) -> Damaged:

@@ -1,0 +1,251 @@
+"""What is missing or damaged is made good where it can be, and said where it cannot."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.engine.world import HOLDER, START, World, insert_account, linked_entity
+from toolkit.engine import Settings, SyncReport, run, status
+from toolkit.engine.checkpoint import checkpoint_path, read_checkpoint
+from toolkit.engine.run import BackOff
+from toolkit.errors import Damaged, Forbidden, Retriable
+from toolkit.site import Linked
+
+PART = "account/2026-03.csv"
+INDEX = "_toolkit/account/index/2026-03.1.idx"
+
+
+@pytest.fixture
+def synced(world: World) -> World:
+    insert_account(world.source, "a")
+    insert_account(world.source, "b")
+    world.sync()
+    return world
+
+
+@pytest.fixture
+def settled(synced: World) -> World:
+    """A later commit, of the cursor alone, no longer asks for the files of the first one."""
+    synced.clock.forward(days=2)
+    synced.sync()
+    return synced
+
+
+@pytest.mark.parametrize("damage", [lambda _: None, lambda data: data[:-1], lambda data: b"{}" + data[2:]])
+def test_an_index_that_is_missing_or_damaged_is_made_anew_by_a_scan(synced: World, damage: object) -> None:
+    data = damage(synced.lake.read(INDEX))  # type: ignore[operator]  # a lambda of the table
+    synced.lake.delete(INDEX)
+    if data is not None:
+        synced.lake.put(INDEX, data, "any")
+    synced.source.update("account", "00000000-0000-0000-0000-000000000001", name="c")
+    assert synced.sync().failed == ()
+    assert [row[4] for row in synced.rows(PART)] == ["b", "c"]
+
+
+def test_a_part_that_another_program_changed_is_not_spliced(settled: World) -> None:
+    settled.lake.put(PART, settled.lake.read(PART), "any")
+    settled.source.update("account", "00000000-0000-0000-0000-000000000001", name="c")
+    error = settled.sync().by_entity["account"].error
+    assert error is not None
+    assert (error.code, str(error.where)) == ("ENG041", PART)
+
+
+def test_a_part_with_other_rows_and_no_index_is_damaged(settled: World) -> None:
+    settled.lake.delete(INDEX)
+    settled.lake.put(PART, settled.lake.read(PART).splitlines(keepends=True)[0], "any")
+    settled.source.update("account", "00000000-0000-0000-0000-000000000001", name="c")
+    assert [each.error.code for each in settled.sync().failed if each.error] == ["ENG041"]
+
+
+def test_a_part_whose_records_do_not_begin_with_their_ids_is_damaged(settled: World) -> None:
+    data = settled.lake.read(PART)
+    settled.lake.put(PART, data.replace(b"00000000-0000-0000-0000-00000000000", b"x" * 35), "any")
+    settled.source.update("account", "00000000-0000-0000-0000-000000000001", name="c")
+    assert [each.error.code for each in settled.sync().failed if each.error] == ["ENG041"]
+
+
+def test_a_checkpoint_that_cannot_be_read_stops_the_engine(synced: World) -> None:
+    synced.lake.put(checkpoint_path("account"), b'{"format": 9}', "any")
+    with pytest.raises(Damaged) as raised:
+        synced.sync()
+    assert raised.value.code == "ENG031"
+
+
+def committed_but_not_published(world: World) -> None:
+    """Let the engine die right after its commit."""
+    insert_account(world.source, "c")
+    world.lake = lake = world.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
+    commits = [number for number, call in enumerate(dry_run(world), 1) if call.operation == "put"]
+    lake.fail(commits[0], "after", crash=True)
+    with pytest.raises(BaseException, match="put memory"):
+        world.sync()
+    world.lake = world.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
+
+
+def dry_run(world: World) -> list[object]:
+    """The calls that a sync of this world will make, up to its first put."""
+    from tests.engine.test_crashes import new_world
+
+    twin = new_world()
+    twin.relink(linked_entity("account"))
+    twin.clock.now = START
+    insert_account(twin.source, "a")
+    insert_account(twin.source, "b")
+    twin.sync()
+    insert_account(twin.source, "c")
+    twin.lake = lake = twin.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
+    twin.sync()
+    return list(lake.calls)
+
+
+def test_what_was_committed_is_published_by_the_next_engine(synced: World) -> None:
+    committed_but_not_published(synced)
+    assert len(synced.rows(PART)) == 2
+    assert synced.sync().by_entity["account"].written == 0
+    assert len(synced.rows(PART)) == 3
+
+
+def test_a_stray_file_in_the_place_of_a_committed_one_is_replaced(synced: World) -> None:
+    committed_but_not_published(synced)
+    synced.lake.put(PART, b"of a zombie", "any")
+    synced.sync()
+    assert [row[4] for row in synced.rows(PART)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("stray", [None, b"of a zombie"])
+def test_a_committed_file_that_is_lost_is_said_and_readers_keep_what_they_have(
+    synced: World, stray: bytes | None
+) -> None:
+    committed_but_not_published(synced)
+    before = synced.manifest()
+    for stat in synced.lake.list("_toolkit/staging"):
+        synced.lake.delete(stat.path)
+    if stray is not None:
+        synced.lake.put(PART, stray, "any")
+    error = synced.sync().by_entity["account"].error
+    assert error is not None
+    assert error.code == "ENG042"
+    assert synced.manifest() == before
+
+
+def test_a_manifest_that_cannot_be_read_is_written_anew(synced: World) -> None:
+    before = synced.manifest()
+    synced.lake.put("model.json", b"{", "any")
+    assert status(synced.linked).manifest_current is False
+    synced.sync()
+    assert synced.manifest() == before
+
+
+def test_a_status_file_that_cannot_be_read_is_written_anew(synced: World) -> None:
+    synced.lake.put("_toolkit/status.json", b"{", "any")
+    assert status(synced.linked).entities[0].last_synced == START
+    synced.sync()
+    assert b'"synced"' in synced.lake.read("_toolkit/status.json")
+
+
+# snapshots
+
+
+def test_a_snapshot_holds_only_parts_that_changed_and_its_second_never_goes_back(synced: World) -> None:
+    synced.source.update("account", "00000000-0000-0000-0000-000000000001", name="c")
+    synced.sync()
+    assert synced.snapshot().by_entity["account"].snapshots == ("account/Snapshot/2026-03_1772366401.csv",)
+    assert synced.snapshot().entities == ()
+
+
+def test_five_snapshots_are_kept_and_none_that_a_reader_may_be_at(synced: World) -> None:
+    for hours in range(1, 8):
+        synced.clock.forward(hours=1)
+        synced.source.update("account", "00000000-0000-0000-0000-000000000001", name=f"at {hours}")
+        synced.sync()
+    synced.clock.forward(minutes=5)
+    assert len(synced.paths("account/Snapshot")) == 5
+    assert synced.named("account")[1]["name"] == "at 7"
+
+
+def test_a_snapshot_beyond_the_number_stays_for_an_hour(synced: World) -> None:
+    synced.settings = Settings(workers=1, keep_snapshots=1)
+    for minutes in (0, 59, 2):
+        synced.clock.forward(minutes=minutes)
+        synced.source.update("account", "00000000-0000-0000-0000-000000000001", name=f"at {minutes}")
+        synced.sync()
+        synced.snapshot()
+    assert synced.paths("account/Snapshot") == [
+        "account/Snapshot/2026-03_1772366401.csv",
+        "account/Snapshot/2026-03_1772369940.csv",
+        "account/Snapshot/2026-03_1772370060.csv",
+    ]
+
+
+# run
+
+
+def run_for(world: World, passes: int, **how: object) -> list[SyncReport]:
+    reports: list[SyncReport] = []
+
+    def wait(seconds: float) -> bool:
+        world.clock.now += timedelta(seconds=seconds)
+        return seconds > 0 and len(reports) >= passes
+
+    run(
+        lambda: Linked(world.link, world.linked.etag, world.lake),
+        world.source,
+        clock=world.clock,
+        wait=wait,
+        holder=HOLDER,
+        trickle_seconds=600,
+        passed=lambda report: (reports.append(report), world.relink(*how.get("then", world.link.config.entities)))[0],  # type: ignore[attr-defined]  # a tuple of entities
+        settings=world.settings,
+    )
+    return reports
+
+
+def test_run_makes_a_snapshot_when_the_interval_is_over(world: World) -> None:
+    insert_account(world.source, "a")
+    made = [bool(report.by_entity["account"].snapshots) for report in run_for(world, 1)]
+    insert_account(world.source, "b")
+    made += [bool(report.by_entity["account"].snapshots) for report in run_for(world, 6)]
+    assert made == [True, False, False, False, False, False, True]
+
+
+def test_run_picks_up_a_new_generation_at_the_next_pass(world: World) -> None:
+    reports = run_for(world, 2, then=(linked_entity("teammembership"),))
+    assert [[each.entity for each in report.entities] for report in reports] == [["account"], ["teammembership"]]
+    assert reports[1].retired == ("account",)
+
+
+def test_run_leaves_a_failing_entity_alone_for_longer_each_time(world: World) -> None:
+    for _ in range(3):
+        world.source.fail("account", Forbidden("SRC010", "no"))
+    tried = [number for number, report in enumerate(run_for(world, 9)) if report.entities]
+    assert tried == [0, 2, 6]
+
+
+def test_run_stops_in_the_middle_of_a_pass_at_a_consistent_point(world: World) -> None:
+    insert_account(world.source, "a")
+    reports: list[SyncReport] = []
+    run(
+        lambda: world.linked,
+        world.source,
+        clock=world.clock,
+        wait=lambda _: True,
+        holder=HOLDER,
+        passed=reports.append,
+        settings=world.settings,
+    )
+    assert [report.stopped for report in reports] == [True]
+    checkpoint, _ = read_checkpoint(world.lake, "account")
+    assert checkpoint is not None
+    assert (checkpoint.completed, checkpoint.parts) == (None, ())
+
+
+def test_the_source_may_ask_for_a_longer_rest(world: World) -> None:
+    back_off = BackOff(timedelta(seconds=10))
+    world.source.fail("account", Retriable("SRC009", "busy", after=300))
+    back_off.learn(world.sync(), START)
+    assert back_off.waiting(START + timedelta(seconds=299)) == {"account"}
+    assert back_off.waiting(START + timedelta(seconds=300)) == set()
+    back_off.learn(world.sync(), START)
+    assert back_off.waiting(START) == set()
