@@ -246,7 +246,7 @@ def test_every_type_comes_back_as_it_was_written(rig: Rig) -> None:
         "ownerid_entitytype": "team",
         "cts_instant": datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
         "cts_day": date(1900, 2, 28),
-        "cts_wall": datetime(2026, 7, 1, 8, 30),  # noqa: DTZ001 - a wall-clock time has no zone
+        "cts_wall": datetime(2026, 7, 1, 8, 30),  # noqa: DTZ001 - wall-clock times have no zone
         "statecode": 1,
         "statuscode": 2,
     }

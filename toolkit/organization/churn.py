@@ -159,7 +159,7 @@ class _Churner:
     def _some_row(self, entity: Entity) -> str | None:
         table, key = metadata.table(entity.name), quoted([entity.primary_id])
         with self._database.read() as connection:
-            last = connection.execute(f"SELECT max(row_number_) AS n FROM {table}")[0]["n"]  # noqa: S608 - a name of the metadata
+            last = connection.execute(f"SELECT max(row_number_) AS n FROM {table}")[0]["n"]  # noqa: S608 - names of the metadata
             if last is None:
                 return None
             row = connection.one(

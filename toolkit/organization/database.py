@@ -14,7 +14,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -140,12 +140,11 @@ class Database:
         """Give the one connection that may write; the block commits as a whole, or leaves nothing behind."""
         connection = self._connection()
         connection.execute("BEGIN IMMEDIATE")
-        try:
+        with ExitStack() as undo:
+            undo.callback(_roll_back, connection)
             yield connection
             connection.execute("COMMIT")
-        except BaseException:
-            _roll_back(connection)
-            raise
+            undo.pop_all()
 
     def organization(self) -> Organization:
         """Return the organization that the file holds."""
@@ -221,11 +220,10 @@ def open(path: Path) -> Database:  # noqa: A001 - reads as database.open, like g
             fix="create the environment with: toolkit env create NAME",
         )
     database = Database(path)
-    try:
+    with ExitStack() as undo:
+        undo.callback(database.close)
         _check_format(database)
-    except BaseException:
-        database.close()
-        raise
+        undo.pop_all()
     return database
 
 

@@ -91,7 +91,7 @@ def count(database: Database, entity: str) -> int:
     """Return how many rows there are. Raises NotFound (ORG008)."""
     with database.read() as connection:
         definition = metadata.definition(connection, entity)
-        (row,) = connection.execute(f"SELECT count(*) AS n FROM {_table(definition)}")  # noqa: S608 - a name of the metadata
+        (row,) = connection.execute(f"SELECT count(*) AS n FROM {_table(definition)}")  # noqa: S608 - names of the metadata
     return int(row["n"])
 
 
