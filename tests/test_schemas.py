@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from ruamel.yaml import YAML
 
 from toolkit import project
 from toolkit.cli import schemas
@@ -22,3 +23,47 @@ def test_every_schema_is_valid_draft_07(name: str) -> None:
     schema = schemas.schema(name)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(schema)
+
+
+EXAMPLES = (
+    ("solution", "solutions/*/solution.yaml"),
+    ("config", "solutions/*/configs/*.yaml"),
+    ("overlay", "solutions/*/environments/*.yaml"),
+    ("entities", "docs/examples/*entities*.yaml"),
+)
+FILES = [(name, path) for name, pattern in EXAMPLES for path in sorted(ROOT.glob(pattern))]
+
+
+def validate(name: str, text: str) -> None:
+    """Validate YAML as an editor does: plain numbers are numbers, and keys are text."""
+    data = json.loads(json.dumps(YAML(typ="safe", pure=True).load(text)))
+    jsonschema.Draft7Validator(schemas.schema(name)).validate(data)
+
+
+@pytest.mark.parametrize(("name", "path"), FILES, ids=[path.name for _, path in FILES])
+def test_our_own_files_follow_their_schema(name: str, path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.splitlines()[0].endswith(f"/{schemas.file_name(name)}")
+    validate(name, text)
+
+
+def test_a_new_project_follows_its_schema() -> None:
+    validate("project", project.TEMPLATE)
+
+
+def test_there_is_an_example_of_every_kind() -> None:
+    assert {name for name, _ in FILES} == set(schemas.MODELS) - {"project"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("project", "environments: {dev: {kind: cloud, folder: x}}"),
+        ("project", "accounts: {NOT_ONE: {folder: x}}"),
+        ("overlay", "configs: {x: {interval: 5}}"),
+        ("entities", "entities: [{name: cts_x, attribute: []}]"),
+    ],
+)
+def test_mistakes_do_not_follow_it(name: str, text: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        validate(name, text)

@@ -1,0 +1,222 @@
+"""Bundles between environments, by the command line."""
+
+import json
+import shutil
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.cli.conftest import Ids, Run, Ticking
+from toolkit.cli import root
+from toolkit.cli.session import Session
+
+ROOT = Path(__file__).parents[2]
+ACCOUNTS = "--account contososalesprod --account contososerviceprod"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment prod with the Core solution, and ContosoLake as a zip."""
+    folder = tmp_path_factory.mktemp("prepared")
+    shutil.copytree(ROOT / "solutions" / "ContosoLake", folder / "ContosoLake")
+    clock, ids = Ticking(), Ids()
+    with chdir(folder):
+        for line in (
+            "init",
+            f"env create prod {ACCOUNTS}",
+            "import core --yes",
+            "env seed prod --rows account=12 --rows incident=5",
+            "pack ContosoLake --managed -o Lake.zip",
+        ):
+            result = CliRunner().invoke(root, line.split(), obj=Session(clock, lambda: "ada@lab", ids, lambda: False))
+            assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def prod(prepared: Path, run: Run, tmp_path: Path) -> Run:
+    """A copy of that environment."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    return run
+
+
+@pytest.fixture
+def imported(prod: Run) -> Run:
+    """The environment with ContosoLake imported."""
+    assert prod("import", "Lake.zip", "--yes").exit_code == 0
+    return prod
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_plan_shows_changes_and_their_consequence(prod: Run) -> None:
+    result = prod("plan", "Lake.zip")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(
+        "prod: ContosoLake 1.0.0.0: 3 changes\n  1. import solution    ContosoLake: 1.0.0.0\n"
+    )
+    assert "initial sync of 12 rows" in result.stdout
+
+
+def test_a_plan_changes_nothing(prod: Run, tmp_path: Path) -> None:
+    prod("plan", "Lake.zip")
+    assert not (tmp_path / "lakes").exists()
+    assert "ContosoLake" not in prod("solution", "list").stdout
+
+
+def test_a_plan_is_json_and_markdown_too(prod: Run) -> None:
+    shown = json.loads(prod("plan", "Lake.zip", "--format", "json").stdout)
+    assert [change["kind"] for change in shown["changes"]] == ["solution.register", "link.create", "link.create"]
+    assert "| import solution | ContosoLake |" in prod("plan", "Lake.zip", "--format", "markdown").stdout
+
+
+def test_a_plan_exits_with_3_while_there_is_something_to_do(prod: Run) -> None:
+    assert prod("plan", "Lake.zip", "--exit-code").exit_code == 3
+    prod("import", "Lake.zip", "--yes", "--no-sync")
+    result = prod("plan", "Lake.zip", "--exit-code")
+    assert (result.exit_code, result.stdout) == (0, "prod: ContosoLake 1.0.0.0: nothing to do\n")
+
+
+def test_import_shows_asks_applies_and_verifies(prod: Run) -> None:
+    result = prod("import", "Lake.zip", answer="y\n")
+    assert result.exit_code == 0
+    assert "3 changes to prod: go on? [y/N]" in result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "prod: ContosoLake 1.0.0.0: 3 changes"
+    assert lines[-1].startswith("verified: ")
+
+
+def test_a_no_imports_nothing(prod: Run, tmp_path: Path) -> None:
+    result = prod("import", "Lake.zip", answer="n\n")
+    assert (result.exit_code, "error[CLI004] nothing was changed" in result.stderr) == (1, True)
+    assert not (tmp_path / "lakes").exists()
+    assert "ContosoLake" not in prod("solution", "list").stdout
+
+
+def test_import_as_json_is_one_document(prod: Run) -> None:
+    done = json.loads(prod("import", "Lake.zip", "--yes", "--format", "json").stdout)
+    assert (done["plan"]["empty"], done["verify"]["passed"]) == (False, True)
+    written = {each["entity"]: each["written"] for each in done["synced"]["contososalesprod"]["entities"]}
+    assert written["account"] == 12
+
+
+def test_an_import_without_data_verifies_as_pending(prod: Run) -> None:
+    result = prod("import", "Lake.zip", "--yes", "--no-sync")
+    assert (result.exit_code, "sync pending" in result.stdout) == (0, True)
+
+
+def test_an_import_that_runs_out_of_time_goes_on_later(prod: Run) -> None:
+    result = prod("import", "Lake.zip", "--yes", "--wait", "0")
+    assert result.exit_code == 7
+    again = prod("import", "Lake.zip", "--yes")
+    assert (again.exit_code, again.stdout.splitlines()[-1].endswith("no findings")) == (0, True)
+
+
+def test_a_source_folder_is_imported_as_it_is(prod: Run) -> None:
+    assert prod("import", "ContosoLake", "--yes", "--no-sync").exit_code == 0
+    assert "unmanaged" in prod("solution", "list").stdout.splitlines()[1]
+
+
+def test_an_environment_without_an_overlay_is_warned_about(prod: Run, tmp_path: Path) -> None:
+    (tmp_path / "ContosoLake" / "environments" / "prod.yaml").unlink()
+    result = prod("plan", "ContosoLake")
+    assert result.exit_code == 1
+    assert "warning[BND017] the bundle has no overlay for 'prod'" in result.stderr
+
+
+def test_a_lower_version_is_refused(imported: Run, tmp_path: Path) -> None:
+    edit(tmp_path / "ContosoLake" / "solution.yaml", 'version: "1.0.0.0"', 'version: "0.9"')
+    imported("pack", "ContosoLake", "--managed", "-o", "old.zip")
+    result = imported("import", "old.zip", "--yes")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "must have a higher version" in result.stderr
+
+
+def test_managed_is_not_replaced_by_unmanaged(imported: Run) -> None:
+    result = imported("import", "ContosoLake", "--yes")
+    assert result.exit_code == 1
+    assert "error[0x80048041]" in result.stderr
+
+
+def test_verify_finds_a_difference_and_exits_with_5(imported: Run, tmp_path: Path) -> None:
+    assert imported("verify", "Lake.zip").exit_code == 0
+    edit(
+        tmp_path / "ContosoLake" / "configs" / "contososales.yaml", "  - {name: lead, partition_strategy: Month}\n", ""
+    )
+    result = imported("verify", "ContosoLake")
+    assert result.exit_code == 5
+    assert "verification failed: " in result.stdout
+
+
+def test_verify_needs_no_bundle(imported: Run) -> None:
+    result = imported("verify", "--format", "junit")
+    assert (result.exit_code, 'failures="0"' in result.stdout) == (0, True)
+
+
+def test_the_history_says_who_and_when(imported: Run) -> None:
+    entries = json.loads(imported("history", "--format", "json").stdout)
+    assert [(entry["solution"], entry["package"], entry["by"]) for entry in entries] == [
+        ("ExportToDataLakeCore", "unmanaged", "ada@lab"),
+        ("ContosoLake", "managed", "ada@lab"),
+    ]
+    assert imported("history").stdout.splitlines()[0].split() == [
+        *("at", "by", "solution", "version", "package", "bundle"),
+    ]
+
+
+def test_an_environment_without_a_history_says_so(prod: Run) -> None:
+    prod("env", "create", "other")
+    assert prod("history", "--env", "other").stdout == "nothing was applied to other\n"
+
+
+def test_uninstalling_a_managed_solution_takes_its_links_along(imported: Run) -> None:
+    assert imported("uninstall", "ContosoLake", "--yes").exit_code == 0
+    assert imported("lake", "show", "--format", "json").stdout == "[]\n"
+    assert "ContosoLake" not in imported("solution", "list").stdout
+
+
+def test_a_solution_that_others_need_stays(imported: Run) -> None:
+    result = imported("uninstall", "ExportToDataLakeCore", "--yes")
+    assert (result.exit_code, "ContosoLake" in result.stderr) == (1, True)
+
+
+def test_a_managed_solution_is_not_exported(imported: Run) -> None:
+    result = imported("export", "ContosoLake")
+    assert (result.exit_code, "error[0x80048036]" in result.stderr) == (1, True)
+
+
+def test_diff_with_an_environment_that_does_not_hold_it_shows_all_as_new(prod: Run) -> None:
+    result = prod("diff", "env:prod", "Lake.zip", "--exit-code")
+    assert result.exit_code == 3
+    assert result.stderr == "prod does not hold ContosoLake: everything is new there\n"
+    assert "+ entity contososales/account (Month, in place)" in result.stdout
+
+
+def test_diff_with_a_managed_solution_compares_what_the_environment_says(imported: Run, tmp_path: Path) -> None:
+    result = imported("diff", "env:prod", "Lake.zip", "--exit-code")
+    assert (result.exit_code, result.stdout) == (0, "no differences\n")
+    assert result.stderr.startswith("ContosoLake is managed in prod: ")
+    edit(tmp_path / "ContosoLake" / "configs" / "contososales.yaml", "interval_minutes: 60", "interval_minutes: 30")
+    imported("pack", "ContosoLake", "--managed", "-o", "next.zip")
+    assert imported("diff", "env:prod", "next.zip").stdout == "~ config contososales interval_minutes: 60 -> 30\n"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "code"),
+    [
+        ("env:prod", "env:prod", "CLI011"),
+        ("env:prod/ContosoLak", "Lake.zip", "CLI011"),
+        ("env:prod/ContosoLake", "env:prod/ContosoLake", "CLI012"),
+        ("env:prd/ContosoLake", "Lake.zip", "PRJ005"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_an_error(imported: Run, a: str, b: str, code: str) -> None:
+    result = imported("diff", a, b)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"error[{code}]" in result.stderr
