@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 import jsonschema
-import polars
+import polars as pl
 import pytest
 
 from tests.engine.test_rows import EVERYTHING
@@ -65,15 +65,15 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, dict[str, Row
         link(linked_entity("cts_everything"), linked_entity("teammembership")),
     )
     rows = {}
-    for number, values in enumerate([FULL, EMPTY, {}, *ODD, {"text": "to be deleted"}]):
-        values = {**values, "createdon": MONTHS[number % 2]}
+    for number, given in enumerate([FULL, EMPTY, {}, *ODD]):
+        values = {**given, "createdon": MONTHS[number % 2]}
         key = source.insert("cts_everything", **values)
         rows[key] = {**values, "modifiedon": clock.now, "versionnumber": source.version}
     source.insert("teammembership", teamid=GUID)
+    gone = source.insert("cts_everything", text="to be deleted", createdon=MONTHS[0])
     world.sync()
     clock.forward(hours=2)
-    source.delete("cts_everything", key)
-    del rows[key]
+    source.delete("cts_everything", gone)
     first = min(rows)
     source.update("cts_everything", first, memo="changed")
     rows[first] |= {"memo": "changed", "modifiedon": clock.now, "versionnumber": source.version}
@@ -137,8 +137,8 @@ def test_duckdb_tells_null_from_empty_and_equals_the_source(lake: tuple[World, d
 def test_polars_equals_the_source(lake: tuple[World, dict[str, Row]]) -> None:
     world, rows = lake
     columns = world.columns("cts_everything")
-    schema = dict.fromkeys(columns, polars.String)
-    frames = [polars.read_csv(path, has_header=False, schema=schema) for path in locations(world, "cts_everything")]
+    schema = dict.fromkeys(columns, pl.String)
+    frames = [pl.read_csv(path, has_header=False, schema=schema) for path in locations(world, "cts_everything")]
     found = {row["Id"]: row for frame in frames for row in frame.to_dicts()}
     # Polars reads "" and nothing alike.
     assert {key: row["text"] or "" for key, row in found.items()} == {
@@ -154,14 +154,14 @@ def adapter() -> Iterator[Any]:
     with warnings.catch_warnings():
         # The library has invalid escapes and comparisons with literals in its sources.
         warnings.simplefilter("ignore")
-        from cdm.storage import LocalAdapter
+        from cdm.storage import LocalAdapter  # type: ignore[import-untyped]  # ships no types
 
         yield LocalAdapter
 
 
 def test_the_cdm_object_model_resolves_every_partition(lake: tuple[World, dict[str, Row]], adapter: Any) -> None:
-    from cdm.enums import CdmStatusLevel
-    from cdm.objectmodel import CdmCorpusDefinition
+    from cdm.enums import CdmStatusLevel  # type: ignore[import-untyped]  # ships no types
+    from cdm.objectmodel import CdmCorpusDefinition  # type: ignore[import-untyped]  # ships no types
 
     world, _ = lake
     root = Path(world.lake.location("model.json")).parent

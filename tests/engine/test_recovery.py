@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.engine.world import HOLDER, START, World, insert_account, linked_entity
+from tests.engine.world import HOLDER, START, Clock, World, insert_account, link, linked_entity, source_of
 from toolkit.engine import Settings, SyncReport, run, status
 from toolkit.engine.checkpoint import checkpoint_path, read_checkpoint
 from toolkit.engine.run import BackOff
 from toolkit.errors import Damaged, Forbidden, Retriable
-from toolkit.site import Linked
+from toolkit.lake.memory import Crashed, MemoryLake
+from toolkit.model.config import LinkedEntity
 
 PART = "account/2026-03.csv"
 INDEX = "_toolkit/account/index/2026-03.1.idx"
@@ -35,7 +36,7 @@ def settled(synced: World) -> World:
 
 @pytest.mark.parametrize("damage", [lambda _: None, lambda data: data[:-1], lambda data: b"{}" + data[2:]])
 def test_an_index_that_is_missing_or_damaged_is_made_anew_by_a_scan(synced: World, damage: object) -> None:
-    data = damage(synced.lake.read(INDEX))  # type: ignore[operator]  # a lambda of the table
+    data = damage(synced.lake.read(INDEX))  # type: ignore[operator]  # lambda of the table
     synced.lake.delete(INDEX)
     if data is not None:
         synced.lake.put(INDEX, data, "any")
@@ -76,28 +77,24 @@ def test_a_checkpoint_that_cannot_be_read_stops_the_engine(synced: World) -> Non
 def committed_but_not_published(world: World) -> None:
     """Let the engine die right after its commit."""
     insert_account(world.source, "c")
-    world.lake = lake = world.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
-    commits = [number for number, call in enumerate(dry_run(world), 1) if call.operation == "put"]
-    lake.fail(commits[0], "after", crash=True)
-    with pytest.raises(BaseException, match="put memory"):
+    lake = world.reopen()
+    lake.fail(first_put(), "after")
+    with pytest.raises(Crashed, match="put memory"):
         world.sync()
-    world.lake = world.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
+    world.reopen()
 
 
-def dry_run(world: World) -> list[object]:
-    """The calls that a sync of this world will make, up to its first put."""
-    from tests.engine.test_crashes import new_world
-
-    twin = new_world()
-    twin.relink(linked_entity("account"))
-    twin.clock.now = START
+def first_put() -> int:
+    """The number of the call that commits the pass, found in a twin of the world."""
+    clock = Clock()
+    twin = World(source_of(clock), MemoryLake(clock=clock), clock, link(linked_entity("account")))
     insert_account(twin.source, "a")
     insert_account(twin.source, "b")
     twin.sync()
     insert_account(twin.source, "c")
-    twin.lake = lake = twin.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
+    lake = twin.reopen()
     twin.sync()
-    return list(lake.calls)
+    return [call.operation for call in lake.calls].index("put") + 1
 
 
 def test_what_was_committed_is_published_by_the_next_engine(synced: World) -> None:
@@ -182,21 +179,26 @@ def test_a_snapshot_beyond_the_number_stays_for_an_hour(synced: World) -> None:
 # run
 
 
-def run_for(world: World, passes: int, **how: object) -> list[SyncReport]:
+def run_for(world: World, passes: int, then: tuple[LinkedEntity, ...] | None = None) -> list[SyncReport]:
     reports: list[SyncReport] = []
+
+    def passed(report: SyncReport) -> None:
+        reports.append(report)
+        if then is not None:
+            world.relink(*then)
 
     def wait(seconds: float) -> bool:
         world.clock.now += timedelta(seconds=seconds)
         return seconds > 0 and len(reports) >= passes
 
     run(
-        lambda: Linked(world.link, world.linked.etag, world.lake),
+        lambda: world.linked,
         world.source,
         clock=world.clock,
         wait=wait,
         holder=HOLDER,
         trickle_seconds=600,
-        passed=lambda report: (reports.append(report), world.relink(*how.get("then", world.link.config.entities)))[0],  # type: ignore[attr-defined]  # a tuple of entities
+        passed=passed,
         settings=world.settings,
     )
     return reports

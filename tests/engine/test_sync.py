@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from tests.engine.world import ACCOUNT, HOLDER, START, World, insert_account, link, linked_entity, source_of
+from tests.engine.world import ACCOUNT, HOLDER, START, World, insert_account, linked_entity, source_of
 from toolkit.engine import EntityProgress, Phase, Settings, status
 from toolkit.engine.checkpoint import read_checkpoint
 from toolkit.errors import CursorExpired, Forbidden, Locked, Refused, Retriable
 from toolkit.model.config import PartitionStrategy
 from toolkit.model.entity import AttributeType, Entity
-from toolkit.model.link import EntityState
+from toolkit.model.link import Dropped, EntityState
 
 APRIL = datetime(2025, 4, 30, 23, 59, 59, tzinfo=UTC)
 MAY = datetime(2025, 5, 1, tzinfo=UTC)
@@ -81,11 +81,11 @@ def test_a_deleted_row_is_gone_and_a_part_without_rows_leaves_manifest_and_lake(
 
 
 def test_rows_without_createdon_stay_in_the_partition_of_the_pass_that_wrote_them_first(world: World) -> None:
-    key = insert_account(world.source, "a", None)  # type: ignore[arg-type]  # a null in the source
+    key = insert_account(world.source, "a", None)  # type: ignore[arg-type]  # null in the source
     world.sync()
     world.clock.forward(days=60)
     world.source.update("account", key, name="b")
-    insert_account(world.source, "c", None)  # type: ignore[arg-type]  # a null in the source
+    insert_account(world.source, "c", None)  # type: ignore[arg-type]  # null in the source
     world.sync()
     assert [row[4] for row in world.rows("account/2026-03.csv")] == ["b"]
     assert [row[4] for row in world.rows("account/2026-04.csv")] == ["c"]
@@ -104,7 +104,7 @@ def test_only_the_parts_that_changed_are_written(world: World) -> None:
 def test_a_pass_without_changes_writes_the_status_file_only(world: World) -> None:
     insert_account(world.source, "a")
     world.sync()
-    world.lake = lake = world.lake.reopen()  # type: ignore[attr-defined]  # a memory lake
+    lake = world.reopen()
     world.sync()
     writes = [call for call in lake.calls if call.operation not in {"stat", "list", "read", "lock", "check", "delete"}]
     assert [tuple(call) for call in writes if not call.path.endswith(".csv") and not call.path.endswith(".idx")] == [
@@ -410,20 +410,11 @@ def test_an_unlinked_entity_leaves_the_manifest_and_its_files_are_kept(world: Wo
 def test_data_that_was_named_is_deleted_and_linking_again_starts_clean(world: World) -> None:
     insert_account(world.source, "a")
     world.sync()
-    dropped = link(linked_entity("account")).dropped
-    assert dropped == ()
-    world.relink(dropped=(DROP_ACCOUNT,))
+    world.relink(dropped=(Dropped(entity="account", keep=False),))
     world.sync()
     assert world.paths() == ["model.json"]
     world.relink(linked_entity("account"))
     assert world.sync().by_entity["account"].written == 1
-
-
-DROP_ACCOUNT = (
-    link(linked_entity("account"))
-    .model_validate({**link().model_dump(), "dropped": [{"entity": "account", "keep": False}]})
-    .dropped[0]
-)
 
 
 def test_an_unlinked_lake_is_retired_whole(world: World) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from toolkit.engine import Settings, SyncReport, snapshot, sync
+from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import ABSENT, Holder, Lake
 from toolkit.model.config import ExportConfig, LinkedEntity, Storage
 from toolkit.model.entity import Attribute, AttributeType, Entity
@@ -107,6 +108,12 @@ class World:
     @property
     def linked(self) -> Linked:
         return Linked(self.link, ABSENT, self.lake)
+
+    def reopen(self) -> MemoryLake:
+        """Go on as another process, on the same files of a lake in memory, and return its handle."""
+        assert isinstance(self.lake, MemoryLake)
+        self.lake = lake = self.lake.reopen()
+        return lake
 
     def sync(self, source: Source | None = None, **how: Any) -> SyncReport:
         how = {"settings": self.settings, **how}

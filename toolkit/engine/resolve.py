@@ -190,7 +190,8 @@ def _same_id(rows: Located) -> Mask:
 
 def _same_version(rows: Located) -> Mask:
     """Return which rows have the id and the version of the one before."""
-    return _same_id(rows) & (rows.versions[1:] == rows.versions[:-1])
+    same: Mask = _same_id(rows) & (rows.versions[1:] == rows.versions[:-1])
+    return same
 
 
 def _ends(rows: Located, same: _Same) -> Mask:
