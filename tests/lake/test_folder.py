@@ -45,10 +45,13 @@ with ThreadPoolExecutor(int(sys.argv[2])) as pool:
 """
 WAIT = "sys.stdin.readline()\n"
 FORK_AND_DIE = """
+ready, done = os.pipe()
 child = os.fork()
 if child:
+    os.read(ready, 1)  # the child runs, and has let go of the lock
     print(child, flush=True)
     os.kill(os.getpid(), 9)
+os.write(done, b".")
 sys.stdin.readline()
 """
 
