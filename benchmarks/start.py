@@ -1,6 +1,6 @@
 """How long `toolkit --help` takes as a whole process, beside `python -c pass` in the same run.
 
-    python benchmarks/start.py [ROUNDS]
+python benchmarks/start.py [ROUNDS]
 """
 
 import statistics
