@@ -270,3 +270,16 @@ def test_a_link_document_that_is_gone_ends_the_run(linked: Run, tmp_path: Path) 
 def test_the_time_to_wait_is_a_duration(dev: Run, text: str, status: int) -> None:
     result = dev("lake", "link", "--account", "contosodev", "--entity", "account", "--wait", text)
     assert result.exit_code == status
+
+
+@pytest.mark.parametrize("every", ["0", "0s", "-1", "nan", "25h", "99999999999999999999h"])
+def test_the_time_between_passes_is_neither_nothing_nor_for_ever(linked: Run, every: str) -> None:
+    result = linked("run", "--every", every)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "error[CLI001] invalid value for '--every'" in result.stderr
+
+
+@pytest.mark.parametrize("wait", ["-1", "inf", "99999999999999999999h"])
+def test_a_time_to_wait_that_cannot_be_is_an_error_of_usage(dev: Run, wait: str) -> None:
+    result = dev("lake", "link", "--account", "contosodev", "--wait", wait)
+    assert (result.exit_code, "invalid value for '--wait'" in result.stderr) == (2, True)

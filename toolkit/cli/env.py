@@ -166,7 +166,9 @@ def _define(opened: Opened, path: Path) -> list[str]:
 @env.command()
 @click.argument("name")
 @click.option("--rows", multiple=True, required=True, metavar="ENTITY=NUMBER", help="May be given several times.")
-@click.option("--seed", "number", default=1, show_default=True, help="The same seed gives the same rows.")
+@click.option(
+    "--seed", "number", type=options.SEED, default=1, show_default=True, help="The same seed gives the same rows."
+)
 @click.pass_obj
 def seed(session: Session, *, name: str, rows: tuple[str, ...], number: int) -> None:
     """Add synthetic rows: reproducible, of uneven months, with nulls, quotes, line ends and all of Unicode."""
@@ -185,11 +187,23 @@ def seed(session: Session, *, name: str, rows: tuple[str, ...], number: int) -> 
 @env.command()
 @click.argument("name")
 @click.option(
-    "--seconds", type=float, metavar="NUMBER", help="How long; 10 when neither this nor --operations is given."
+    "--seconds",
+    type=options.SECONDS,
+    metavar="NUMBER",
+    help="How long; 10 when neither this nor --operations is given.",
 )
-@click.option("--rate", default=50.0, show_default=True, metavar="NUMBER", help="Operations a second.")
-@click.option("--operations", type=int, metavar="NUMBER", help="Do so many at once, instead of some seconds of them.")
-@click.option("--seed", "number", default=1, show_default=True, help="The same seed draws the same operations.")
+@click.option(
+    "--rate", type=options.RATE, default=50.0, show_default=True, metavar="NUMBER", help="Operations a second."
+)
+@click.option(
+    "--operations",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="Do so many at once, instead of some seconds of them.",
+)
+@click.option(
+    "--seed", "number", type=options.SEED, default=1, show_default=True, help="The same seed draws the same operations."
+)
 @click.pass_obj
 def churn(
     session: Session, *, name: str, seconds: float | None, rate: float, operations: int | None, number: int
@@ -214,12 +228,22 @@ def churn(
 
 def counts(texts: tuple[str, ...]) -> Mapping[str, int]:
     """Return numbers of rows written as ``account=20000``. Raises Invalid with all mistakes."""
-    pairs = [text.partition("=")[::2] for text in texts]
-    found = [
-        Finding("CLI031", Severity.ERROR, f"{name}={number} says no number of rows", fix="write account=20000")
-        for name, number in pairs
-        if not number.isdecimal()
-    ]
+    wanted: dict[str, int] = {}
+    found: list[Finding] = []
+    for text in texts:
+        name, _, number = text.partition("=")
+        if why := _no_count(number) or ("the entity was named before" if name.lower() in wanted else ""):
+            what = f"{text} says no number of rows"
+            found.append(Finding("CLI031", Severity.ERROR, what, why=why, fix="write account=20000, each entity once"))
+        else:
+            wanted[name.lower()] = int(number)
     if found:
         raise Invalid(found)
-    return {name: int(number) for name, number in pairs}
+    return wanted
+
+
+def _no_count(number: str) -> str:
+    """Return why a text is no number of rows, or nothing where it is one."""
+    if number.isdecimal() and len(number) <= 12 and 1 <= int(number) <= options.MOST_ROWS:
+        return ""
+    return f"a number is 1 to {options.MOST_ROWS:,}, in digits alone; seed again for more"

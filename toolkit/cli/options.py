@@ -18,11 +18,18 @@ from toolkit.plan import Profile
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+DAY = 86_400
+
+
 class Duration(click.ParamType[float]):
-    """Seconds, or a number with a unit: ``90``, ``90s``, ``15m``, ``2h``."""
+    """Seconds, or a number with a unit: ``90``, ``90s``, ``15m``, ``2h``; from ``least`` seconds to ``most``."""
 
     name = "duration"
     _units = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+    def __init__(self, *, least: float = 0.0, most: float = 30 * DAY) -> None:
+        self._least = least
+        self._most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's signature
         """Return seconds."""
@@ -31,7 +38,36 @@ class Duration(click.ParamType[float]):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value)
         if match is None:
             self.fail(f"{value!r} is no duration: write 90, 90s, 15m or 2h", param, ctx)
-        return float(match[1]) * self._units[match[2]]
+        seconds = float(match[1]) * self._units[match[2]]
+        if not self._least <= seconds <= self._most:
+            self.fail(f"{value!r} is not from {self._least:g}s to {self._most / 3600:g}h", param, ctx)
+        return seconds
+
+
+class Positive(click.ParamType[float]):
+    """A number above zero, at most ``most``."""
+
+    name = "number"
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's signature
+        """Return the number; not a number (nan) fails like what is none."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not 0 < number <= self._most:
+            self.fail(f"{value!r} is not a number above 0, at most {self._most:,.0f}", param, ctx)
+        return number
+
+
+SECONDS = Positive(most=DAY)
+RATE = Positive(most=100_000)
+SEED = click.IntRange(min=0)
+MOST_ROWS = 10_000_000
+"""Rows of an entity that one command adds: their ids are drawn at once, in memory."""
 
 
 environment = click.option("--env", "environment", metavar="NAME", help="The environment; else the default one.")

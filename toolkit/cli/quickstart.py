@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 
+from toolkit.cli import options
 from toolkit.cli.frame import Command
 from toolkit.cli.output import Result, grouped, plural, styled
 from toolkit.cli.session import Session
@@ -47,6 +48,7 @@ SHARES: Mapping[str, float] = {
     "team": 0.005,
 }
 """Rows of the entities that ContosoLake links, for each account."""
+MOST_ACCOUNTS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,15 @@ class Told(Session):
 
 @click.command(cls=Command)
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=".", help="Where .quickstart/ goes.")
-@click.option("--rows", default=20_000, show_default=True, metavar="NUMBER", help="Accounts in dev; others follow.")
-@click.option("--seconds", default=3.0, show_default=True, help="How long dev is kept changing.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1, MOST_ACCOUNTS),
+    default=20_000,
+    show_default=True,
+    metavar="NUMBER",
+    help="Accounts in dev; others follow.",
+)
+@click.option("--seconds", type=options.SECONDS, default=3.0, show_default=True, help="How long dev is kept changing.")
 @click.pass_obj
 def quickstart(session: Session, *, root: Path, rows: int, seconds: float) -> None:
     """Tell the whole story on this machine, in a folder of its own.

@@ -88,7 +88,11 @@ def _links(site: Site, config: str | None) -> list[Linked]:
 
 @click.command(cls=Command)
 @click.option(
-    "--every", type=options.Duration(), default=10.0, metavar="TIME", help="Time between passes; 10 s when left out."
+    "--every",
+    type=options.Duration(least=0.1, most=options.DAY),
+    default=10.0,
+    metavar="TIME",
+    help="Time between passes; 10 s when left out.",
 )
 @options.config
 @options.environment
