@@ -1,0 +1,11 @@
+"""Settings of the whole suite."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Speed is measured in benchmarks/, never asserted here. A run in CI draws the same examples every time, so that it
+# fails for what was changed and not by luck; a run by hand draws new ones.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
