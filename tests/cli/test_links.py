@@ -119,6 +119,13 @@ def test_unlink_keeps_the_data_aside(linked: Run, tmp_path: Path) -> None:
     assert list((lake_of(tmp_path) / "_kept" / "account").iterdir())
 
 
+def test_unlink_can_leave_the_data_to_a_later_sync(linked: Run, tmp_path: Path) -> None:
+    assert linked("lake", "unlink", "contosodev", "--yes", "--no-sync").exit_code == 0
+    assert not (lake_of(tmp_path) / "_kept").exists()
+    assert linked("sync", "--config", "contosodev").stdout == "contosodev: 0 entities, retired: account\n"
+    assert list((lake_of(tmp_path) / "_kept" / "account").iterdir())
+
+
 # --- entity ---------------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +173,97 @@ def test_a_mistyped_link_is_answered_with_the_nearest(linked: Run) -> None:
     result = linked("entity", "add", "task", "--config", "contosodve")
     assert "error[CLI024] there is no link of a config 'contosodve'" in result.stderr
     assert "fix: did you mean 'contosodev'?" in result.stderr
+
+
+@pytest.mark.parametrize(("words", "status"), [(("--no-sync",), 0), (("--wait", "0s"), 7)])
+def test_the_data_of_an_entity_that_leaves_can_wait(linked: Run, words: tuple[str, ...], status: int) -> None:
+    linked("entity", "add", "contact")
+    assert linked("entity", "remove", "Account", "--yes", *words).exit_code == status
+    assert [row["entity"] for row in json.loads(linked("entity", "list", "--format", "json").stdout)] == ["contact"]
+
+
+# --- the names of a config ------------------------------------------------------------------------------------------
+
+SALES = "6f0cde0a-5e5f-4f35-9f5c-0a3f4f4d6c01"
+OVERLAY = "configs:\n  contosotwo: {storage_account: contosodev, interval_minutes: 30}\n"
+
+
+@pytest.fixture(scope="module")
+def overlaid(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment prod with a config whose row is named contosotwo, and whose link an overlay named contosodev."""
+    folder = shutil.copytree(prepared, tmp_path_factory.mktemp("overlaid"), dirs_exist_ok=True)
+    clock, ids = Ticking(), Ids()
+    (folder / "overlay.yaml").write_text(OVERLAY)
+    with chdir(folder):
+        for line in (
+            "env create prod --account contosodev",
+            "import core --env prod --yes",
+            "publisher create contoso --prefix cts",
+            f"lake link --account contosotwo --id {SALES} --entity account --no-sync",
+            "solution create Lake --publisher contoso",
+            "solution add Lake --config contosotwo",
+            "export Lake -o Lake.zip",
+            "import Lake.zip --env prod --overlay overlay.yaml --yes --no-sync",
+        ):
+            result = CliRunner().invoke(root, line.split(), obj=Session(clock, lambda: "ada@lab", ids, lambda: False))
+            assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def renamed(overlaid: Path, run: Run, tmp_path: Path) -> Run:
+    """A copy of that environment."""
+    shutil.copytree(overlaid, tmp_path, dirs_exist_ok=True)
+    return run
+
+
+@pytest.mark.parametrize("name", ["contosotwo", "contosodev", SALES, f"{{{SALES.upper()}}}"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "status --config NAME",
+        "sync --config NAME --entity account",
+        "entity add contact --no-sync --config NAME",
+        "entity remove account --yes --no-sync --config NAME",
+        "lake unlink NAME --yes --no-sync",
+        "solution add Lake --config NAME",
+    ],
+)
+def test_a_config_is_known_by_its_id_and_by_the_names_of_link_and_row(renamed: Run, line: str, name: str) -> None:
+    result = renamed(*line.replace("NAME", name).split(), "--env", "prod")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_name_that_two_configs_have_names_neither(linked: Run) -> None:
+    assert linked("lake", "link", "--account", "contosotwo", "--name", "contosodev", "--no-sync").exit_code == 0
+    result = linked("lake", "unlink", "contosodev", "--yes")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(
+        "error[CLI033] several export configs are named 'contosodev'\n  at: dev\n  fix: give"
+    )
+    assert len(json.loads(linked("lake", "show", "--format", "json").stdout)) == 2
+
+
+@pytest.mark.parametrize("command", ["sync", "snapshot", "status", "run"])
+def test_a_config_that_is_not_there_is_never_passed_over(linked: Run, command: str) -> None:
+    result = linked(command, "--config", "contosodve")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "error[CLI024] there is no link of a config 'contosodve'" in result.stderr
+    assert "fix: did you mean 'contosodev'?" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["sync", "snapshot"])
+def test_an_entity_that_is_not_linked_is_never_passed_over(linked: Run, command: str) -> None:
+    result = linked(command, "--entity", "acount")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "error[CLI032] the entity 'acount' is not linked\n  at: contosodev\n  fix: did you mean 'account'?\n"
+    )
+
+
+def test_a_pass_is_limited_to_the_links_that_have_the_entity(linked: Run) -> None:
+    linked("lake", "link", "--account", "contosotwo", "--entity", "contact", "--no-sync")
+    assert linked("sync", "--entity", "Contact").stdout.startswith("contosotwo: 1 entity, 20 rows written")
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------

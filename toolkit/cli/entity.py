@@ -53,6 +53,7 @@ def add(
 @options.config
 @options.delete_data
 @options.yes
+@options.data
 @options.environment
 @click.pass_obj
 def remove(
@@ -62,6 +63,8 @@ def remove(
     config: str | None,
     delete_data: bool,
     yes: bool,
+    no_sync: bool,
+    wait: float | None,
     environment: str | None,
 ) -> int:
     """Take entities off a link.
@@ -70,8 +73,9 @@ def remove(
     """
     site = session.site(environment)
     link = one_link(site, config).link
-    plan = plan_entities(link.config.id, read_world(site), remove=entities, delete_data=delete_data)
-    return doing.finish(session, doing.do(session, site, plan, doing.How(ask=not yes)))
+    names = tuple(dict.fromkeys(name.lower() for name in entities))
+    plan = plan_entities(link.config.id, read_world(site), remove=names, delete_data=delete_data)
+    return doing.finish(session, doing.do(session, site, plan, doing.How(not yes, not no_sync, wait)))
 
 
 @entity.command("list")
@@ -99,7 +103,7 @@ def list_(session: Session, *, everything: bool, environment: str | None) -> Non
 def track(session: Session, *, name: str, environment: str | None) -> int:
     """Enable change tracking of an entity; the platform never disables it again."""
     site = session.site(environment)
-    plan = plan_track(name, read_world(site))
+    plan = plan_track(name.lower(), read_world(site))
     return doing.finish(session, doing.do(session, site, plan, doing.How(sync=False)))
 
 

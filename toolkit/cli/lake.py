@@ -8,7 +8,7 @@ from toolkit.apply import read_world
 from toolkit.cli import doing, options
 from toolkit.cli.checked import checked
 from toolkit.cli.frame import Group
-from toolkit.cli.linked import linked_entities
+from toolkit.cli.linked import linked_entities, one_link
 from toolkit.cli.output import blocks
 from toolkit.cli.session import Session
 from toolkit.model.config import ExportConfig
@@ -82,16 +82,26 @@ def link(
 @click.argument("config")
 @options.delete_data
 @options.yes
+@options.data
 @options.environment
 @click.pass_obj
-def unlink(session: Session, *, config: str, delete_data: bool, yes: bool, environment: str | None) -> int:
+def unlink(
+    session: Session,
+    *,
+    config: str,
+    delete_data: bool,
+    yes: bool,
+    no_sync: bool,
+    wait: float | None,
+    environment: str | None,
+) -> int:
     """End a link: CONFIG is the export config's name or id.
 
     The lake's model.json is emptied first; the data is then kept aside, unless --delete-data is given.
     """
     site = session.site(environment)
-    plan = plan_unlink(config, read_world(site), delete_data=delete_data)
-    return doing.finish(session, doing.do(session, site, plan, doing.How(ask=not yes)))
+    plan = plan_unlink(one_link(site, config).link.config.id, read_world(site), delete_data=delete_data)
+    return doing.finish(session, doing.do(session, site, plan, doing.How(not yes, not no_sync, wait)))
 
 
 @lake.command()

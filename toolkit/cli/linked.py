@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from toolkit.errors import Finding, Invalid, NotFound, Severity, nearest
+from toolkit.errors import Finding, Invalid, NotFound, Refused, Severity, nearest
 from toolkit.model.config import LinkedEntity, PartitionStrategy
+from toolkit.model.environment import ConfigRow
 from toolkit.site import Linked, Site
 
 APPEND_ONLY = "append-only"
@@ -39,22 +41,104 @@ def _entity(text: str, found: list[Finding]) -> LinkedEntity | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Export configs by id, each with the names that it has: an overlay may give a link another name than its row."""
+
+    names: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, site: Site, links: Iterable[Linked], *, unlinked: bool = False) -> Named:
+        """Return the configs of some links, under the names of link and row; with ``unlinked`` all other rows too."""
+        rows = site.environment.inventory().configs
+        linked = {each.link.config.id: each.link.config.name for each in links}
+        ids = {*linked, *(rows if unlinked else ())}
+        return cls({key: frozenset(_names(key, linked, rows)) for key in sorted(ids)})
+
+    def id(self, text: str, missing: NotFound) -> str:
+        """Return the id of the config that a text names by id or name.
+
+        Raises ``missing``, with the nearest name, where there is none, and Refused (CLI033) where there are several.
+        """
+        if (identity := text.strip("{}").lower()) in self.names:
+            return identity
+        found = [key for key, names in self.names.items() if text in names]
+        if len(found) > 1:
+            what = f"several export configs are named {text!r}"
+            raise Refused("CLI033", what, where=missing.where, fix=f"give the id: {' or '.join(found)}")
+        if not found:
+            raise NotFound(
+                missing.code, missing.what, where=missing.where, fix=nearest(text, self.known) or missing.fix
+            )
+        return found[0]
+
+    @property
+    def known(self) -> list[str]:
+        """Every name, in order."""
+        return sorted(set().union(*self.names.values()))
+
+
+def _names(key: str, linked: Mapping[str, str], rows: Mapping[str, ConfigRow]) -> Iterator[str]:
+    if key in linked:
+        yield linked[key]
+    if key in rows:
+        yield rows[key].config.name
+
+
+def config_id(site: Site, text: str) -> str:
+    """Return the id of an export config that is a row of the environment. Raises NotFound (CLI027)."""
+    missing = NotFound(
+        "CLI027", f"there is no export config {text!r}", where=site.name, fix="make one: toolkit lake link"
+    )
+    live = [linked for linked in site.links() if linked.link.active]
+    found = Named.of(site, live, unlinked=True).id(text, missing)
+    if found not in site.environment.inventory().configs:
+        raise missing
+    return found
+
+
 def one_link(site: Site, config: str | None) -> Linked:
     """Return the live link that ``config`` names, by name or id; without one, the only link there is."""
     links = [linked for linked in site.links() if linked.link.active]
-    names = sorted(linked.link.config.name for linked in links)
-    if config is None and len(links) == 1:
+    if config is not None:
+        return _link_of(site, config, links)
+    if len(links) == 1:
         return links[0]
-    if config is None:
-        what = "there are several links" if links else "there is no link"
-        fix = f"add --config NAME ({', '.join(names)})" if links else "make one: toolkit lake link"
-        raise NotFound("CLI023", what, where=site.name, fix=fix)
-    for linked in links:
-        if config in {linked.link.config.name, linked.link.config.id}:
-            return linked
-    raise NotFound("CLI024", f"there is no link of a config {config!r}", where=site.name, fix=nearest(config, names))
+    what = "there are several links" if links else "there is no link"
+    names = ", ".join(sorted(linked.link.config.name for linked in links))
+    fix = f"add --config NAME ({names})" if links else "make one: toolkit lake link, or import a bundle"
+    raise NotFound("CLI023", what, where=site.name, fix=fix)
+
+
+def _link_of(site: Site, config: str, links: Sequence[Linked]) -> Linked:
+    missing = NotFound(
+        "CLI024",
+        f"there is no link of a config {config!r}",
+        where=site.name,
+        fix="see: toolkit lake show" if links else "make one: toolkit lake link, or import a bundle",
+    )
+    found = Named.of(site, links).id(config, missing)
+    return next(linked for linked in links if linked.link.config.id == found)
 
 
 def chosen_links(site: Site, config: str | None) -> list[Linked]:
-    """Return the link that ``config`` names, or all links of the environment, ended ones too."""
-    return list(site.links()) if config is None else [one_link(site, config)]
+    """Return the link that ``config`` names, or all links of the environment; ended ones count too."""
+    links = list(site.links())
+    return links if config is None else [_link_of(site, config, links)]
+
+
+def chosen_entities(links: Sequence[Linked], entities: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the entities that were named, by the id of each link that has some of them.
+
+    Raises NotFound (CLI032) for a name that no link has.
+    """
+    named = [name.lower() for name in entities]
+    linked = {each.link.config.id: {entity.name for entity in each.link.config.entities} for each in links}
+    known = set().union(*linked.values())
+    for name in named:
+        if name not in known:
+            where = ", ".join(each.link.config.name for each in links)
+            fix = nearest(name, known) or "see: toolkit entity list"
+            raise NotFound("CLI032", f"the entity {name!r} is not linked", where=where, fix=fix)
+    chosen = {key: tuple(name for name in named if name in names) for key, names in linked.items()}
+    return {key: names for key, names in chosen.items() if names}

@@ -89,7 +89,9 @@ profile = click.option(
     help="Who exports: decides which prerequisites are errors.",
 )
 config = click.option(
-    "--config", metavar="CONFIG", help="The export config, by name or id; may be left out where there is one."
+    "--config",
+    metavar="CONFIG",
+    help="The export config, by id or name (of its link or row); may be left out where there is one.",
 )
 
 

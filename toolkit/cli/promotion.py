@@ -185,10 +185,19 @@ def check(session: Session, site: Site, wanted: Desired | None, profile: Profile
 @click.option("--prune", is_flag=True, help="Remove configs and links of an unmanaged solution too.")
 @options.delete_data
 @options.yes
+@options.data
 @options.environment
 @click.pass_obj
 def uninstall(
-    session: Session, *, solution: str, prune: bool, delete_data: bool, yes: bool, environment: str | None
+    session: Session,
+    *,
+    solution: str,
+    prune: bool,
+    delete_data: bool,
+    yes: bool,
+    no_sync: bool,
+    wait: float | None,
+    environment: str | None,
 ) -> int:
     """Remove a solution from an environment.
 
@@ -197,7 +206,7 @@ def uninstall(
     """
     site = session.site(environment)
     planned = plan_uninstall(solution, read_world(site), prune=prune, delete_data=delete_data)
-    return doing.finish(session, doing.do(session, site, planned, doing.How(ask=not yes)))
+    return doing.finish(session, doing.do(session, site, planned, doing.How(not yes, not no_sync, wait)))
 
 
 @click.command(cls=Command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
@@ -17,13 +17,16 @@ import click
 from toolkit import engine
 from toolkit.cli import doing, options
 from toolkit.cli.frame import Command
-from toolkit.cli.linked import chosen_links
+from toolkit.cli.linked import chosen_entities, chosen_links
 from toolkit.cli.output import Result, table
 from toolkit.cli.progress import Report
 from toolkit.cli.session import Session
 from toolkit.engine import EntityStatus, SyncReport
 from toolkit.errors import Damaged, NotFound
 from toolkit.site import Linked, Site, read_link
+
+Names = Sequence[str] | None
+"""The entities that a pass is limited to; None where it is not."""
 
 entities_option = click.option(
     "--entity", "entities", multiple=True, metavar="NAME", help="Only this one; may be given several times."
@@ -42,12 +45,11 @@ def sync(session: Session, *, entities: tuple[str, ...], config: str | None, env
     """
     site = session.site(environment)
 
-    def one(linked: Linked, progress: Report) -> SyncReport:
+    def one(linked: Linked, names: Names, progress: Report) -> SyncReport:
         holder = session.holder()
-        wanted = entities or None
-        return engine.sync(linked, site.source, clock=session.clock, holder=holder, entities=wanted, progress=progress)
+        return engine.sync(linked, site.source, clock=session.clock, holder=holder, entities=names, progress=progress)
 
-    return _each(session, site, config, one)
+    return _each(session, _chosen(site, config, entities), one)
 
 
 @click.command(cls=Command)
@@ -59,19 +61,30 @@ def snapshot(session: Session, *, entities: tuple[str, ...], config: str | None,
     """Snapshot now what changed since the last snapshot."""
     site = session.site(environment)
 
-    def one(linked: Linked, progress: Report) -> SyncReport:
+    def one(linked: Linked, names: Names, progress: Report) -> SyncReport:
         holder = session.holder()
-        return engine.snapshot(linked, clock=session.clock, holder=holder, entities=entities or None, progress=progress)
+        return engine.snapshot(linked, clock=session.clock, holder=holder, entities=names, progress=progress)
 
-    return _each(session, site, config, one)
+    return _each(session, _chosen(site, config, entities), one)
 
 
-def _each(session: Session, site: Site, config: str | None, one: Callable[[Linked, Report], SyncReport]) -> int:
+def _chosen(site: Site, config: str | None, entities: tuple[str, ...]) -> Sequence[tuple[Linked, Names]]:
+    """Return the links to work on, each with the entities to work on; None stands for all of them."""
+    links = _links(site, config)
+    if not entities:
+        return [(linked, None) for linked in links]
+    names = chosen_entities(links, entities)
+    return [(linked, names[linked.link.config.id]) for linked in links if linked.link.config.id in names]
+
+
+def _each(
+    session: Session, chosen: Sequence[tuple[Linked, Names]], one: Callable[[Linked, Names, Report], SyncReport]
+) -> int:
     """Do one pass over each link, print what it did, and return the exit status."""
     reports: dict[str, SyncReport] = {}
     with session.progress() as progress:
-        for linked in _links(site, config):
-            reports[linked.link.config.name] = one(linked, progress)
+        for linked, names in chosen:
+            reports[linked.link.config.name] = one(linked, names, progress)
     text = "\n".join(f"{name}: {doing.sync_text(report)}" for name, report in reports.items())
     session.say(text, {name: doing.sync_data(report) for name, report in reports.items()})
     return doing.failed(session, reports.values())

@@ -9,6 +9,7 @@ import click
 from toolkit.cli import options
 from toolkit.cli.checked import checked
 from toolkit.cli.frame import Group
+from toolkit.cli.linked import config_id
 from toolkit.cli.output import record, table
 from toolkit.cli.publisher import ENGLISH
 from toolkit.cli.session import Session
@@ -74,12 +75,9 @@ def create(
 def add(session: Session, *, name: str, config: str, environment: str | None) -> None:
     """Add an existing export config to an unmanaged solution; the Core solution must be installed."""
     site = session.site(environment)
-    rows = {row.config.name: row.config.id for row in site.environment.inventory().configs.values()}
-    if config not in {*rows, *rows.values()}:
-        what = f"there is no export config {config!r}"
-        raise NotFound("CLI027", what, where=site.name, fix=nearest(config, rows) or "make one: toolkit lake link")
-    site.environment.write(AddConfig(name, rows.get(config, config)))
-    session.say(f"added {config} to {name}", {"solution": name, "config": rows.get(config, config)})
+    found = config_id(site, config)
+    site.environment.write(AddConfig(name, found))
+    session.say(f"added {config} to {name}", {"solution": name, "config": found})
 
 
 @solution.command()
