@@ -50,7 +50,7 @@ def test_a_wrong_option_is_named_and_nothing_is_made(run: Run, tmp_path: Path) -
     run("init")
     result = run("env", "create", "dev", "--tenant", "nonsense", "--account", "NOT_A_NAME")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error[CLI020] tenant has a wrong value\n  at: tenant\n")
+    assert result.stderr.startswith("error[CLI020] --tenant has a wrong value\n  at: tenant\n  why: a GUID is")
     assert not (tmp_path / "environments").exists()
 
 
@@ -76,6 +76,13 @@ def test_show_tells_organization_accounts_and_entities(dev: Run) -> None:
     assert shown["accounts"][0]["account"] == "contososalesdev"
     assert shown["accounts"][0]["region"] == shown["region"] == "westeurope"
     assert {"entity": "account", "rows": 0, "change_tracking": True} in shown["entities"]
+
+
+def test_show_tells_the_name_of_the_file_system_that_a_link_would_make(run: Run) -> None:
+    run("init")
+    run("env", "create", "dev", "--organization-id", "0a0a0a0a-0000-4000-8000-000000000001")
+    shown = json.loads(run("env", "show", "--format", "json").stdout)
+    assert shown["file_system"] == "commondataservice-dev-org-0a0a0a0a000040008000000000000001"
 
 
 def test_properties_of_accounts_are_those_of_the_options(run: Run) -> None:

@@ -91,8 +91,14 @@ def test_a_lake_that_is_linked_is_refused(linked: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--account", "NOT_ONE"), "error[CLI020] storage.account has a wrong value"),
-        (("--account", "contosodev", "--interval", "1"), "error[CLI020] interval minutes has a wrong value"),
+        (("--account", "NOT_ONE"), "error[CLI020] --account has a wrong value"),
+        (("--account", "NOT_ONE"), "why: a storage account's name has 3 to 24 lower-case letters and digits"),
+        (("--account", "contosodev", "--file-system", "A--b"), "why: a file system's name has lower-case letters"),
+        (("--account", "contosodev", "--id", "1"), "error[CLI020] --id has a wrong value"),
+        (
+            ("--account", "contosodev", "--interval", "1"),
+            "error[CLI020] --interval has a wrong value\n  at: interval_minutes\n  why: it should be",
+        ),
         (("--account", "contosodev", "--entity", "account=Monthly"), "error[CLI021] account=Monthly: 'Monthly'"),
         (("--account", "contosodev", "--entity", "a b"), "error[CLI022] 'a b' is no logical name of an entity"),
         (("--account", "contosodevv", "--entity", "account"), "did you mean 'contosodev'?"),

@@ -49,9 +49,9 @@ def test_every_mistake_about_a_publisher_is_named(dev: Run) -> None:
     result = dev("publisher", "create", "1x", "--prefix", "mscrm", "--option-value-prefix", "7")
     assert result.exit_code == 1
     assert [line for line in result.stderr.splitlines() if line.startswith("error")] == [
-        "error[CLI020] unique name has a wrong value",
-        "error[CLI020] prefix has a wrong value",
-        "error[CLI020] option value prefix has a wrong value",
+        "error[CLI020] NAME has a wrong value",
+        "error[CLI020] --prefix has a wrong value",
+        "error[CLI020] --option-value-prefix has a wrong value",
     ]
 
 
@@ -94,7 +94,7 @@ def test_a_version_that_is_none_is_named(dev: Run) -> None:
     result = dev("solution", "create", "Lake", "--publisher", "contoso", "--version", "one")
     assert result.exit_code == 1
     assert result.stderr.startswith(
-        "error[CLI020] version has a wrong value\n  at: version\n  why: 'one' is not a version"
+        "error[CLI020] --version has a wrong value\n  at: version\n  why: 'one' is not a version"
     )
 
 

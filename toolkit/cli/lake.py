@@ -15,6 +15,14 @@ from toolkit.model.config import ExportConfig
 from toolkit.plan import Profile, plan_link, plan_unlink
 from toolkit.site import Linked
 
+LINK_OPTIONS = {
+    "id": "--id",
+    "storage.account": "--account",
+    "storage.file_system": "--file-system",
+    "interval_minutes": "--interval",
+}
+"""The options of a link whose values have a form, by key of the export config."""
+
 
 @click.group(cls=Group)
 def lake() -> None:
@@ -72,6 +80,7 @@ def link(
             "entities": [entity.model_dump(mode="json") for entity in linked_entities(entities)],
             "interval_minutes": interval,
         },
+        LINK_OPTIONS,
     )
     plan = plan_link(config, read_world(site, [config]), profile=profile)
     session.warn(plan.findings)

@@ -88,7 +88,10 @@ def _names(key: str, linked: Mapping[str, str], rows: Mapping[str, ConfigRow]) -
 def config_id(site: Site, text: str) -> str:
     """Return the id of an export config that is a row of the environment. Raises NotFound (CLI027)."""
     missing = NotFound(
-        "CLI027", f"there is no export config {text!r}", where=site.name, fix="make one: toolkit lake link"
+        "CLI027",
+        f"there is no export config {text!r}",
+        where=site.name,
+        fix="make one: toolkit lake link --account NAME",
     )
     live = [linked for linked in site.links() if linked.link.active]
     found = Named.of(site, live, unlinked=True).id(text, missing)
@@ -106,7 +109,7 @@ def one_link(site: Site, config: str | None) -> Linked:
         return links[0]
     what = "there are several links" if links else "there is no link"
     names = ", ".join(sorted(linked.link.config.name for linked in links))
-    fix = f"add --config NAME ({names})" if links else "make one: toolkit lake link, or import a bundle"
+    fix = f"add --config NAME ({names})" if links else "make one: toolkit lake link --account NAME, or import a bundle"
     raise NotFound("CLI023", what, where=site.name, fix=fix)
 
 
@@ -115,7 +118,7 @@ def _link_of(site: Site, config: str, links: Sequence[Linked]) -> Linked:
         "CLI024",
         f"there is no link of a config {config!r}",
         where=site.name,
-        fix="see: toolkit lake show" if links else "make one: toolkit lake link, or import a bundle",
+        fix="see: toolkit lake show" if links else "make one: toolkit lake link --account NAME, or import a bundle",
     )
     found = Named.of(site, links).id(config, missing)
     return next(linked for linked in links if linked.link.config.id == found)

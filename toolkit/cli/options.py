@@ -19,6 +19,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 DAY = 86_400
+ENGLISH = 1033
 
 
 class Duration(click.ParamType[float]):
@@ -88,6 +89,14 @@ profile = click.option(
     show_default=True,
     help="Who exports: decides which prerequisites are errors.",
 )
+language = click.option(
+    "--language",
+    type=click.IntRange(1, 0xFFFFF),
+    default=ENGLISH,
+    show_default=True,
+    metavar="LCID",
+    help="Of name and description.",
+)
 config = click.option(
     "--config",
     metavar="CONFIG",
@@ -133,7 +142,8 @@ class Accounts:
             "hierarchical_namespace": not self.account_flat,
             **({"roles": self.account_role} if self.account_role else {}),
         }
-        return {name: checked(StorageAccount, {"name": name, **properties}) for name in self.folders}
+        options = {"name": "--account", "tenant": "--account-tenant"}
+        return {name: checked(StorageAccount, {"name": name, **properties}, options) for name in self.folders}
 
 
 def accounts(command: Callable[..., Any]) -> Callable[..., Any]:

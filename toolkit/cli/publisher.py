@@ -17,8 +17,6 @@ from toolkit.errors import Finding, Invalid, Severity, nearest
 from toolkit.model.names import default_option_value_prefix
 from toolkit.model.solution import Address, Publisher
 
-ENGLISH = 1033
-
 
 @click.group(cls=Group)
 def publisher() -> None:
@@ -31,9 +29,7 @@ def publisher() -> None:
 @click.option("--option-value-prefix", type=int, metavar="NUMBER", help="10000 to 99999; else made of the prefix.")
 @click.option("--display-name", metavar="TEXT", help="Else the name.")
 @click.option("--description", metavar="TEXT", help="What the publisher is.")
-@click.option(
-    "--language", type=int, default=ENGLISH, show_default=True, metavar="LCID", help="Of name and description."
-)
+@options.language
 @click.option("--email", metavar="ADDRESS", help="E-mail address.")
 @click.option("--website", metavar="URL", help="Web site.")
 @click.option("--address", "addresses", multiple=True, metavar="[N.]FIELD=TEXT", help="A field of address 1 or 2.")
@@ -67,9 +63,12 @@ def create(
             "email": email,
             "website": website,
             "prefix": prefix,
-            "option_value_prefix": option_value_prefix or default_option_value_prefix(prefix),
+            "option_value_prefix": default_option_value_prefix(prefix)
+            if option_value_prefix is None
+            else option_value_prefix,
             "addresses": _addresses(addresses),
         },
+        {"unique_name": "NAME", "prefix": "--prefix", "option_value_prefix": "--option-value-prefix"},
     )
     site.environment.write(CreatePublisher(made))
     session.say(f"created the publisher {name} with the prefix {prefix}", made.model_dump(mode="json"))

@@ -94,7 +94,10 @@ def _links(site: Site, config: str | None) -> list[Linked]:
     links = chosen_links(site, config)
     if not links:
         raise NotFound(
-            "CLI029", "there is no link", where=site.name, fix="make one: toolkit lake link, or import a bundle"
+            "CLI029",
+            "there is no link",
+            where=site.name,
+            fix="make one: toolkit lake link --account NAME, or import a bundle",
         )
     return links
 

@@ -11,7 +11,6 @@ from toolkit.cli.checked import checked
 from toolkit.cli.frame import Group
 from toolkit.cli.linked import config_id
 from toolkit.cli.output import record, table
-from toolkit.cli.publisher import ENGLISH
 from toolkit.cli.session import Session
 from toolkit.environment.protocol import AddConfig, CreateSolution, Publish
 from toolkit.errors import NotFound, nearest
@@ -30,9 +29,7 @@ def solution() -> None:
 @click.option("--version", default="1.0.0.0", show_default=True, help="One to four numbers.")
 @click.option("--display-name", metavar="TEXT", help="Else the name.")
 @click.option("--description", metavar="TEXT", help="What the solution is for.")
-@click.option(
-    "--language", type=int, default=ENGLISH, show_default=True, metavar="LCID", help="Of name and description."
-)
+@options.language
 @options.environment
 @click.pass_obj
 def create(
@@ -50,7 +47,7 @@ def create(
     site = session.site(environment)
     publishers = site.environment.inventory().publishers
     if publisher not in publishers:
-        fix = nearest(publisher, publishers) or f"create it: toolkit publisher create {publisher}"
+        fix = nearest(publisher, publishers) or f"create it: toolkit publisher create {publisher} --prefix PREFIX"
         raise NotFound("CLI025", f"there is no publisher {publisher!r}", where=site.name, fix=fix)
     made = checked(
         Solution,
@@ -61,6 +58,7 @@ def create(
             "version": version,
             "publisher": publishers[publisher].model_dump(mode="json"),
         },
+        {"unique_name": "NAME", "version": "--version"},
     )
     site.environment.write(CreateSolution(made))
     data = {"solution": name, "version": version, "publisher": publisher}

@@ -47,7 +47,8 @@ def create_solution(connection: Connection, solution: Solution) -> None:
             "ENV003",
             f"there is no publisher {name!r} in the environment",
             where=solution.unique_name,
-            fix=nearest(name, catalog.publishers(connection)) or "create it: toolkit publisher create NAME",
+            fix=nearest(name, catalog.publishers(connection))
+            or f"create it: toolkit publisher create {name} --prefix PREFIX",
         )
     fresh = {"publisher": publisher, "root_components": (), "missing_dependencies": ()}
     solutions.put(connection, Registered(solution=solution.model_copy(update=fresh)))
@@ -112,7 +113,7 @@ def _row(connection: Connection, config: str) -> Held:
             "ENV006",
             f"there is no export config with the id {config}",
             where=config,
-            fix=f"known: {known}" if known else "create one: toolkit lake link",
+            fix=f"known: {known}" if known else "create one: toolkit lake link --account NAME",
         )
     return held
 
@@ -124,7 +125,7 @@ def _require_core(connection: Connection) -> None:
             f"the solution {CORE_SOLUTION} is not installed",
             where=CORE_SOLUTION,
             why="it brings the table of export configs; the reference documentation asks for it first",
-            fix=f"import it: toolkit import solutions/{CORE_SOLUTION}",
+            fix="import it: toolkit import core",
         )
 
 

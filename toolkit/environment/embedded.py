@@ -196,7 +196,7 @@ def _exists(path: Path) -> Refused:
         "ENV001",
         f"there is an organization at {path} already",
         where=str(path),
-        fix="choose another folder, or delete this one first",
+        fix="choose another folder (--folder PATH), or delete this one first",
     )
 
 

@@ -217,7 +217,7 @@ def open(path: Path) -> Database:  # noqa: A001 - reads as database.open, like g
             "ORG001",
             f"there is no organization at {path}",
             where=str(path),
-            fix="create the environment with: toolkit env create NAME",
+            fix="restore it; or take the environment out of toolkit.yaml, then: toolkit env create NAME",
         )
     database = Database(path)
     with ExitStack() as undo:

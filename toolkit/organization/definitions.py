@@ -56,7 +56,7 @@ def custom(
 ) -> Definitions:
     """Read a user's file of custom entities; ``known`` and ``choices`` are those that the organization has.
 
-    Every name begins with the prefix of a publisher. Raises Invalid with all findings (DOC codes, ORG010 to ORG019).
+    Every name begins with the prefix of a publisher. Raises Invalid with all findings (DOC codes, ORG010 to ORG018).
     """
     document = documents.load(path)
     file = documents.as_model(document, DefinitionFile)
@@ -136,7 +136,7 @@ def _with_system_attributes(entity: Entity) -> Entity:
 
 
 def _foreign_names(document: Document, file: DefinitionFile, prefixes: tuple[str, ...]) -> Iterator[Finding]:
-    allowed = nearest("", prefixes) or "create a publisher first"
+    allowed = nearest("", prefixes) or "create a publisher: toolkit publisher create NAME --prefix PREFIX"
     for place, name in _own_names(document, file):
         if not name.startswith(prefixes):
             yield Finding(

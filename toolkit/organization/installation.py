@@ -114,12 +114,13 @@ def _refuse_dependents(connection: Connection, registered: Registered) -> None:
 
 def _refuse_rows(connection: Connection) -> None:
     if rows := configs.rows(connection):
+        names = ", ".join(row.row.config.name for row in rows.values())
         raise Refused(
             "ORG052",
             f"{CORE_SOLUTION} brings the table {CONFIG}, which still has {len(rows)} rows",
             where=CORE_SOLUTION,
             why="they would be deleted with their table",
-            fix=f"delete the export configs first: {', '.join(row.row.config.name for row in rows.values())}",
+            fix=f"delete the export configs first, with toolkit lake unlink: {names}",
         )
 
 
