@@ -76,7 +76,7 @@ def read_link(lake: Lake) -> Linked | None:
 
 def _document(data: bytes, model: type[_M], where: str) -> _M:
     # The format is looked at first: a newer one fails validation in ways that would mislead.
-    if (found := _format_of(data)) > LINK_FORMAT:
+    if (found := format_of(data)) > LINK_FORMAT:
         raise _too_new(where, found)
     try:
         return model.model_validate_json(data)
@@ -91,8 +91,8 @@ def _document(data: bytes, model: type[_M], where: str) -> _M:
         ) from error
 
 
-def _format_of(data: bytes) -> int:
-    """Return the number under ``format``, or 0 where there is none."""
+def format_of(data: bytes) -> int:
+    """Return the number under ``format`` of a JSON document, or 0 where there is none."""
     try:
         document = from_json(data)
     except ValueError:

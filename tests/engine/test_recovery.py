@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.engine.world import HOLDER, START, Clock, World, insert_account, link
 from toolkit.engine import Settings, SyncReport, run, status
 from toolkit.engine.checkpoint import checkpoint_path, read_checkpoint
 from toolkit.engine.run import BackOff
-from toolkit.errors import Damaged, Forbidden, Retriable
+from toolkit.errors import Forbidden, Retriable
 from toolkit.lake.memory import Crashed, MemoryLake
 from toolkit.model.config import LinkedEntity
 
@@ -46,7 +46,7 @@ def test_an_index_that_is_missing_or_damaged_is_made_anew_by_a_scan(synced: Worl
 
 
 def test_a_part_that_another_program_changed_is_not_spliced(settled: World) -> None:
-    settled.lake.put(PART, settled.lake.read(PART), "any")
+    settled.lake.put(PART, settled.lake.read(PART)[:-1] + b",\n", "any")
     settled.source.update("account", "00000000-0000-0000-0000-000000000001", name="c")
     error = settled.sync().by_entity["account"].error
     assert error is not None
@@ -67,11 +67,57 @@ def test_a_part_whose_records_do_not_begin_with_their_ids_is_damaged(settled: Wo
     assert [each.error.code for each in settled.sync().failed if each.error] == ["ENG041"]
 
 
-def test_a_checkpoint_that_cannot_be_read_stops_the_engine(synced: World) -> None:
-    synced.lake.put(checkpoint_path("account"), b'{"format": 9}', "any")
-    with pytest.raises(Damaged) as raised:
-        synced.sync()
-    assert raised.value.code == "ENG031"
+UNREADABLE = [(b"{", "ENG031"), (b'{"format": 1}', "ENG031"), (b'{"format": 2}', "ENG032")]
+
+
+@pytest.mark.parametrize(("data", "code"), UNREADABLE)
+def test_a_checkpoint_that_cannot_be_read_fails_its_entity_alone(synced: World, data: bytes, code: str) -> None:
+    before = synced.entity("account")
+    synced.lake.put(checkpoint_path("account"), data, "any")
+    synced.relink(linked_entity("account"), linked_entity("teammembership"))
+    reports = synced.sync().by_entity
+    assert [each.error.code if each.error else each.state.value for each in reports.values()] == [code, "Completed"]
+    assert synced.entity("account") == before
+    assert synced.lake.read(checkpoint_path("account")) == data
+    states = {each.entity: (each.state.value, each.reason[:6]) for each in status(synced.linked).entities}
+    assert states == {"account": ("Failed", code), "teammembership": ("Completed", "")}
+    assert status(synced.linked).manifest_current is True
+
+
+def test_no_staged_file_is_removed_while_a_checkpoint_cannot_be_read(synced: World) -> None:
+    committed_but_not_published(synced)
+    checkpoint, _ = read_checkpoint(synced.lake, "account")
+    synced.lake.put(checkpoint_path("account"), b'{"format": 2}', "any")
+    synced.sync()
+    assert checkpoint is not None
+    synced.lake.put(checkpoint_path("account"), checkpoint.model_dump_json().encode(), "any")
+    assert synced.sync().failed == ()
+    assert len(synced.rows(PART)) == 3
+
+
+def begin_anew(world: World) -> SyncReport:
+    """Take the account off the link and link it again."""
+    world.relink()
+    assert world.sync().retired == ("account",)
+    assert world.manifest()["entities"] == []
+    world.relink(linked_entity("account"))
+    return world.sync()
+
+
+def test_an_entity_whose_checkpoint_cannot_be_read_begins_anew_once_it_was_taken_off(synced: World) -> None:
+    synced.lake.put(checkpoint_path("account"), b"{", "any")
+    synced.sync()
+    assert begin_anew(synced).by_entity["account"].written == 2
+    assert len(synced.named("account")) == 2
+    assert synced.paths("_kept")[0] == "_kept/account/20260301T120000Z/2026-03.csv"
+
+
+def test_an_entity_of_a_newer_format_is_not_retired(synced: World) -> None:
+    before = synced.manifest()
+    synced.lake.put(checkpoint_path("account"), b'{"format": 2}', "any")
+    synced.relink()
+    assert synced.sync().retired == ()
+    assert (synced.manifest(), len(synced.rows(PART))) == (before, 2)
 
 
 def committed_but_not_published(world: World) -> None:
@@ -125,6 +171,9 @@ def test_a_committed_file_that_is_lost_is_said_and_readers_keep_what_they_have(
     assert error is not None
     assert error.code == "ENG042"
     assert synced.manifest() == before
+    assert [each.error.code for each in synced.snapshot().failed if each.error] == ["ENG042"]
+    assert begin_anew(synced).by_entity["account"].written == 3
+    assert [row["name"] for row in synced.named("account")] == ["a", "b", "c"]
 
 
 def test_a_manifest_that_cannot_be_read_is_written_anew(synced: World) -> None:
@@ -150,6 +199,42 @@ def test_a_snapshot_holds_only_parts_that_changed_and_its_second_never_goes_back
     synced.sync()
     assert synced.snapshot().by_entity["account"].snapshots == ("account/Snapshot/2026-03_1772366401.csv",)
     assert synced.snapshot().entities == ()
+
+
+def test_a_snapshot_that_is_gone_is_made_again_of_its_part(synced: World) -> None:
+    insert_account(synced.source, "old", datetime(2025, 5, 1, tzinfo=UTC))
+    synced.sync()
+    synced.snapshot()
+    synced.lake.delete("account/Snapshot/2026-03_1772366400.csv")
+    report = synced.snapshot().by_entity["account"]
+    assert report.snapshots == ("account/Snapshot/2026-03_1772366402.csv",)
+    assert [row["name"] for row in synced.named("account")] == ["old", "a", "b"]
+    assert synced.snapshot().entities == ()
+    assert status(synced.linked).entities[0].snapshots == len(synced.paths("account/Snapshot")) == 2
+
+
+def change_without_snapshot(world: World) -> None:
+    """Commit a change, and then a cursor alone, so that nothing is pending; no snapshot holds the change yet."""
+    world.settings = Settings(workers=1, cursor_age=timedelta(minutes=1))
+    insert_account(world.source, "c")
+    world.sync()
+    world.clock.forward(minutes=2)
+    world.sync()
+
+
+def test_a_snapshot_that_fails_leaves_readers_what_they_have_and_stops_no_other(synced: World) -> None:
+    synced.relink(linked_entity("account"), linked_entity("teammembership"))
+    synced.sync()
+    synced.source.insert("teammembership", teamid="00000000-0000-0000-0000-0000000000ff")
+    change_without_snapshot(synced)
+    before = synced.entity("account")
+    synced.lake.put(PART, b"spoiled", "any")
+    report = synced.snapshot()
+    assert [(each.entity, each.error and each.error.code) for each in report.entities] == [
+        ("account", "ENG041"),
+        ("teammembership", None),
+    ]
+    assert synced.entity("account") == before
 
 
 def test_five_snapshots_are_kept_and_none_that_a_reader_may_be_at(synced: World) -> None:

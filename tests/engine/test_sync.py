@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,6 +9,7 @@ from tests.engine.world import ACCOUNT, HOLDER, START, World, insert_account, li
 from toolkit.engine import EntityProgress, Phase, Settings, status
 from toolkit.engine.checkpoint import read_checkpoint
 from toolkit.errors import CursorExpired, Forbidden, Locked, Refused, Retriable
+from toolkit.lake.memory import Call
 from toolkit.model.config import PartitionStrategy
 from toolkit.model.entity import AttributeType, Entity
 from toolkit.model.link import Dropped, EntityState
@@ -101,15 +102,61 @@ def test_only_the_parts_that_changed_are_written(world: World) -> None:
     assert world.lake.stat("account/2025-04.csv") == before
 
 
-def test_a_pass_without_changes_writes_the_status_file_only(world: World) -> None:
+@pytest.fixture
+def idle(world: World) -> World:
+    """A link that has nothing to do, not even what its checkpoint says is pending."""
     insert_account(world.source, "a")
     world.sync()
+    world.clock.forward(days=2)
+    world.sync()
+    return world
+
+
+def written_in_a_pass(world: World) -> list[Call]:
     lake = world.reopen()
     world.sync()
-    writes = [call for call in lake.calls if call.operation not in {"stat", "list", "read", "lock", "check", "delete"}]
-    assert [tuple(call) for call in writes if not call.path.endswith(".csv") and not call.path.endswith(".idx")] == [
-        ("put", "_toolkit/status.json")
-    ]
+    reads = {"stat", "list", "read", "lock", "check"}
+    return [call for call in lake.calls if call.operation not in reads]
+
+
+def test_a_pass_without_changes_writes_nothing(idle: World) -> None:
+    idle.clock.forward(seconds=59)
+    assert written_in_a_pass(idle) == []
+    assert status(idle.linked).entities[0].last_synced == idle.clock.now - timedelta(seconds=59)
+
+
+def test_the_status_file_is_written_when_it_is_a_minute_old(idle: World) -> None:
+    idle.clock.forward(seconds=60)
+    assert written_in_a_pass(idle) == [("put", "_toolkit/status.json")]
+    assert status(idle.linked).entities[0].last_synced == idle.clock.now
+
+
+def test_the_status_file_is_written_when_its_time_is_yet_to_come(idle: World) -> None:
+    idle.clock.forward(seconds=-1)
+    assert written_in_a_pass(idle) == [("put", "_toolkit/status.json")]
+
+
+def test_a_failure_and_its_end_are_told_at_once(idle: World) -> None:
+    idle.source.fail("account", Forbidden("SRC010", "no"))
+    idle.sync()
+    assert status(idle.linked).entities[0].reason == "SRC010 no"
+    idle.sync()
+    assert status(idle.linked).entities[0].reason == ""
+
+
+def test_a_commit_is_a_sync_though_the_status_file_is_older(idle: World) -> None:
+    idle.clock.forward(seconds=30)
+    insert_account(idle.source, "b")
+    idle.sync()
+    assert status(idle.linked).entities[0].last_synced == idle.clock.now
+
+
+def test_an_entity_that_is_listed_twice_is_synced_once_and_nothing_is_stopped(world: World) -> None:
+    insert_account(world.source, "a")
+    world.relink(linked_entity("account"), linked_entity("account"))
+    report = world.sync()
+    assert [(each.entity, each.written) for each in report.entities] == [("account", 1)]
+    assert report.stopped is False
 
 
 def test_a_cursor_that_moved_without_rows_is_written_once_it_is_old(world: World) -> None:

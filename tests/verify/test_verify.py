@@ -253,11 +253,12 @@ def test_a_pass_that_failed_is_told_with_its_reason(synced: Rig) -> None:
     assert "contact is gone" in found.why
 
 
-def test_a_checkpoint_that_cannot_be_read_fails_the_checks_that_need_it(synced: Rig) -> None:
+def test_a_checkpoint_that_cannot_be_read_is_told_of_its_entity_alone(synced: Rig) -> None:
     lake(synced).put("_toolkit/account/checkpoint.json", b"{", "any")
     checked = verify(synced.site, clock=synced.clock)
-    failed = {one.check: {finding.code for finding in one.findings} for one in checked if one.findings}
-    assert failed == {name: {"ENG031"} for name in ("initial sync", "manifest", "row counts", "freshness")}
+    (found,) = [finding for one in checked for finding in one.findings]
+    assert (found.code, found.what) == ("VFY051", "the last pass over 'account' failed")
+    assert found.why == "ENG031 the checkpoint of account cannot be read"
 
 
 def manifest(of: Rig) -> dict[str, list[dict[str, object]]]:
@@ -300,6 +301,15 @@ def test_a_file_that_is_gone_is_told(synced: Rig) -> None:
     (path,) = snapshots(synced, "account")
     lake(synced).delete(path)
     assert synced.found() == [("VFY062", f"model.json names {ROOT}/{path} for 'account', and there is no such file")]
+
+
+def test_a_snapshot_that_is_gone_is_mended_as_the_finding_says(synced: Rig) -> None:
+    (path,) = snapshots(synced, "account")
+    lake(synced).delete(path)
+    (found,) = [finding for one in verify(synced.site, clock=synced.clock) for finding in one.findings]
+    assert found.fix == "toolkit snapshot --env prod makes a new one of the live file"
+    engine.snapshot(synced.linked(), clock=synced.clock, holder=HOLDER)
+    assert synced.found() == []
 
 
 def test_several_files_that_are_gone_are_counted(synced: Rig) -> None:

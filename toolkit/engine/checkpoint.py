@@ -19,6 +19,7 @@ from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
 from toolkit.model.base import Frozen
 from toolkit.model.config import PartitionStrategy
 from toolkit.model.names import LogicalName
+from toolkit.site import format_of
 
 CHECKPOINT_FORMAT = 1
 
@@ -149,22 +150,44 @@ def index_path(entity: str, part: str, seq: int) -> str:
     return f"{STATE_FOLDER}/{entity}/index/{part}.{seq}.idx"
 
 
+class Newer(Damaged):
+    """A checkpoint of a newer format than this toolkit knows (ENG032): it is left as it is."""
+
+
 def read_checkpoint(lake: Lake, entity: str) -> tuple[Checkpoint | None, Etag]:
-    """Return the checkpoint of an entity with its etag, or None and ABSENT. Raises Damaged when it cannot be read."""
+    """Return the checkpoint of an entity with its etag, or None and ABSENT.
+
+    Raises Newer (ENG032), and Damaged when it cannot be read (ENG031).
+    """
     path = checkpoint_path(entity)
     stat = lake.stat(path)
     if stat is None:
         return None, ABSENT
+    data, where = lake.read(path), lake.location(path)
+    # The format is looked at first: a newer one fails validation in ways that would mislead.
+    if (found := format_of(data)) > CHECKPOINT_FORMAT:
+        raise _newer(entity, where, found)
     try:
-        return Checkpoint.model_validate_json(lake.read(path)), stat.etag
+        return Checkpoint.model_validate_json(data), stat.etag
     except ValidationError as error:
-        raise Damaged(
-            "ENG031",
-            f"the checkpoint of {entity} cannot be read, or is of a newer format than {CHECKPOINT_FORMAT}",
-            where=lake.location(path),
-            why=str(error.errors(include_url=False)[0]["msg"]),
-            fix="use the newer toolkit that wrote it; or remove the file, and the entity is synced anew",
-        ) from error
+        why = str(error.errors(include_url=False)[0]["msg"])
+        what = f"the checkpoint of {entity} cannot be read"
+        raise Damaged("ENG031", what, where=where, why=why, fix=restore_or_anew(entity)) from error
+
+
+def _newer(entity: str, where: str, found: int) -> Newer:
+    what = f"the checkpoint of {entity} has format {found}, and this toolkit reads up to {CHECKPOINT_FORMAT}"
+    return Newer("ENG032", what, where=where, fix="use the newer toolkit that wrote it")
+
+
+def anew(entity: str) -> str:
+    """Return how an entity begins anew."""
+    return f"toolkit entity remove {entity}, then toolkit entity add {entity}: it is synced anew, and the old data kept"
+
+
+def restore_or_anew(entity: str) -> str:
+    """Return what to do about a file of an entity that is of no more use."""
+    return f"restore the file from a backup; or {anew(entity)}"
 
 
 def entities_with_state(lake: Lake) -> tuple[str, ...]:

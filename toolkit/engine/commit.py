@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from toolkit.engine.checkpoint import Checkpoint, Copy, Move, Remove, checkpoint_path
-from toolkit.errors import Conflict, Damaged, NotFound
+from toolkit.engine.takeover import taken_over
+from toolkit.errors import Conflict, NotFound
 from toolkit.lake.protocol import STATE_FOLDER, Etag, Fence, Lake, Staged
 
 
@@ -25,8 +26,21 @@ def commit(lake: Lake, fence: Fence, checkpoint: Checkpoint, expect: Etag) -> Co
     return Committed(checkpoint, lake.put(checkpoint_path(checkpoint.entity), data, expect))
 
 
-def settle(lake: Lake, checkpoint: Checkpoint) -> None:
-    """Publish the staged files and make the snapshots of a commit, as far as that has not been done."""
+def settled(lake: Lake, fence: Fence, state: Committed) -> Committed:
+    """Publish the staged files and make the snapshots of a commit, as far as that has not been done.
+
+    Where other files are found than those that were written, and they hold what was committed, a further commit takes
+    their etags over. Raises Damaged when they do not.
+    """
+    try:
+        _settle(lake, state.checkpoint)
+    except (Conflict, NotFound):
+        state = commit(lake, fence, taken_over(lake, state.checkpoint, fence.number), state.etag)
+        _settle(lake, state.checkpoint)
+    return state
+
+
+def _settle(lake: Lake, checkpoint: Checkpoint) -> None:
     for step in checkpoint.pending:
         match step:
             case Move():
@@ -49,10 +63,10 @@ def tidy(lake: Lake, checkpoint: Checkpoint) -> None:
 def _publish(lake: Lake, step: Move) -> None:
     try:
         _publish_or_replace(lake, Staged(step.staged, step.size, Etag(step.etag)), step)
-    except NotFound as error:
+    except NotFound:
         # A lost index is no harm: it is made anew by a scan of its part.
         if not step.path.startswith(f"{STATE_FOLDER}/"):
-            raise _lost(step) from error
+            raise
 
 
 def _publish_or_replace(lake: Lake, staged: Staged, step: Move) -> None:
@@ -62,13 +76,3 @@ def _publish_or_replace(lake: Lake, staged: Staged, step: Move) -> None:
         # Neither the old file nor the new one is there: a writer that lost its lock put another one in its place. The
         # checkpoint is the truth, and the staged file is still at hand.
         lake.publish(staged, step.path, "any")
-
-
-def _lost(step: Move) -> Damaged:
-    return Damaged(
-        "ENG042",
-        f"{step.path} is not what was committed, and its staged file is gone",
-        where=step.path,
-        why="another program changed or removed the file",
-        fix="unlink the entity and link it again: it is synced anew",
-    )

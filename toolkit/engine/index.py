@@ -3,7 +3,7 @@
 The file is a header of 512 bytes (JSON, padded with spaces: format, the part's etag and size, digest, count) and the
 columns of its entries, sorted by (id, version, delete row). The digest is the SHA-256 of the columns; a scan of the
 part gives the same entries again, so it says whether a part still holds what it held. An index that is missing, or
-that belongs to another content than the part has now, is made anew by one scan.
+that has another digest than the part, is made anew by one scan. The etag is for people: a copied lake has others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from toolkit.engine.arrays import Mask, Places
+from toolkit.engine.checkpoint import restore_or_anew
 from toolkit.engine.columns import IS_DELETE, VERSION, Column
 from toolkit.engine.entries import (
     DELETE_FLAG,
@@ -28,6 +29,7 @@ from toolkit.engine.entries import (
     ids_of_letters,
     joined,
 )
+from toolkit.engine.partitions import entity_of
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import Etag, Lake
 from toolkit.model.base import Frozen
@@ -60,15 +62,15 @@ def index_bytes(entries: Entries, etag: Etag, size: int) -> bytes:
     return header.model_dump_json().encode().ljust(HEADER_BYTES - 1) + b"\n" + entries.to_bytes()
 
 
-def read_index(data: bytes, etag: Etag, digest: str) -> Entries | None:
-    """Return the entries of an index file, or None when it is not the one of the part with this etag and digest."""
+def read_index(data: bytes, digest: str) -> Entries | None:
+    """Return the entries of an index file, or None when it is not the one of a part with this digest."""
     try:
         header = Header.model_validate_json(data[:HEADER_BYTES])
     except ValidationError:
         return None
     entries = data[HEADER_BYTES:]
     whole = len(entries) == header.count * ENTRY_BYTES
-    if not whole or (header.etag, header.digest) != (etag, digest):
+    if not whole or header.digest != digest:
         return None
     return entries_from(entries)
 
@@ -103,7 +105,11 @@ def _record_chunks(lake: Lake, path: str, chunk: int) -> Iterator[tuple[int, byt
             yield start, rest[:end]
             start, rest = start + end, rest[end:]
     if rest:
-        raise Damaged("ENG021", f"{path} ends within a record", where=path, fix="restore the file, or sync it anew")
+        raise Damaged("ENG021", f"{path} ends within a record", where=path, fix=_restore_or_anew(path))
+
+
+def _restore_or_anew(path: str) -> str:
+    return restore_or_anew(entity_of(path))
 
 
 def _outside_quotes(data: npt.NDArray[np.uint8]) -> Mask:
@@ -127,7 +133,7 @@ def _scanned(data: bytes, start: int, fields: tuple[int, int], path: str) -> Ent
     first = np.searchsorted(stops, begins)
     width = np.diff(np.append(first, len(stops)))
     if (width <= max(fields)).any() or (stops[first] - begins != ID_LENGTH).any():
-        raise Damaged("ENG022", f"{path} has a record that is none of ours", where=path, fix="sync the entity anew")
+        raise Damaged("ENG022", f"{path} has a record that is none of ours", where=path, fix=_restore_or_anew(path))
     version, deleted = fields
     return Entries(
         ids=_ids(array[begins[:, None] + np.arange(ID_LENGTH)], path),
@@ -140,7 +146,9 @@ def _scanned(data: bytes, start: int, fields: tuple[int, int], path: str) -> Ent
 def _ids(letters: npt.NDArray[np.uint8], path: str) -> Ids:
     ids = ids_of_letters(letters)
     if ids is None:
-        raise Damaged("ENG022", f"{path} has a record that does not begin with an id", where=path)
+        raise Damaged(
+            "ENG022", f"{path} has a record that does not begin with an id", where=path, fix=_restore_or_anew(path)
+        )
     return ids
 
 
@@ -152,5 +160,7 @@ def _numbers(data: bytes, starts: Places, stops: Places, path: str) -> Places:
     try:
         numbers = [int(data[start:stop]) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
     except ValueError as error:
-        raise Damaged("ENG022", f"{path} has a record without a version", where=path) from error
+        raise Damaged(
+            "ENG022", f"{path} has a record without a version", where=path, fix=_restore_or_anew(path)
+        ) from error
     return np.array(numbers, np.int64)

@@ -68,6 +68,11 @@ def snapshot_path(entity: str, partition: str, number: int, second: int) -> str:
     return f"{entity}/{SNAPSHOT_FOLDER}/{manifest_name(partition, number)}_{second}.csv"
 
 
+def entity_of(path: str) -> str:
+    """Return the entity whose live file or snapshot is at a path."""
+    return path.partition("/")[0]
+
+
 def manifest_name(partition: str, number: int) -> str:
     """Return what model.json calls a part."""
     return part_name(partition, number).replace("_", "-")

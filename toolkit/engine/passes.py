@@ -20,9 +20,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from toolkit.engine import resolve
-from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, index_path
+from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, anew, index_path
 from toolkit.engine.columns import Column, columns_of, evolve
-from toolkit.engine.commit import Committed, commit, settle
+from toolkit.engine.commit import Committed, commit, settled
 from toolkit.engine.deletions import delete_rows, last_records, with_ended
 from toolkit.engine.entries import Entries
 from toolkit.engine.partitions import UNPLACED, live_path, part_name, partition_of, require_known
@@ -41,10 +41,10 @@ from toolkit.engine.splice import (
     Splice,
     Task,
     created_of,
-    damaged,
     entries_of_part,
 )
 from toolkit.engine.spool import Gathered, Layout, Spool
+from toolkit.engine.takeover import require_untouched
 from toolkit.errors import CursorExpired, EntityGone, Partial, Refused
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
 from toolkit.model.config import LinkedEntity, PartitionStrategy
@@ -109,7 +109,7 @@ def gone(name: str) -> EntityGone:
         f"the source has no entity {name}",
         where=name,
         why="it was deleted there, or its name is wrong",
-        fix="unlink it; what was exported stays readable until then",
+        fix=f"toolkit entity remove {name}; what was exported stays readable until then",
     )
 
 
@@ -242,17 +242,10 @@ class _Pass:
     def _stage(self, changed: list[Target]) -> list[Made]:
         work, name = self.work, self.entity.name
         work.progress(EntityProgress(name, Phase.WRITING))
-        self._require_untouched(changed)
-        return work.execute(work.lake, self._tasks(changed))
-
-    def _require_untouched(self, changed: list[Target]) -> None:
-        """A part that another program changed since it was published must not be spliced."""
         for target in changed:
-            if target.part is None:
-                continue
-            stat = self.work.lake.stat(target.part.path)
-            if stat is None or stat.etag != target.part.etag:
-                raise damaged(target.part)
+            if target.part is not None:
+                require_untouched(work.lake, target.part, self.old.columns)
+        return work.execute(work.lake, self._tasks(changed))
 
     def _tasks(self, changed: list[Target]) -> list[Task]:
         blocks = [target.change.to_bytes() for target in changed]
@@ -291,8 +284,8 @@ class _Pass:
     def _done(self, checkpoint: Checkpoint, report: EntityReport, cursor: str | None) -> Outcome:
         # From here on staged files belong to the checkpoint, until they are published.
         self.committing = True
-        committed = commit(self.work.lake, self.work.fence, checkpoint, self.before.etag)
-        settle(self.work.lake, checkpoint)
+        lake, fence = self.work.lake, self.work.fence
+        committed = settled(lake, fence, commit(lake, fence, checkpoint, self.before.etag))
         self.committing = False
         self.work.progress(EntityProgress(self.entity.name, Phase.DONE, report.written, report.bytes))
         return Outcome(committed, report, cursor)
@@ -412,5 +405,5 @@ def _require_history_kept(old: Checkpoint, mode: Mode) -> None:
             "ENG002",
             f"{old.entity} is append-only, and its history would be lost in place",
             where=old.entity,
-            fix="link it append-only again, or unlink it and link it anew",
+            fix=f"link it append-only again; or {anew(old.entity)}",
         )

@@ -10,8 +10,16 @@ from datetime import datetime
 
 from toolkit.engine.checkpoint import Checkpoint, Retired, checkpoint_path
 from toolkit.lake.protocol import STATE_FOLDER, Lake, Staged
+from toolkit.model.config import PartitionStrategy
 
 KEPT_FOLDER = "_kept"
+
+
+def unreadable(entity: str, organization: str) -> Checkpoint:
+    """Return a checkpoint to retire an entity by whose own cannot be read: nothing but the name is needed for that."""
+    return Checkpoint(
+        entity=entity, fence=0, organization=organization, append_only=False, strategy=PartitionStrategy.MONTH
+    )
 
 
 def retired(checkpoint: Checkpoint, at: datetime, fence: int, *, keep: bool) -> Checkpoint:

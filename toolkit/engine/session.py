@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from toolkit.engine.checkpoint import Move, entities_with_state, read_checkpoint
-from toolkit.engine.commit import Committed, commit, settle, tidy
-from toolkit.engine.journal import EntityJournal, Journal, read_journal, write_journal
+from toolkit.engine.checkpoint import Checkpoint, Move, Newer, checkpoint_path, entities_with_state, read_checkpoint
+from toolkit.engine.commit import Committed, commit, settled, tidy
+from toolkit.engine.journal import Journal, read_journal, write_journal
 from toolkit.engine.manifest import MANIFEST_PATH, entities_in, manifest
+from toolkit.engine.partitions import SNAPSHOT_FOLDER
 from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
-from toolkit.engine.retire import clear, retired
+from toolkit.engine.retire import clear, retired, unreadable
 from toolkit.engine.settings import Settings
-from toolkit.engine.snapshot import is_stale, with_snapshot
+from toolkit.engine.snapshot import is_stale, with_snapshot, without
 from toolkit.engine.splice import Made, Task, do
 from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Fence, Holder, Lake
@@ -67,10 +68,12 @@ class Session:
         """Cursors that moved without rows, and are ahead of their checkpoint."""
         self._doubtful: set[str] = set()
         """Entities whose last pass failed: their checkpoint is read again before the next one."""
-        self._unsettled: set[str] = set()
-        """Those of them whose checkpoint names files that are not there yet."""
+        self._unsettled: dict[str, ToolkitError] = {}
+        """Why the checkpoint of some of them cannot be read, or its pending steps cannot be done."""
         self._manifest = b""
         self._manifest_etag = ABSENT
+        self._journal = Journal()
+        """As it is in the lake."""
 
     # what the engine does with it
 
@@ -81,56 +84,59 @@ class Session:
         self._settle_doubts()
         self._sweep()
         self._read_manifest()
+        self._journal = read_journal(self._lake)
 
     def sync(self, link: Link, source: Source, entities: Collection[str] | None) -> SyncReport:
         """Do one pass over the link; ``entities`` limits it to some of the linked ones."""
         self._require_organization(link)
-        failed = self._settle_doubts()
+        self._settle_doubts()
         gone_now = self._retire(link)
         definitions = source.entities()
         work = self._work(link, source)
         linked = self._linked(link)
-        failed |= self._begin(work, linked, definitions)
+        failed = {**self._unsettled, **self._begin(work, linked, definitions)}
         self._publish()
         asked = [each for each in linked if entities is None or each.name in entities]
-        reports = dict(self._passes(work, asked, definitions, failed))
+        ended = dict(self._passes(work, asked, definitions, failed))
         self._publish()
+        reports = tuple(report for each in asked if (report := ended[each.name]) is not None)
         self._write_journal(reports)
-        stopped = len(reports) < len(asked)
-        return SyncReport(tuple(reports[each.name] for each in asked if each.name in reports), gone_now, stopped)
+        return SyncReport(reports, gone_now, stopped=len(reports) < len(asked))
 
     def snapshot(self, entities: Collection[str] | None) -> SyncReport:
-        """Snapshot what changed since the last snapshot."""
-        reports = []
-        for name, state in sorted(self._states.items()):
-            if (entities is None or name in entities) and is_stale(state.checkpoint):
-                reports.append(self._snapshot(state))
+        """Snapshot what changed since the last snapshot, and what lost the one that the manifest names."""
+        names = sorted({*self._states, *self._unsettled} if entities is None else entities)
+        reports = [report for name in names if (report := self._snapshot_of(name)) is not None]
         self._publish()
         return SyncReport(tuple(reports))
 
     # recovery
 
-    def _settle_doubts(self) -> dict[str, ToolkitError]:
+    def _settle_doubts(self) -> None:
         """Read the checkpoints again that are in doubt, and do what they still ask for."""
-        failed: dict[str, ToolkitError] = {}
+        self._unsettled = {}
         for entity in sorted(self._doubtful):
-            checkpoint, etag = read_checkpoint(self._lake, entity)
-            self._cursors.pop(entity, None)
-            self._states.pop(entity, None)
-            if checkpoint is None:
-                continue
-            self._states[entity] = Committed(checkpoint, etag)
             try:
-                settle(self._lake, checkpoint)
+                self._settle(entity)
             except Locked:
                 raise
             except ToolkitError as error:
-                failed[entity] = error
-        self._doubtful, self._unsettled = set(failed), set(failed)
-        return failed
+                self._unsettled[entity] = error
+        self._doubtful = set(self._unsettled)
+
+    def _settle(self, entity: str) -> None:
+        self._cursors.pop(entity, None)
+        self._states.pop(entity, None)
+        checkpoint, etag = read_checkpoint(self._lake, entity)
+        if checkpoint is not None:
+            state = self._states[entity] = Committed(checkpoint, etag)
+            self._states[entity] = settled(self._lake, self._fence, state)
 
     def _sweep(self) -> None:
         """Remove staged files that no checkpoint names: nobody else writes while the lock is held."""
+        if self._unsettled.keys() - self._states.keys():
+            # Who cannot read a checkpoint does not know what it names.
+            return
         pending = {
             step.staged
             for state in self._states.values()
@@ -174,22 +180,33 @@ class Session:
     # entities that come and go
 
     def _linked(self, link: Link) -> tuple[LinkedEntity, ...]:
-        return tuple(sorted(link.config.entities, key=lambda each: each.name)) if link.active else ()
+        entities = {each.name: each for each in link.config.entities} if link.active else {}
+        return tuple(entities[name] for name in sorted(entities))
 
     def _retire(self, link: Link) -> tuple[str, ...]:
-        """Retire entities that have state and are not linked, and start those clean that were being retired."""
+        """Retire entities that have state and are not linked, and start those clean that were being retired.
+
+        Pending steps that cannot be done hinder nobody, nor does a checkpoint that cannot be read; a newer one does.
+        """
         linked = {each.name for each in self._linked(link)}
         keep = {dropped.entity: dropped.keep for dropped in link.dropped}
-        leaving = sorted(set(self._states) - linked - self._doubtful)
+        newer = {name for name, error in self._unsettled.items() if isinstance(error, Newer)}
+        leaving = sorted({*self._states, *self._unsettled} - linked - newer)
         for name in leaving:
-            state = self._states[name]
+            state = self._states.get(name) or self._unreadable(name, link)
             if state.checkpoint.retired is None:
                 now, number = self._ways.clock(), self._fence.number
                 after = retired(state.checkpoint, now, number, keep=keep.get(name, True))
                 self._states[name] = commit(self._lake, self._fence, after, state.etag)
+            self._unsettled.pop(name, None)
+            self._doubtful.discard(name)
         if any(state.checkpoint.retired for state in self._states.values()):
             self._publish()
         return tuple(leaving)
+
+    def _unreadable(self, name: str, link: Link) -> Committed:
+        stat = self._lake.stat(checkpoint_path(name))
+        return Committed(unreadable(name, link.organization), stat.etag if stat else ABSENT)
 
     def _begin(
         self, work: Work, linked: Iterable[LinkedEntity], definitions: Mapping[str, Entity]
@@ -246,7 +263,7 @@ class Session:
         linked: list[LinkedEntity],
         definitions: Mapping[str, Entity],
         failed: Mapping[str, ToolkitError],
-    ) -> Iterator[tuple[str, EntityReport]]:
+    ) -> Iterator[tuple[str, EntityReport | None]]:
         """Do the passes, several at once, and yield their reports as they end; a stopped one has none."""
         with ThreadPoolExecutor(work.settings.workers, "entity") as pool:
             running: dict[Future[Outcome], str] = {}
@@ -262,13 +279,12 @@ class Session:
                     running[future] = each.name
             yield from self._ended(running)
 
-    def _ended(self, running: dict[Future[Outcome], str]) -> Iterator[tuple[str, EntityReport]]:
+    def _ended(self, running: dict[Future[Outcome], str]) -> Iterator[tuple[str, EntityReport | None]]:
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 name = running.pop(future)
-                if (report := self._outcome(name, future)) is not None:
-                    yield name, report
+                yield name, self._outcome(name, future)
             # Readers need not wait for the slowest entity.
             self._publish()
 
@@ -291,13 +307,37 @@ class Session:
         after = error.after if isinstance(error, Retriable) else None
         return EntityReport(name, EntityState.FAILED, error=error.findings[0], retry_after=after)
 
-    def _snapshot(self, state: Committed) -> EntityReport:
-        before, now = state.checkpoint, self._ways.clock()
+    def _snapshot_of(self, name: str) -> EntityReport | None:
+        """Snapshot an entity and return the report; None where there is nothing to do."""
+        if (error := self._unsettled.get(name)) is not None:
+            return self._failure(name, error)
+        state = self._states.get(name)
+        if state is None or state.checkpoint.retired is not None:
+            return None
+        lost = self._lost(state.checkpoint)
+        if not (lost or is_stale(state.checkpoint)):
+            return None
+        try:
+            return self._snapshot(state, without(state.checkpoint, lost))
+        except Locked:
+            raise
+        except ToolkitError as failure:
+            return self._failure(name, failure)
+
+    def _lost(self, checkpoint: Checkpoint) -> set[str]:
+        """Return which snapshots are named and not there."""
+        there = {stat.path for stat in self._lake.list(f"{checkpoint.entity}/{SNAPSHOT_FOLDER}")}
+        named = checkpoint.published.files if checkpoint.published else ()
+        return {file.path for file in named} - there
+
+    def _snapshot(self, state: Committed, before: Checkpoint) -> EntityReport:
+        now = self._ways.clock()
         begun = before.model_copy(update={"seq": before.seq + 1, "fence": self._fence.number, "pending": ()})
         checkpoint = with_snapshot(begun, now, self._ways.settings)
+        # Readers keep what they have until the files are there.
         self._doubtful.add(before.entity)
-        self._states[before.entity] = commit(self._lake, self._fence, checkpoint, state.etag)
-        settle(self._lake, checkpoint)
+        committed = commit(self._lake, self._fence, checkpoint, state.etag)
+        self._states[before.entity] = settled(self._lake, self._fence, committed)
         self._doubtful.discard(before.entity)
         made = [snapshot for snapshot in checkpoint.snapshots if snapshot not in before.snapshots]
         new = tuple(snapshot.path for snapshot in made if snapshot.second == checkpoint.second)
@@ -306,12 +346,9 @@ class Session:
 
     # the status file
 
-    def _write_journal(self, reports: Mapping[str, EntityReport]) -> None:
-        now = self._ways.clock()
-        before = read_journal(self._lake).entities
-        entities = {name: before.get(name, EntityJournal()) for name in {*self._states, *reports}}
-        for name, report in reports.items():
-            error = report.error
-            synced = entities[name].synced if error else now
-            entities[name] = EntityJournal(synced=synced, reason=f"{error.code} {error.what}" if error else "")
-        write_journal(self._lake, Journal(at=now, entities=dict(sorted(entities.items()))))
+    def _write_journal(self, reports: Collection[EntityReport]) -> None:
+        names = {*self._states, *(report.entity for report in reports)}
+        journal = self._journal.after(reports, names, self._ways.clock())
+        if journal.outdates(self._journal, self._ways.settings.status_age):
+            write_journal(self._lake, journal)
+            self._journal = journal

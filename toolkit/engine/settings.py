@@ -20,6 +20,8 @@ class Settings:
     """How long a snapshot that is no longer named stays, for readers that are still at it."""
     cursor_age: timedelta = timedelta(hours=42)
     """Age at which a cursor that moved without rows is written: a quarter of the shortest known expiry, 7 days."""
+    status_age: timedelta = timedelta(minutes=1)
+    """How old the status file may be while all that it could tell anew is when entities were synced."""
     workers: int = 4
     """Entities that are worked on at once."""
 

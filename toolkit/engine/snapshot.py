@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from toolkit.engine.checkpoint import Checkpoint, Copy, Part, Published, PublishedFile, Remove, Snapshot
@@ -22,6 +23,13 @@ def is_due(checkpoint: Checkpoint, now: datetime, interval: timedelta) -> bool:
 def is_stale(checkpoint: Checkpoint) -> bool:
     """Whether a change was committed that no snapshot holds."""
     return checkpoint.completed is not None and (checkpoint.changed is not None or checkpoint.published is None)
+
+
+def without(checkpoint: Checkpoint, lost: Collection[str]) -> Checkpoint:
+    """Return the checkpoint without snapshots that are gone: the next one then holds the parts that they were of."""
+    parts = (part.model_copy(update={"snapshot": None}) if part.snapshot in lost else part for part in checkpoint.parts)
+    kept = tuple(snapshot for snapshot in checkpoint.snapshots if snapshot.path not in lost)
+    return checkpoint.model_copy(update={"parts": tuple(parts), "snapshots": kept})
 
 
 def with_snapshot(checkpoint: Checkpoint, now: datetime, settings: Settings) -> Checkpoint:

@@ -20,14 +20,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from toolkit.engine.arrays import BYTES, Array, Places, Scalar, between, contents, joined_bytes, lengths_of, taken
-from toolkit.engine.checkpoint import Part
+from toolkit.engine.checkpoint import Part, restore_or_anew
 from toolkit.engine.columns import Column
 from toolkit.engine.entries import ID_LENGTH, Entries, entries_from, joined, text_of_ids
 from toolkit.engine.index import digest_of, index_bytes, read_index, scan
+from toolkit.engine.partitions import entity_of
 from toolkit.engine.ranges import BLOCK, read_ranges
 from toolkit.engine.rows import sink_time
 from toolkit.errors import Damaged
-from toolkit.lake.protocol import Etag, Lake, Staged, Writer
+from toolkit.lake.protocol import Lake, Staged, Writer
 
 CREATED_WIDTH = 24
 """The longest spelling of SinkCreatedOn, quotes included."""
@@ -148,14 +149,14 @@ def damaged(part: Part) -> Damaged:
         f"{part.path} does not hold the rows that were written to it",
         where=part.path,
         why="another program changed the file, or an older copy of it was restored",
-        fix="unlink the entity and link it again: it is synced anew",
+        fix=restore_or_anew(entity_of(part.path)),
     )
 
 
 def _from_index(lake: Lake, part: Part) -> Entries | None:
     if lake.stat(part.index) is None:
         return None
-    return read_index(lake.read(part.index), Etag(part.etag), part.digest)
+    return read_index(lake.read(part.index), part.digest)
 
 
 def _indexed(lake: Lake, task: Task, staged: Staged, entries: Entries) -> Made:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from toolkit.engine.checkpoint import Checkpoint, entities_with_state, read_checkpoint
-from toolkit.engine.journal import EntityJournal, read_journal
-from toolkit.engine.manifest import MANIFEST_PATH, manifest
+from toolkit.engine.journal import EntityJournal, read_journal, reason_of
+from toolkit.engine.manifest import MANIFEST_PATH, entities_in, manifest
 from toolkit.engine.report import EntityStatus, LinkStatus
+from toolkit.errors import Damaged
 from toolkit.lake.protocol import Lake
 from toolkit.model.config import LinkedEntity
 from toolkit.model.link import EntityState
@@ -17,38 +18,54 @@ from toolkit.site import Linked
 def status(linked: Linked) -> LinkStatus:
     """Return how far each entity of a link is, from its checkpoints and the status file, in name order."""
     lake, link = linked.lake, linked.link
-    checkpoints = _checkpoints(lake)
+    read = dict(_read(lake))
     journal = read_journal(lake).entities
     entities = sorted(link.config.entities, key=lambda each: each.name) if link.active else []
     return LinkStatus(
-        tuple(_status(each, checkpoints.get(each.name), journal.get(each.name)) for each in entities),
-        manifest_current=_manifest_current(lake, checkpoints),
+        tuple(_status(each, read.get(each.name), journal.get(each.name)) for each in entities),
+        manifest_current=_manifest_current(lake, read),
     )
 
 
-def _checkpoints(lake: Lake) -> Mapping[str, Checkpoint]:
-    read = (read_checkpoint(lake, entity)[0] for entity in entities_with_state(lake))
-    return {checkpoint.entity: checkpoint for checkpoint in read if checkpoint is not None}
+def _read(lake: Lake) -> Iterator[tuple[str, Checkpoint | Damaged]]:
+    """Yield the checkpoint of each entity with state, or why it cannot be read."""
+    for entity in entities_with_state(lake):
+        try:
+            checkpoint, _ = read_checkpoint(lake, entity)
+        except Damaged as error:
+            yield entity, error
+            continue
+        if checkpoint is not None:
+            yield entity, checkpoint
 
 
-def _manifest_current(lake: Lake, checkpoints: Mapping[str, Checkpoint]) -> bool:
+def _manifest_current(lake: Lake, read: Mapping[str, Checkpoint | Damaged]) -> bool:
     if lake.stat(MANIFEST_PATH) is None:
         return False
-    return lake.read(MANIFEST_PATH) == manifest(checkpoints.values(), lake.location)
+    data = lake.read(MANIFEST_PATH)
+    before = entities_in(data)
+    kept = {name: before[name] for name, each in read.items() if isinstance(each, Damaged) and name in before}
+    checkpoints = [each for each in read.values() if isinstance(each, Checkpoint)]
+    return data == manifest(checkpoints, lake.location, kept)
 
 
-def _status(linked: LinkedEntity, checkpoint: Checkpoint | None, journal: EntityJournal | None) -> EntityStatus:
-    state = _state(checkpoint, journal)
+def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: EntityJournal | None) -> EntityStatus:
+    if isinstance(read, Damaged):
+        reason = reason_of(read.findings[0])
+        return EntityStatus(linked.name, EntityState.FAILED, linked.append_only, linked.strategy, reason=reason)
+    checkpoint, state = read, _state(read, journal)
     reason = journal.reason if journal else ""
     if checkpoint is None or checkpoint.retired is not None:
         return EntityStatus(linked.name, state, linked.append_only, linked.strategy, reason=reason)
+    # The status file may be older than the last commit.
+    times = (journal.synced if journal else None, checkpoint.cursor_at)
     return EntityStatus(
         linked.name,
         state,
         checkpoint.append_only,
         checkpoint.strategy,
         rows=checkpoint.rows,
-        last_synced=(journal and journal.synced) or checkpoint.cursor_at,
+        last_synced=max((at for at in times if at is not None), default=None),
         last_snapshot=checkpoint.snapshot_at,
         snapshots=len(checkpoint.snapshots),
         changed_since_snapshot=checkpoint.changed,

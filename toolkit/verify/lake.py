@@ -69,5 +69,5 @@ def _missing(entity: str, missing: Sequence[str], link: LinkFacts) -> Finding:
         f"{MANIFEST} names {missing[0]}{others} for {entity!r}, and there is no such file",
         link.entity_place(entity),
         "readers fail as a whole when one file is missing",
-        "toolkit snapshot makes a new one where the live file is there",
+        f"toolkit snapshot --env {link.facts.site.name} makes a new one of the live file",
     )
