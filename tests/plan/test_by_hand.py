@@ -62,6 +62,22 @@ def test_a_config_is_linked_once() -> None:
     assert (found.code, found.what) == ("PLN054", "the export config 'contosolake' is linked already")
 
 
+def test_linking_names_each_entity_once() -> None:
+    with pytest.raises(Refused) as caught:
+        plan_link(config("account", "account"), world())
+    found = refused(caught)
+    assert (found.code, found.what) == ("PLN016", "the entity 'account' is named 2 times")
+
+
+def test_adding_and_removing_name_each_entity_once() -> None:
+    with pytest.raises(Refused) as caught:
+        plan_entities(CONFIG, world(UNMANAGED), add=(linked("lead"), linked("lead")), remove=("contact", "contact"))
+    assert [(finding.code, str(finding.where)) for finding in caught.value.findings] == [
+        ("PLN016", "prod contosolake.entities.lead"),
+        ("PLN016", "prod contosolake.entities.contact"),
+    ]
+
+
 def test_linking_needs_the_core_solution() -> None:
     with pytest.raises(Refused) as caught:
         plan_link(config("account"), world(solutions={}))

@@ -210,7 +210,7 @@ RowChange = WriteConfig | DeleteConfig | TrackEntity
 InPlace = AddEntity | RemoveEntity | ChangeSetting
 """What an apply does to the config of a live link."""
 Later = ChangeStrategy | ChangeMode | MoveLake
-"""What is planned, and refused: the promotion commands will do it."""
+"""What is planned, and refused: this version does not do it."""
 ConfigChange = InPlace | Later
 """What leads from one config of a live link to another."""
 LinkChange = CreateLink | RemoveLink | ChangeOwner | ConfigChange

@@ -35,7 +35,7 @@ from toolkit.plan.changes import (
     changed,
 )
 from toolkit.plan.links import add_entity, initial_sync, link_changes, remove_entity
-from toolkit.plan.prerequisites import Profile, entity_findings, prerequisites
+from toolkit.plan.prerequisites import Profile, entity_findings, named_twice, prerequisites
 from toolkit.plan.rules import (
     core_findings,
     import_findings,
@@ -348,6 +348,7 @@ def _managed(code: str, link: Link, world: World) -> Iterator[Finding]:
 
 
 def _entities_in(link: Link, add: Sequence[LinkedEntity], world: World) -> Iterator[Finding]:
+    yield from named_twice((entity.name for entity in add), link.config.name, world.environment)
     for entity in add:
         place = Place(world.environment, key=f"{link.config.name}.entities.{entity.name}")
         if link.config.entity(entity.name) is not None:
@@ -357,6 +358,7 @@ def _entities_in(link: Link, add: Sequence[LinkedEntity], world: World) -> Itera
 
 
 def _entities_out(link: Link, remove: Sequence[str], world: World) -> Iterator[Finding]:
+    yield from named_twice(remove, link.config.name, world.environment)
     known = [entity.name for entity in link.config.entities]
     for name in remove:
         if name not in known:

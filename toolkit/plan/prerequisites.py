@@ -7,7 +7,8 @@ A fact that the environment does not know is a note, never a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -55,8 +56,23 @@ def entity_prerequisites(config: ExportConfig, inventory: Inventory, where: str 
             "the service exports at most 1,000 entities per link",
             "split the entities over two export configs with lakes of their own",
         )
+    yield from named_twice((entity.name for entity in config.entities), config.name, where)
     for entity in config.entities:
         yield from entity_findings(entity, inventory, Place(where, key=f"{config.name}.entities.{entity.name}"))
+
+
+def named_twice(names: Iterable[str], config: str, where: str = "") -> Iterator[Finding]:
+    """Yield a finding for each entity that is named more than once."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            yield Finding(
+                "PLN016",
+                Severity.ERROR,
+                f"the entity {name!r} is named {times} times",
+                Place(where, key=f"{config}.entities.{name}"),
+                "a link exports an entity once, in one way",
+                "name it once",
+            )
 
 
 def entity_findings(entity: LinkedEntity, inventory: Inventory, where: Place) -> Iterator[Finding]:

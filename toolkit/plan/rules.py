@@ -45,7 +45,7 @@ def import_findings(
     yield from _organization(world)
     yield from _publisher(bundle, world.inventory, place)
     yield from _installed(bundle, world, place)
-    yield from _dependencies(bundle, world.inventory, place)
+    yield from _dependencies(bundle, world, place)
     for config in configs:
         yield from prerequisites(config, world.inventory, profile, where)
         yield from lake_findings(config, configs, world, where)
@@ -163,11 +163,11 @@ def rows_equal(bundle: Bundle, inventory: Inventory) -> bool:
 _NEEDS_CORE = "an export config can be added only where it is installed"
 
 
-def _dependencies(bundle: Bundle, inventory: Inventory, where: Place) -> Iterator[Finding]:
-    found = (_dependency(dependency, inventory, where) for dependency in bundle.solution.missing_dependencies)
+def _dependencies(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
+    found = (_dependency(dependency, world, where) for dependency in bundle.solution.missing_dependencies)
     missing = {finding.what: finding for finding in found if finding is not None}
-    if bundle.configs and CORE_SOLUTION not in inventory.solutions:
-        core = _not_installed(CORE_SOLUTION, _NEEDS_CORE, where)
+    if bundle.configs and CORE_SOLUTION not in world.inventory.solutions:
+        core = _not_installed(CORE_SOLUTION, _NEEDS_CORE, world, where)
         missing[core.what] = core
     yield from missing.values()
 
@@ -175,16 +175,16 @@ def _dependencies(bundle: Bundle, inventory: Inventory, where: Place) -> Iterato
 def core_findings(world: World) -> Iterator[Finding]:
     """Yield a finding where the Core solution is not installed."""
     if CORE_SOLUTION not in world.inventory.solutions:
-        yield _not_installed(CORE_SOLUTION, _NEEDS_CORE, Place(world.environment))
+        yield _not_installed(CORE_SOLUTION, _NEEDS_CORE, world, Place(world.environment))
 
 
-def _dependency(dependency: MissingDependency, inventory: Inventory, where: Place) -> Finding | None:
+def _dependency(dependency: MissingDependency, world: World, where: Place) -> Finding | None:
     if dependency.solution is None or dependency.solution[0].lower() in PLATFORM:
-        return None if _component_there(dependency, inventory) else _no_component(dependency, where)
+        return None if _component_there(dependency, world.inventory) else _no_component(dependency, where)
     name, version = dependency.solution
-    installed = inventory.solutions.get(name)
+    installed = world.inventory.solutions.get(name)
     if installed is None:
-        return _not_installed(name, "the solution was built on it", where)
+        return _not_installed(name, "the solution was built on it", world, where)
     if version is None or installed.version >= version:
         return None
     return Finding(
@@ -226,8 +226,8 @@ def _no_component(dependency: MissingDependency, where: Place) -> Finding:
     )
 
 
-def _not_installed(name: str, why: str, where: Place) -> Finding:
-    core = f"toolkit import solutions/{CORE_SOLUTION} (a real environment gets Microsoft's own from AppSource)"
+def _not_installed(name: str, why: str, world: World, where: Place) -> Finding:
+    core = f"toolkit import core --env {world.environment} (a real environment gets Microsoft's own from AppSource)"
     return Finding(
         SOLUTION_NOT_INSTALLED,
         Severity.ERROR,
@@ -308,7 +308,7 @@ def _dropped(config: str, solution: str, where: Place, *, managed: bool) -> Find
             Severity.ERROR,
             what,
             where,
-            "removing a live link by an import comes with the promotion commands (toolkit plan)",
+            "this version does not remove a live link by an import",
             f"toolkit uninstall {solution}, then import the bundle; the data stays",
         )
     return Finding(
@@ -361,6 +361,6 @@ def _later(code: str, what: str, where: Place, by_hand: str) -> Finding:
         Severity.ERROR,
         what,
         where,
-        "changing it in place comes with the promotion commands (toolkit plan, toolkit import --plan)",
-        f"until then: toolkit {by_hand}, then import; the old data is kept",
+        "this version does not change it in place",
+        f"toolkit {by_hand}, then import; the old data is kept",
     )
