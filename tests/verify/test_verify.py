@@ -79,6 +79,16 @@ def test_an_environment_without_links_has_nothing_wrong(prod: Rig) -> None:
     assert prod.found() == []
 
 
+def test_a_fix_names_the_environment_and_the_link(synced: Rig) -> None:
+    synced.environment.write(DeleteConfig(CONFIG))
+    lake(synced).delete("model.json")
+    found = [finding for one in verify(synced.site, clock=synced.clock) for finding in one.findings]
+    assert {finding.code: finding.fix for finding in found} == {
+        "VFY040": f"import the bundle again, or end the link: toolkit lake unlink {CONFIG} --env prod",
+        "VFY060": "toolkit sync --config contosolake --env prod writes it anew",
+    }
+
+
 # --- solution and lakes ---------------------------------------------------------------------------------------------
 
 
@@ -241,7 +251,7 @@ def test_a_link_that_was_not_synced_is_pending(prod: Rig) -> None:
         ("VFY050", Severity.WARNING, "sync pending: the initial sync of 'account' is NotStarted"),
         ("VFY050", Severity.WARNING, "sync pending: the initial sync of 'contact' is NotStarted"),
     ]
-    assert found[0].fix == "toolkit sync --env prod, or toolkit run"
+    assert found[0].fix == "toolkit sync --config contosolake --env prod, or toolkit run"
 
 
 def test_a_pass_that_failed_is_told_with_its_reason(synced: Rig) -> None:
@@ -307,7 +317,7 @@ def test_a_snapshot_that_is_gone_is_mended_as_the_finding_says(synced: Rig) -> N
     (path,) = snapshots(synced, "account")
     lake(synced).delete(path)
     (found,) = [finding for one in verify(synced.site, clock=synced.clock) for finding in one.findings]
-    assert found.fix == "toolkit snapshot --env prod makes a new one of the live file"
+    assert found.fix == "toolkit snapshot --config contosolake --env prod makes a new one of the live file"
     engine.snapshot(synced.linked(), clock=synced.clock, holder=HOLDER)
     assert synced.found() == []
 

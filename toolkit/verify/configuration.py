@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from toolkit.errors import Finding, Place, Severity
 from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.environment import InstalledSolution
+from toolkit.model.link import Link
 from toolkit.plan.changes import AddEntity, ChangeMode, ChangeStrategy, RemoveEntity, describe, how, lake_name
 from toolkit.plan.links import ENTITY_SETTINGS, link_changes
 from toolkit.plan.prerequisites import account_prerequisites, entity_prerequisites
@@ -89,8 +90,12 @@ def _extra_links(facts: Facts, solution: str) -> Iterator[Finding]:
                 Severity.ERROR,
                 f"{solution} links {link.config.name!r}, which is not in the bundle",
                 Place(facts.site.name, key=link.config.name),
-                fix=f"toolkit lake unlink {link.config.name}, or verify against the newer bundle",
+                fix=f"{_unlink(link, facts)}, or verify against the newer bundle",
             )
+
+
+def _unlink(link: Link, facts: Facts) -> str:
+    return facts.command(f"lake unlink {link.config.id}")
 
 
 def check_organization(link: LinkFacts) -> Iterator[Finding]:
@@ -151,7 +156,7 @@ def check_row(link: LinkFacts) -> Iterator[Finding]:
             f"the environment has no export config row of {link.config.name!r}",
             link.place(),
             "the row was deleted by hand, or its solution was uninstalled by another tool",
-            "import the bundle again, or end the link: toolkit lake unlink",
+            f"import the bundle again, or end the link: {_unlink(link.linked.link, link.facts)}",
         )
         return
     bundle = link.facts.bundle

@@ -19,7 +19,7 @@ def check_sync(link: LinkFacts) -> Iterator[Finding]:
         match one.state:
             case EntityState.NOT_STARTED | EntityState.IN_PROGRESS:
                 what = f"sync pending: the initial sync of {one.entity!r} is {one.state.value}"
-                fix = f"toolkit sync --env {link.facts.site.name}, or toolkit run"
+                fix = f"{link.command('sync')}, or toolkit run"
                 yield Finding("VFY050", Severity.WARNING, what, where, "readers do not see the entity yet", fix)
             case EntityState.FAILED:
                 what = f"the last pass over {one.entity!r} failed"
@@ -49,13 +49,14 @@ def _count(link: LinkFacts, one: EntityStatus) -> Iterator[Finding]:
     if link.pending(one.entity).anything:
         yield Finding("VFY071", Severity.NOTE, numbers, where, "the source has changes that the next pass reads")
     else:
+        remove, add = (link.command(f"entity {verb} {one.entity}") for verb in ("remove", "add"))
         yield Finding(
             "VFY070",
             Severity.ERROR,
             numbers,
             where,
             "the source has no change that the lake has not read",
-            f"toolkit entity remove {one.entity}, then toolkit entity add {one.entity}: it is synced anew",
+            f"{remove}, then {add}: it is synced anew",
         )
 
 
@@ -65,7 +66,9 @@ def check_freshness(link: LinkFacts) -> Iterator[Finding]:
     for one in link.completed:
         if one.changed_since_snapshot is not None and one.changed_since_snapshot < since:
             what = f"no snapshot of {one.entity!r} holds a change of {_time(one.changed_since_snapshot)}"
-            yield _late("VFY080", what, link, one.entity, "toolkit snapshot makes one; toolkit run does so in time")
+            yield _late(
+                "VFY080", what, link, one.entity, f"{link.command('snapshot')} makes one; toolkit run does so in time"
+            )
             continue
         try:
             yield from _unread(link, one, since)
@@ -78,7 +81,7 @@ def _unread(link: LinkFacts, one: EntityStatus, since: datetime) -> Iterator[Fin
     oldest = link.pending(one.entity).oldest
     if oldest is not None and oldest < since:
         what = f"the lake has not read a change of {one.entity!r} of {_time(oldest)}"
-        yield _late("VFY081", what, link, one.entity, "toolkit sync reads it; toolkit run does so in time")
+        yield _late("VFY081", what, link, one.entity, f"{link.command('sync')} reads it; toolkit run does so in time")
 
 
 def _late(code: str, what: str, link: LinkFacts, entity: str, fix: str) -> Finding:
@@ -94,6 +97,6 @@ def _unreadable(link: LinkFacts, entity: str, error: SourceError) -> Finding:
     if isinstance(error, CursorExpired):
         what = f"the cursor of {entity!r} expired"
         why = "its next pass reads the entity anew, and readers keep the last snapshot meanwhile"
-        return Finding("VFY072", Severity.WARNING, what, link.entity_place(entity), why, "toolkit sync")
+        return Finding("VFY072", Severity.WARNING, what, link.entity_place(entity), why, link.command("sync"))
     what = f"the source of {entity!r} cannot be read: {error.what}"
     return Finding("VFY073", Severity.ERROR, what, link.entity_place(entity), error.why, error.fix)

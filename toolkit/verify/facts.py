@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -58,6 +59,10 @@ class Facts:
     bundle: Bundle | None = None
     expected: tuple[ExportConfig, ...] | None = None
 
+    def command(self, words: str) -> str:
+        """Return a command of the toolkit for this environment."""
+        return f"toolkit {words} --env {self.site.name}"
+
     @property
     def live(self) -> tuple[Linked, ...]:
         """The links that are active."""
@@ -87,6 +92,10 @@ class LinkFacts:
         """The config as the bundle wants it in this environment, or None without one."""
         wanted = self.facts.expected or ()
         return next((config for config in wanted if config.id == self.config.id), None)
+
+    def command(self, words: str) -> str:
+        """Return a command of the toolkit for this link."""
+        return self.facts.command(f"{words} --config {quote(self.config.name)}")
 
     def place(self, key: str = "") -> Place:
         """Return a place in this link."""

@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from toolkit.errors import Finding, Severity
 from toolkit.verify.facts import MANIFEST, LinkFacts
 
-_REWRITE = "toolkit sync writes it anew"
-
 
 def check_manifest(link: LinkFacts) -> Iterator[Finding]:
     """``model.json`` is there, can be read, and lists the entities whose initial sync is complete, and no stranger."""
@@ -17,19 +15,21 @@ def check_manifest(link: LinkFacts) -> Iterator[Finding]:
         listed = link.manifest
     except ValueError as error:
         what = f"{MANIFEST} of {link.config.name!r} cannot be read"
-        yield Finding("VFY064", Severity.ERROR, what, link.place(), str(error), _REWRITE)
+        yield Finding("VFY064", Severity.ERROR, what, link.place(), str(error), _rewrite(link))
         return
     if listed is None:
         if completed:
             what = f"{link.config.name!r} has no {MANIFEST}"
-            yield Finding("VFY060", Severity.ERROR, what, link.place(), "readers see an empty lake", _REWRITE)
+            yield Finding("VFY060", Severity.ERROR, what, link.place(), "readers see an empty lake", _rewrite(link))
         return
     for name in sorted(completed - listed.keys()):
         what = f"{MANIFEST} does not list {name!r}"
-        yield Finding("VFY061", Severity.ERROR, what, link.entity_place(name), "readers do not see it", _REWRITE)
+        yield Finding("VFY061", Severity.ERROR, what, link.entity_place(name), "readers do not see it", _rewrite(link))
     for name in sorted(listed.keys() - {entity.name for entity in link.config.entities}):
         what = f"{MANIFEST} lists {name!r}, which is not linked"
-        yield Finding("VFY065", Severity.WARNING, what, link.entity_place(name), "it waits to be retired", _REWRITE)
+        yield Finding(
+            "VFY065", Severity.WARNING, what, link.entity_place(name), "it waits to be retired", _rewrite(link)
+        )
 
 
 def check_locations(link: LinkFacts) -> Iterator[Finding]:
@@ -50,10 +50,14 @@ def check_locations(link: LinkFacts) -> Iterator[Finding]:
                 f"{MANIFEST} says that {name!r} is at {missing[0]}, and the lake is at {lake.location('')}",
                 link.entity_place(name),
                 "the lake was moved or copied; readers look at the old place",
-                _REWRITE,
+                _rewrite(link),
             )
         elif missing:
             yield _missing(name, missing, link)
+
+
+def _rewrite(link: LinkFacts) -> str:
+    return f"{link.command('sync')} writes it anew"
 
 
 def _moved(missing: Sequence[str], paths: Collection[str]) -> bool:
@@ -69,5 +73,5 @@ def _missing(entity: str, missing: Sequence[str], link: LinkFacts) -> Finding:
         f"{MANIFEST} names {missing[0]}{others} for {entity!r}, and there is no such file",
         link.entity_place(entity),
         "readers fail as a whole when one file is missing",
-        f"toolkit snapshot --env {link.facts.site.name} makes a new one of the live file",
+        f"{link.command('snapshot')} makes a new one of the live file",
     )
