@@ -4,9 +4,12 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from contextlib import chdir
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner
@@ -130,6 +133,8 @@ def test_unlink_can_leave_the_data_to_a_later_sync(linked: Run, tmp_path: Path) 
     assert not (lake_of(tmp_path) / "_kept").exists()
     assert linked("sync", "--config", "contosodev").stdout == "contosodev: 0 entities, retired: account\n"
     assert list((lake_of(tmp_path) / "_kept" / "account").iterdir())
+    assert linked("status").stdout == "dev exports nothing\n"
+    assert "error[CLI029]" in linked("sync").stderr
 
 
 # --- entity ---------------------------------------------------------------------------------------------------------
@@ -348,6 +353,27 @@ def test_run_exports_until_it_is_told_to_stop(dev: Run, tmp_path: Path, form: st
         assert "contosodev: 1 entity, 30 rows written" in result.stdout
 
 
+def line_about(config: str, output: IO[str]) -> str:
+    """The next line of an engine that is about a config; an engine that ends instead has none."""
+    return next((line for line in output if f" {config}: " in line), "")
+
+
+def test_run_picks_up_links_that_come_and_go(linked: Run) -> None:
+    command = [sys.executable, "-m", "toolkit", "run", "--every", "0.1s"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stderr
+        assert running.stderr.readline() == "exporting contosodev; Ctrl-C stops\n"
+        linked("lake", "link", "--account", "contosotwo", "--entity", "contact", "--no-sync")
+        assert "contosotwo: 1 entity, 20 rows written" in line_about("contosotwo", running.stdout)
+        assert linked("lake", "unlink", "contosodev", "--yes").exit_code == 0
+        assert "contosodev: 0 entities, retired: account" in line_about("contosodev", running.stdout)
+        running.terminate()
+        assert running.wait(timeout=30) == 0
+        assert running.stderr.read() == "exporting contosotwo\nstopped\n"
+    assert [each["config"] for each in json.loads(linked("status", "--format", "json").stdout)] == ["contosotwo"]
+
+
 def test_run_of_a_lake_that_somebody_holds_ends_with_the_status_of_a_lock(linked: Run, tmp_path: Path) -> None:
     fence = FolderLake(lake_of(tmp_path)).lock(WRITER_LOCK, Holder("bob@lab", "lab", os.getpid(), START))
     try:
@@ -357,7 +383,7 @@ def test_run_of_a_lake_that_somebody_holds_ends_with_the_status_of_a_lock(linked
 
 
 def test_a_link_document_that_is_gone_ends_the_run(linked: Run, tmp_path: Path) -> None:
-    from toolkit.cli.rows import read_again
+    from toolkit.cli.run import read_again
     from toolkit.errors import Damaged
     from toolkit.site import read_link
 

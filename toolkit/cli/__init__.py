@@ -43,7 +43,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
     "Rows": {
         "sync": Lazy("rows", "Bring the lakes up to the environment, once."),
         "snapshot": Lazy("rows", "Snapshot now what changed since the last snapshot."),
-        "run": Lazy("rows", "Export continuously until stopped."),
+        "run": Lazy("run", "Export continuously until stopped."),
         "status": Lazy("rows", "Show how far each linked entity is."),
     },
 }

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from toolkit.errors import Finding, Invalid, NotFound, Refused, Severity, nearest
+from toolkit.apply.documents import forget_lake
+from toolkit.engine import SyncReport
+from toolkit.errors import Conflict, Finding, Invalid, NotFound, Refused, Severity, nearest
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.environment import ConfigRow
+from toolkit.model.link import LakeAddress
 from toolkit.site import Linked, Site
 
 APPEND_ONLY = "append-only"
@@ -145,3 +149,21 @@ def chosen_entities(links: Sequence[Linked], entities: Sequence[str]) -> dict[st
             raise NotFound("CLI032", f"the entity {name!r} is not linked", where=where, fix=fix)
     chosen = {key: tuple(name for name in named if name in names) for key, names in linked.items()}
     return {key: names for key, names in chosen.items() if names}
+
+
+def address_of(linked: Linked) -> LakeAddress:
+    """Return where a link's lake is."""
+    link = linked.link
+    return LakeAddress(config=link.config.id, account=link.account, file_system=link.file_system)
+
+
+def forget_ended(site: Site, linked: Linked, report: SyncReport) -> bool:
+    """Take a link off the environment's record when it has ended and a pass has retired its data; say whether it was.
+
+    A record that somebody else changes at the same moment is left for the next time.
+    """
+    if linked.link.active or report.failed or report.stopped:
+        return False
+    with suppress(Conflict):
+        forget_lake(site, address_of(linked))
+    return True

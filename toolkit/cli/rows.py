@@ -1,15 +1,9 @@
-"""``sync``, ``snapshot``, ``run`` and ``status``: the engine at work."""
+"""``sync``, ``snapshot`` and ``status``: the engine at work, once."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from json import dumps
-from threading import Event
 from typing import Any
 
 import click
@@ -17,13 +11,13 @@ import click
 from toolkit import engine
 from toolkit.cli import doing, options
 from toolkit.cli.frame import Command
-from toolkit.cli.linked import chosen_entities, chosen_links
+from toolkit.cli.linked import chosen_entities, chosen_links, forget_ended
 from toolkit.cli.output import Result, table
 from toolkit.cli.progress import Report
 from toolkit.cli.session import Session
 from toolkit.engine import EntityStatus, SyncReport
-from toolkit.errors import Damaged, NotFound
-from toolkit.site import Linked, Site, read_link
+from toolkit.errors import NotFound
+from toolkit.site import Linked, Site
 
 Names = Sequence[str] | None
 """The entities that a pass is limited to; None where it is not."""
@@ -46,8 +40,10 @@ def sync(session: Session, *, entities: tuple[str, ...], config: str | None, env
     site = session.site(environment)
 
     def one(linked: Linked, names: Names, progress: Report) -> SyncReport:
-        holder = session.holder()
-        return engine.sync(linked, site.source, clock=session.clock, holder=holder, entities=names, progress=progress)
+        holder, clock = session.holder(), session.clock
+        report = engine.sync(linked, site.source, clock=clock, holder=holder, entities=names, progress=progress)
+        forget_ended(site, linked, report)
+        return report
 
     return _each(session, _chosen(site, config, entities), one)
 
@@ -70,7 +66,7 @@ def snapshot(session: Session, *, entities: tuple[str, ...], config: str | None,
 
 def _chosen(site: Site, config: str | None, entities: tuple[str, ...]) -> Sequence[tuple[Linked, Names]]:
     """Return the links to work on, each with the entities to work on; None stands for all of them."""
-    links = _links(site, config)
+    links = links_to_sync(site, config)
     if not entities:
         return [(linked, None) for linked in links]
     names = chosen_entities(links, entities)
@@ -90,7 +86,8 @@ def _each(
     return doing.failed(session, reports.values())
 
 
-def _links(site: Site, config: str | None) -> list[Linked]:
+def links_to_sync(site: Site, config: str | None) -> list[Linked]:
+    """Return the link that ``config`` names, or all of them. Raises NotFound (CLI029) where there is none."""
     links = chosen_links(site, config)
     if not links:
         raise NotFound(
@@ -100,83 +97,6 @@ def _links(site: Site, config: str | None) -> list[Linked]:
             fix="make one: toolkit lake link --account NAME, or import a bundle",
         )
     return links
-
-
-@click.command(cls=Command)
-@click.option(
-    "--every",
-    type=options.Duration(least=0.1, most=options.DAY),
-    default=10.0,
-    metavar="TIME",
-    help="Time between passes; 10 s when left out.",
-)
-@options.config
-@options.environment
-@click.pass_obj
-def run(session: Session, *, every: float, config: str | None, environment: str | None) -> int:
-    """Export continuously until stopped.
-
-    SIGTERM and Ctrl-C stop it at a consistent point. Changes of a link are picked up at the next pass, snapshots are
-    made at the link's interval, and each pass that did something is printed (with --format json as a line of JSON).
-    """
-    site = session.site(environment)
-    links = _links(site, config)
-    stop = Event()
-    with _stopped_by_signals(stop), ThreadPoolExecutor(len(links)) as pool:
-        session.note(f"exporting {', '.join(linked.link.config.name for linked in links)}; Ctrl-C stops")
-        futures = [pool.submit(_run_one, session, site, linked, every, stop) for linked in links]
-        ended, _ = wait_for(futures, return_when=FIRST_EXCEPTION)
-        stop.set()
-        for future in ended:
-            future.result()
-    session.note("stopped")
-    return 0
-
-
-def _run_one(session: Session, site: Site, linked: Linked, every: float, stop: Event) -> None:
-    def read() -> Linked:
-        return read_again(linked)
-
-    def passed(report: SyncReport) -> None:
-        _print_pass(session, linked.link.config.name, report)
-
-    holder = session.holder()
-    engine.run(
-        read, site.source, clock=session.clock, wait=stop.wait, holder=holder, trickle_seconds=every, passed=passed
-    )
-
-
-def read_again(linked: Linked) -> Linked:
-    """Return a link as it is now. Raises Damaged when its document is gone."""
-    if (now := read_link(linked.lake)) is None:
-        raise Damaged(
-            "CLI030", "the link document is gone", where=linked.lake.location(""), fix="restore it, or link anew"
-        )
-    return now
-
-
-def _print_pass(session: Session, name: str, report: SyncReport) -> None:
-    did = any(entity.written or entity.deleted or entity.snapshots or entity.error for entity in report.entities)
-    if session.format == "json":
-        click.echo(dumps({"config": name, "at": session.clock().isoformat(), **doing.sync_data(report)}))
-    elif did or report.retired or session.verbose:
-        click.echo(f"{session.clock():%H:%M:%S} {name}: {doing.sync_text(report)}")
-        doing.failed(session, [report])
-
-
-@contextmanager
-def _stopped_by_signals(stop: Event) -> Iterator[None]:
-    """Let SIGTERM and SIGINT set ``stop``, and put the handlers back afterwards."""
-
-    def handler(*_: object) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 @click.command(cls=Command)
