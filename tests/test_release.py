@@ -6,7 +6,7 @@ from git import Actor, Repo
 from tests.bundle.build import write_source
 from toolkit.bundle import load, pack
 from toolkit.errors import NotFound, Refused
-from toolkit.release import bundle_at
+from toolkit.release import bundle_at, commit_of
 
 PERSON = Actor("a", "a@example.com")
 
@@ -55,3 +55,27 @@ def test_outside_of_a_repository_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotFound) as raised:
         bundle_at("HEAD:x", tmp_path)
     assert raised.value.code == "REL001"
+
+
+@pytest.mark.parametrize("spec", ["lake.zip", "solutions/Lake", ".", "HEAD:lake.zip", "v1:solutions/Lake"])
+def test_a_bundle_in_a_work_tree_is_of_its_commit(root: Path, spec: str) -> None:
+    with Repo(root) as repository:
+        assert commit_of(spec, root) == repository.head.commit.hexsha
+
+
+def test_a_bundle_at_a_revision_is_of_that_one_and_a_path_of_the_last(root: Path) -> None:
+    with Repo(root) as repository:
+        first = repository.head.commit.hexsha
+        last = repository.index.commit("second", author=PERSON, committer=PERSON).hexsha
+    assert (commit_of("v1:lake.zip", root), commit_of("lake.zip", root)) == (first, last)
+
+
+def test_what_is_in_no_repository_is_of_no_commit(tmp_path: Path) -> None:
+    (tmp_path / "lake.zip").write_bytes(b"")
+    assert (commit_of("lake.zip", tmp_path), commit_of("core", tmp_path)) == (None, None)
+
+
+def test_before_the_first_commit_there_is_none(tmp_path: Path) -> None:
+    (tmp_path / "lake.zip").write_bytes(b"")
+    Repo.init(tmp_path).close()
+    assert commit_of("lake.zip", tmp_path) is None

@@ -1,4 +1,4 @@
-"""Bundles at a git revision, read from the object store: the work tree and the index are not touched."""
+"""Bundles and git: read at a revision from the object store (work tree and index are not touched), and of a commit."""
 
 from __future__ import annotations
 
@@ -28,6 +28,28 @@ def bundle_at(spec: str, cwd: Path) -> Loaded:
         if found.type == "tree":
             return load_files(_files(found, spec), spec)
         return load_bytes(_content(found, spec), spec)
+
+
+def commit_of(spec: str, cwd: Path) -> str | None:
+    """Return the commit that a bundle is of: that of ``REF:PATH``, or HEAD's where a path lies in a git work tree.
+
+    None where there is no repository, no commit yet, or no git program to ask.
+    """
+    path = (cwd / spec).resolve()
+    revision, _, named = spec.partition(":")
+    if not path.exists() and not named:
+        return None
+    try:
+        if not path.exists():
+            return _hash(cwd, revision)
+        return _hash(path if path.is_dir() else path.parent, "HEAD")
+    except (NotFound, ImportError):  # an ImportError is how GitPython says that there is no git program
+        return None
+
+
+def _hash(folder: Path, revision: str) -> str:
+    with _repository(folder) as repository:
+        return _commit(repository, revision, revision).hexsha
 
 
 def _repository(cwd: Path) -> Repo:

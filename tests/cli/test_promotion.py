@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from git import Actor, Repo
 
 from tests.cli.conftest import Ids, Run, Ticking
 from toolkit.cli import root
@@ -168,6 +169,29 @@ def test_the_history_says_who_and_when(imported: Run) -> None:
     assert imported("history").stdout.splitlines()[0].split() == [
         *("at", "by", "solution", "version", "package", "bundle"),
     ]
+
+
+def test_the_history_names_the_commit_of_a_bundle_in_a_work_tree(prod: Run, tmp_path: Path) -> None:
+    with Repo.init(tmp_path) as repository:
+        ada = Actor("ada", "ada@lab.example")
+        commit = repository.index.commit("first", author=ada, committer=ada).hexsha
+    assert prod("import", "Lake.zip", "--yes", "--no-sync").exit_code == 0
+    commits = [entry["commit"] for entry in json.loads(prod("history", "--format", "json").stdout)]
+    assert commits == [None, commit]
+
+
+@pytest.mark.parametrize("bundle", ["ContosoLake", "Lake.zip"])
+@pytest.mark.parametrize("command", ["import", "plan", "verify"])
+def test_a_bundle_without_an_overlay_for_the_environment_warns_with_the_nearest(
+    prod: Run, command: str, bundle: str
+) -> None:
+    prod("env", "create", "prd", "--account", "contososalesprod")
+    result = prod(command, bundle, "--env", "prd")
+    assert result.stderr.startswith(
+        "warning[BND017] the bundle has no overlay for 'prd', so its own values are used\n"
+        f"  at: {bundle}\n"
+        "  fix: did you mean 'prod'?\n"
+    )
 
 
 def test_an_environment_without_a_history_says_so(prod: Run) -> None:

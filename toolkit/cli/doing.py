@@ -31,8 +31,10 @@ def plan_result(plan: Plan) -> Result:
     return Result(json.loads(plan_json(plan)), plan_text(plan, colour=colour()), others)
 
 
-def do(session: Session, site: Site, plan: Plan, how: How, archive: bytes | None = None) -> Report:
-    """Show a plan, ask where that is wanted, and do it."""
+def do(
+    session: Session, site: Site, plan: Plan, how: How, *, archive: bytes | None = None, commit: str | None = None
+) -> Report:
+    """Show a plan, ask where that is wanted, and do it; ``commit`` is that of the bundle, for the history."""
     session.preview(plan_result(plan).text)
     if how.ask and not plan.empty:
         session.confirm(f"{plural(len(plan.changes), 'change')} to {plan.environment}: go on?", "--yes")
@@ -43,6 +45,7 @@ def do(session: Session, site: Site, plan: Plan, how: How, archive: bytes | None
             archive,
             clock=session.clock,
             holder=session.holder(),
+            commit=commit,
             sync=how.sync,
             wait=how.wait,
             progress=progress,

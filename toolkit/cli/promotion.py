@@ -21,6 +21,7 @@ from toolkit.cli.verification import exit_status, verification
 from toolkit.model.config import ExportConfig
 from toolkit.model.link import Applied
 from toolkit.plan import Plan, Profile, plan_import, plan_uninstall
+from toolkit.release import commit_of
 from toolkit.site import Site
 from toolkit.verify import Checked
 from toolkit.verify import verify as run_checks
@@ -136,7 +137,8 @@ def import_(
     site = session.site(environment)
     wanted = desired(session, bundle, site, overlays)
     how = doing.How(ask=not yes, sync=not no_sync, wait=wait)
-    report = doing.do(session, site, wanted.plan(site, profile), how, wanted.archive)
+    commit = commit_of(bundle, Path.cwd())
+    report = doing.do(session, site, wanted.plan(site, profile), how, archive=wanted.archive, commit=commit)
     return _finish_import(session, site, wanted, report, profile)
 
 
