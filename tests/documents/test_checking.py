@@ -9,6 +9,8 @@ from toolkit.model.base import Frozen
 from toolkit.model.config import PartitionStrategy
 from toolkit.model.version import Version
 
+SCHEMA = "toolkit schema tells what every key may hold"
+
 
 class Table(Frozen):
     name: str
@@ -43,11 +45,11 @@ def test_a_good_document_has_no_findings() -> None:
 def test_every_error_is_reported_at_once_in_the_order_of_the_text() -> None:
     text = "on: maybe\ntables:\n  - nam: a\n  - name: b\n    size: big\n"
     assert found(text) == [
-        ("DOC011", 1, "the key 'version' is missing", ""),
-        ("DOC012", 1, "on has a wrong value", ""),
-        ("DOC011", 3, "the key 'name' is missing", ""),
+        ("DOC011", 1, "the key 'version' is missing", f"add it; {SCHEMA}"),
+        ("DOC012", 1, "on has a wrong value", SCHEMA),
+        ("DOC011", 3, "the key 'name' is missing", f"add it; {SCHEMA}"),
         ("DOC010", 3, "unknown key 'nam'", "did you mean 'name'?"),
-        ("DOC012", 5, "tables[1].size has a wrong value", ""),
+        ("DOC012", 5, "tables[1].size has a wrong value", SCHEMA),
     ]
 
 
@@ -81,8 +83,8 @@ def test_an_empty_value_is_told_from_a_wrong_one() -> None:
 
 
 def test_a_wrong_key_of_a_mapping_has_its_place() -> None:
-    assert found("version: 1.0\nlimits:\n  en: x\n") == [("DOC012", 3, "limits.en has a wrong value", "")]
+    assert found("version: 1.0\nlimits:\n  en: x\n") == [("DOC012", 3, "limits.en has a wrong value", SCHEMA)]
 
 
 def test_a_document_that_is_a_list_is_told() -> None:
-    assert found("- a\n") == [("DOC012", 1, "the file has a wrong value", "")]
+    assert found("- a\n") == [("DOC012", 1, "the file has a wrong value", SCHEMA)]

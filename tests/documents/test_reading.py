@@ -88,6 +88,19 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert (raised.value.code, raised.value.what) == ("DOC001", f"there is no file {tmp_path / 'a.yaml'}")
 
 
+def test_a_missing_file_is_answered_with_the_nearest_name_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "prod.yaml").touch()
+    with pytest.raises(NotFound) as raised:
+        load(tmp_path / "prd.yaml")
+    assert raised.value.fix == "did you mean 'prod.yaml'?"
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound) as raised:
+        load(tmp_path / "no" / "a.yaml")
+    assert raised.value.fix == f"there is no folder {tmp_path / 'no'} either"
+
+
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as raised:
         load(tmp_path)

@@ -70,7 +70,8 @@ def read_archive(data: bytes, where: str) -> Archive:
                 raise Invalid(findings)
             return Archive({info.filename: archive.read(info) for info in infos})
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
-        raise Invalid([_finding(BAD_ZIP, "this is not a readable zip", where, str(error))]) from error
+        fix = "fetch it again if it was cut off, or export or pack it anew"
+        raise Invalid([_finding(BAD_ZIP, "this is not a readable zip", where, str(error), fix)]) from error
 
 
 def _findings(infos: list[zipfile.ZipInfo], size: int, where: str) -> Iterator[Finding]:
@@ -93,7 +94,9 @@ def _name_findings(names: list[str], where: str) -> Iterator[Finding]:
             yield _finding("BND002", f"the member {name!r} is there {count} times", where, fix="keep one of them")
     for name in ROOT_MEMBERS:
         if name not in names:
-            yield _finding(BAD_ZIP, f"the member {name} is missing", where, "every solution zip has it at its root")
+            why = "every solution zip has it at its root"
+            fix = "zip the files themselves and not the folder that holds them, or let toolkit pack do it"
+            yield _finding(BAD_ZIP, f"the member {name} is missing", where, why, fix)
 
 
 def _unsafe(name: str) -> str:
@@ -109,13 +112,14 @@ def _unsafe(name: str) -> str:
 
 def _size_findings(infos: list[zipfile.ZipInfo], size: int, where: str) -> Iterator[Finding]:
     expanded = sum(info.file_size for info in infos)
+    fix = "take out what is no part of a solution"
     if len(infos) > MAX_MEMBERS:
-        yield _finding("BND004", f"{len(infos)} members", where, f"at most {MAX_MEMBERS} are read")
+        yield _finding("BND004", f"{len(infos)} members", where, f"at most {MAX_MEMBERS} are read", fix)
     if expanded > MAX_EXPANDED:
-        yield _finding("BND004", f"{expanded} bytes expanded", where, f"at most {MAX_EXPANDED} are read")
+        yield _finding("BND004", f"{expanded} bytes expanded", where, f"at most {MAX_EXPANDED} are read", fix)
     elif expanded > max(RATIO_FROM, MAX_RATIO * size):
         why = f"the members expand to more than {MAX_RATIO} times the size of the zip"
-        yield _finding("BND004", f"{expanded} bytes expanded from {size}", where, why)
+        yield _finding("BND004", f"{expanded} bytes expanded from {size}", where, why, fix)
 
 
 def _finding(code: str, what: str, where: str, why: str = "", fix: str = "") -> Finding:

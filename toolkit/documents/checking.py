@@ -33,6 +33,9 @@ def findings(document: Document, model: type[BaseModel]) -> list[Finding]:
     return []
 
 
+SEE_SCHEMA = "toolkit schema tells what every key may hold"
+
+
 def _findings(document: Document, model: type[BaseModel], error: ValidationError) -> list[Finding]:
     found = [_finding(document, model, detail) for detail in error.errors(include_url=False)]
     return sorted(found, key=lambda finding: finding.where.line or 0)
@@ -47,7 +50,8 @@ def _finding(document: Document, model: type[BaseModel], detail: ErrorDetails) -
             fix = nearest(str(keys[-1]), _known_keys(model, keys[:-1]))
             return Finding("DOC010", Severity.ERROR, f"unknown key {keys[-1]!r}", where, fix=fix)
         case "missing":
-            return Finding("DOC011", Severity.ERROR, f"the key {keys[-1]!r} is missing", where)
+            fix = f"add it; {SEE_SCHEMA}"
+            return Finding("DOC011", Severity.ERROR, f"the key {keys[-1]!r} is missing", where, fix=fix)
         case _ if detail["input"] is None:
             fix = "give a value, or leave the key out"
             return Finding("DOC012", Severity.ERROR, f"{where.key or 'the file'} is empty", where, fix=fix)
@@ -57,7 +61,7 @@ def _finding(document: Document, model: type[BaseModel], detail: ErrorDetails) -
 
 def _wrong_value(where: Place, detail: ErrorDetails) -> Finding:
     expected = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
-    fix = nearest(str(detail["input"]), expected) if expected else ""
+    fix = (nearest(str(detail["input"]), expected) if expected else "") or SEE_SCHEMA
     why = detail["msg"].removeprefix("Value error, ")
     return Finding("DOC012", Severity.ERROR, f"{where.key or 'the file'} has a wrong value", where, why, fix)
 

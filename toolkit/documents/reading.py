@@ -6,7 +6,7 @@ from pathlib import Path
 
 from toolkit.documents.document import Document
 from toolkit.documents.nodes import MAX_BYTES, invalid, tree_of
-from toolkit.errors import NotFound, Place
+from toolkit.errors import NotFound, Place, nearest
 
 
 def load(path: Path) -> Document:
@@ -20,10 +20,19 @@ def read(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound("DOC001", f"there is no file {path}", where=str(path)) from error
+        raise NotFound("DOC001", f"there is no file {path}", where=str(path), fix=_nearest_file(path)) from error
     except OSError as error:
-        raise invalid("DOC001", "the file cannot be read", Place(str(path)), why=str(error)) from error
+        fix = "see that it is a file, and that you may read it"
+        raise invalid("DOC001", "the file cannot be read", Place(str(path)), why=str(error), fix=fix) from error
     return decoded(data, str(path))
+
+
+def _nearest_file(path: Path) -> str:
+    try:
+        names = [other.name for other in path.parent.iterdir()]
+    except OSError:
+        return f"there is no folder {path.parent} either"
+    return nearest(path.name, names)
 
 
 def decoded(data: bytes, path: str) -> str:
