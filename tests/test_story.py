@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import duckdb
 import pytest
@@ -148,6 +149,21 @@ configs:
 """
 
 
+@pytest.mark.parametrize("source", ["ContosoLake", "ContosoLake_1_0_0_0.zip"])
+@pytest.mark.parametrize("managed", ["--managed", ""])
+def test_overlays_travel_with_what_is_exported(two: Line, tmp_path: Path, source: str, managed: str) -> None:
+    shutil.copytree(ROOT / "solutions" / "ContosoLake", tmp_path / "ContosoLake")
+    (tmp_path / "all.yaml").write_text(BOTH_IN_ONE_ACCOUNT)
+    done(two("pack ContosoLake"))
+    done(two(f"import {source} --env dev --overlay all.yaml --yes --no-sync"))
+    done(two(f"export ContosoLake --env dev {managed} -o out.zip"))
+    with ZipFile(tmp_path / "out.zip") as archive:
+        carried = {name: archive.read(name) for name in archive.namelist() if name.endswith(".yaml")}
+    overlays = sorted((tmp_path / "ContosoLake" / "environments").iterdir())
+    assert carried == {f"toolkit/environments/{path.name}": path.read_bytes() for path in overlays}
+    assert len(carried) == 3
+
+
 def test_importing_again_changes_nothing(two: Line, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "solutions" / "ContosoLake", tmp_path / "ContosoLake")
     (tmp_path / "all.yaml").write_text(BOTH_IN_ONE_ACCOUNT)
@@ -269,6 +285,39 @@ def test_what_the_quickstart_says_to_try_next_works(told: tuple[Path, Any], monk
         if not command.startswith("run"):
             result = CliRunner().invoke(root, shlex.split(command))
             assert result.exit_code == 0, result.output
+
+
+def test_the_quickstart_promotes_the_zip_alone(told: tuple[Path, Any]) -> None:
+    _, story = told
+    commands = [each["command"] for step in story["steps"] for each in step["commands"]]
+    assert "toolkit import ContosoLake_1_0_0_0_managed.zip --env prod --yes" in commands
+
+
+@pytest.mark.parametrize(
+    ("python", "found", "called"),
+    [
+        (".venv/bin", ".venv/bin/toolkit", "toolkit"),
+        (".venv/bin", "link", "toolkit"),
+        (".venv/bin", "other", "../.venv/bin/toolkit"),
+        (".venv/bin", None, "../.venv/bin/toolkit"),
+        ("none", "other", "ROOT/none/python -m toolkit"),
+    ],
+)
+def test_the_quickstart_says_how_this_toolkit_is_called(
+    tmp_path: Path, python: str, found: str | None, called: str
+) -> None:
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for name in (".venv/bin/toolkit", "other"):
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(".venv/bin/toolkit")
+    on_path = str(tmp_path / found) if found else None
+    said = quickstart.program(tmp_path / ".quickstart", tmp_path / python / "python", on_path)
+    assert said == called.replace("ROOT", str(tmp_path))
+
+
+def test_a_toolkit_that_is_far_away_is_called_by_its_whole_path(tmp_path: Path) -> None:
+    (tmp_path / "toolkit").touch()
+    assert quickstart.program(tmp_path / "a" / "b", tmp_path / "python", None) == str(tmp_path / "toolkit")
 
 
 def test_the_quickstart_can_be_run_again(told: tuple[Path, Any]) -> None:

@@ -101,6 +101,22 @@ def test_components_and_dependencies_are_told_by_what_they_name() -> None:
     )
 
 
+def test_a_dependency_is_told_by_the_solution_that_it_requires() -> None:
+    needs = MissingDependency(required={"type": "1", "solution": "Core (1.0)"}, dependent={"type": "2"})
+    assert differences(bundle(), bundle(missing_dependencies=(needs,))) == (
+        Difference(ADDED, "dependency", "Core (1.0)"),
+    )
+
+
+def test_dependencies_on_one_solution_that_differ_otherwise_are_told_whole() -> None:
+    before, after = (MissingDependency(required={"type": kind, "solution": "Core (1.0)"}) for kind in ("1", "2"))
+    found = differences(bundle(missing_dependencies=(before,)), bundle(missing_dependencies=(after,)))
+    assert found == (
+        Difference(REMOVED, "dependency", "solution=Core (1.0) type=1"),
+        Difference(ADDED, "dependency", "solution=Core (1.0) type=2"),
+    )
+
+
 def test_other_members_are_told_by_name() -> None:
     before = Bundle(solution=ONE.solution, package={"a.xml": "1" * 64, "b.xml": "2" * 64})
     after = Bundle(solution=ONE.solution, package={"b.xml": "3" * 64, "c.xml": "4" * 64})

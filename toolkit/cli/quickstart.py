@@ -123,19 +123,16 @@ def steps(rows: int, seconds: float, lakes: Path) -> tuple[Step, ...]:
         Step("See what prod does not have yet", (f"diff env:prod {ZIP}",)),
         Step(
             "Import it into prod, which has rows and storage accounts of its own",
-            (
-                f"env seed prod --seed 9 {few}",
-                f"import {ZIP} --env prod --overlay {BUNDLE}/environments/prod.yaml --yes",
-            ),
+            (f"env seed prod --seed 9 {few}", f"import {ZIP} --env prod --yes"),
         ),
-        Step("Check prod against the zip", (f"verify {ZIP} --env prod --overlay {BUNDLE}/environments/prod.yaml",)),
+        Step("Check prod against the zip", (f"verify {ZIP} --env prod",)),
         Step("See how far each entity is", ("status --env prod",)),
     )
 
 
 NEXT = (
     ("see where the lakes of prod are", "lake show --env prod"),
-    ("import again: nothing changes", f"import {ZIP} --env prod --overlay {BUNDLE}/environments/prod.yaml"),
+    ("import again: nothing changes", f"import {ZIP} --env prod"),
     ("export one more entity, as by hand", "entity add businessunit --env dev --config contososalesdev"),
     ("see what that changed", f"diff {BUNDLE} env:dev"),
     ("keep exporting until Ctrl-C", "run --env dev"),
@@ -236,8 +233,28 @@ def run_line(session: Session, line: str) -> str:
     return output.getvalue()
 
 
+def program(folder: Path, python: Path, found: str | None) -> str:
+    """Return how this toolkit is called in ``folder``: by its name where that is what PATH has, else by its path.
+
+    ``python`` is the interpreter, beside which the command is installed, and ``found`` the command on PATH.
+    """
+    command = python.parent / "toolkit"
+    if not command.is_file():
+        return f"{shlex.quote(str(python))} -m toolkit"
+    if found is not None and Path(found).samefile(command):
+        return "toolkit"
+    # The folder is what people change to first, so a path that starts beside it starts with "..".
+    beside = _below(command, folder.parent)
+    return shlex.quote(str(command if beside == command else Path("..", beside)))
+
+
+def _below(path: Path, folder: Path) -> Path:
+    """Return a path relative to a folder that it is below, else as it is."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
 def _ending(folder: Path, took: float) -> str:
-    toolkit = "toolkit" if shutil.which("toolkit") else f"{sys.executable} -m toolkit"
+    toolkit = program(folder, Path(sys.executable), shutil.which("toolkit"))
     lakes = [f"  {path}" for path in sorted((folder / "lakes").glob("*/*"))]
     tries = [f"  # {why}\n  {toolkit} {command}" for why, command in NEXT]
     return "\n".join(
@@ -245,7 +262,7 @@ def _ending(folder: Path, took: float) -> str:
             f"\nThat took {took:.0f} s. The lakes are:",
             *lakes,
             "\nTry next:",
-            f"  cd {shlex.quote(str(folder))}",
+            f"  cd {shlex.quote(str(_below(folder, Path.cwd())))}",
             *tries,
         ]
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -105,7 +105,14 @@ def _dependencies(before: Sequence[MissingDependency], after: Sequence[MissingDe
         dependent = " ".join(f"{key}={text}" for key, text in sorted(dependency.dependent.items()))
         return f"{required} for {dependent}" if dependent else required
 
-    yield from _bag("dependency", before, after, name)
+    # What is required is enough to say, unless a dependency of the same came and went: then the rest is what differs.
+    short = {name(each): each.required.get("solution") or name(each) for each in (*before, *after)}
+    found = list(_bag("dependency", before, after, name))
+    kinds = {(short.get(each.target), each.kind) for each in found}
+    for each in found:
+        shown = short.get(each.target, each.target)
+        other = Kind.REMOVED if each.kind is Kind.ADDED else Kind.ADDED
+        yield each if (shown, other) in kinds else replace(each, target=shown)
 
 
 def _bag(area: str, before: Sequence[_T], after: Sequence[_T], name: Callable[[_T], str]) -> Iterator[Difference]:
