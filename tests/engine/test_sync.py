@@ -104,10 +104,8 @@ def test_only_the_parts_that_changed_are_written(world: World) -> None:
 
 @pytest.fixture
 def idle(world: World) -> World:
-    """A link that has nothing to do, not even what its checkpoint says is pending."""
+    """A link that has nothing to do."""
     insert_account(world.source, "a")
-    world.sync()
-    world.clock.forward(days=2)
     world.sync()
     return world
 

@@ -1,6 +1,7 @@
-"""The status file: when each entity was last synced, and why it failed. One small file, written once per pass at most.
+"""The status file: when each entity was last synced, why it failed, and which commit was followed up to its last step.
 
-A pass that finds nothing new writes it only when it is older than ``Settings.status_age``.
+One small file, written once per pass at most; a pass that finds nothing new writes it only when it is older than
+``Settings.status_age``. Nothing depends on it: where it says less, the pending steps of a commit are done once more.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class EntityJournal(Frozen):
 
     synced: datetime | None = None
     reason: str = ""
+    settled: int | None = None
+    """The ``seq`` of the last commit whose pending steps are all done."""
 
 
 class Journal(Frozen):
@@ -34,15 +37,22 @@ class Journal(Frozen):
     at: datetime | None = None
     entities: Mapping[LogicalName, EntityJournal] = {}
 
-    def after(self, reports: Iterable[EntityReport], names: Iterable[str], now: datetime) -> Journal:
-        """Return the journal after a pass, of the entities ``names``."""
-        entities = {name: self.entities.get(name, EntityJournal()) for name in names}
+    def after(self, reports: Iterable[EntityReport], settled: Mapping[str, int | None], now: datetime) -> Journal:
+        """Return the journal after a pass; ``settled`` has the last commit followed up, for every entity there is."""
+        entities = {name: self._entity(name, seq) for name, seq in settled.items()}
         for report in reports:
-            error = report.error
-            synced = entities[report.entity].synced if error else now
-            reason = reason_of(error) if error else ""
-            entities[report.entity] = EntityJournal(synced=synced, reason=reason)
+            error, entry = report.error, entities[report.entity]
+            ended = {"reason": reason_of(error)} if error else {"reason": "", "synced": now}
+            entities[report.entity] = entry.model_copy(update=ended)
         return Journal(at=now, entities=dict(sorted(entities.items())))
+
+    def settled(self, entity: str) -> int | None:
+        """Return the ``seq`` of the last commit of an entity that was followed up, as far as that is known."""
+        entry = self.entities.get(entity)
+        return entry.settled if entry else None
+
+    def _entity(self, name: str, settled: int | None) -> EntityJournal:
+        return self.entities.get(name, EntityJournal()).model_copy(update={"settled": settled})
 
     def outdates(self, before: Journal, age: timedelta) -> bool:
         """Whether it tells more than another time of the last sync, or ``before`` is older than ``age``."""
@@ -50,8 +60,8 @@ class Journal(Frozen):
             return True
         return not timedelta(0) <= self.at - before.at < age
 
-    def _without_times(self) -> dict[str, tuple[str, bool]]:
-        return {name: (entry.reason, entry.synced is None) for name, entry in self.entities.items()}
+    def _without_times(self) -> dict[str, tuple[object, ...]]:
+        return {name: (entry.reason, entry.settled, entry.synced is None) for name, entry in self.entities.items()}
 
 
 def reason_of(error: Finding) -> str:
@@ -60,7 +70,7 @@ def reason_of(error: Finding) -> str:
 
 
 def read_journal(lake: Lake) -> Journal:
-    """Return the status file; an empty one where there is none, or none that can be read: it is only for people."""
+    """Return the status file; an empty one where there is none, or none that can be read."""
     if lake.stat(STATUS_PATH) is None:
         return Journal()
     try:

@@ -25,7 +25,7 @@ from toolkit.engine.settings import Settings
 from toolkit.engine.snapshot import is_stale, with_snapshot, without
 from toolkit.engine.splice import Made, Task, do
 from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
-from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Fence, Holder, Lake
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Holder, Lake
 from toolkit.model.config import LinkedEntity
 from toolkit.model.entity import Entity
 from toolkit.model.link import EntityState, Link
@@ -72,6 +72,8 @@ class Session:
         """Why the checkpoint of some of them cannot be read, or its pending steps cannot be done."""
         self._manifest = b""
         self._manifest_etag = ABSENT
+        self._published: dict[str, Etag | None] | None = None
+        """What the manifest was last written from."""
         self._journal = Journal()
         """As it is in the lake."""
 
@@ -79,12 +81,11 @@ class Session:
 
     def recover(self) -> None:
         """Finish what another engine began."""
-        for entity in entities_with_state(self._lake):
-            self._doubtful.add(entity)
+        self._journal = read_journal(self._lake)
+        self._doubtful = set(entities_with_state(self._lake))
         self._settle_doubts()
         self._sweep()
         self._read_manifest()
-        self._journal = read_journal(self._lake)
 
     def sync(self, link: Link, source: Source, entities: Collection[str] | None) -> SyncReport:
         """Do one pass over the link; ``entities`` limits it to some of the linked ones."""
@@ -108,6 +109,7 @@ class Session:
         names = sorted({*self._states, *self._unsettled} if entities is None else entities)
         reports = [report for name in names if (report := self._snapshot_of(name)) is not None]
         self._publish()
+        self._write_journal(())
         return SyncReport(tuple(reports))
 
     # recovery
@@ -128,9 +130,13 @@ class Session:
         self._cursors.pop(entity, None)
         self._states.pop(entity, None)
         checkpoint, etag = read_checkpoint(self._lake, entity)
-        if checkpoint is not None:
-            state = self._states[entity] = Committed(checkpoint, etag)
-            self._states[entity] = settled(self._lake, self._fence, state)
+        if checkpoint is None:
+            return
+        if checkpoint.seq == self._journal.settled(entity):
+            self._states[entity] = _done(Committed(checkpoint, etag))
+            return
+        state = self._states[entity] = Committed(checkpoint, etag)
+        self._states[entity] = settled(self._lake, self._fence, state)
 
     def _sweep(self) -> None:
         """Remove staged files that no checkpoint names: nobody else writes while the lock is held."""
@@ -156,6 +162,8 @@ class Session:
 
     def _publish(self) -> None:
         """Write the manifest, and then remove what it no longer names."""
+        if self._shown() == self._published:
+            return
         settled = [state.checkpoint for name, state in self._states.items() if name not in self._unsettled]
         before = entities_in(self._manifest) if self._unsettled else {}
         unsettled = {name: before[name] for name in self._unsettled if name in before}
@@ -166,6 +174,11 @@ class Session:
             self._manifest = data
         for entity in sorted(set(self._states) - self._doubtful):
             self._tidy(entity)
+        self._published = self._shown()
+
+    def _shown(self) -> dict[str, Etag | None]:
+        """Return what the manifest depends on: the checkpoints, and which of them are in doubt."""
+        return {name: state.etag for name, state in self._states.items()} | dict.fromkeys(self._doubtful)
 
     def _tidy(self, entity: str) -> None:
         state = self._states[entity]
@@ -174,8 +187,7 @@ class Session:
             del self._states[entity]
         elif state.checkpoint.pending:
             tidy(self._lake, state.checkpoint)
-            # Done: the checkpoint in the lake still says so, and doing it again would change nothing.
-            self._states[entity] = Committed(state.checkpoint.model_copy(update={"pending": ()}), state.etag)
+            self._states[entity] = _done(state)
 
     # entities that come and go
 
@@ -347,8 +359,14 @@ class Session:
     # the status file
 
     def _write_journal(self, reports: Collection[EntityReport]) -> None:
-        names = {*self._states, *(report.entity for report in reports)}
-        journal = self._journal.after(reports, names, self._ways.clock())
+        done = {name: state.checkpoint.seq for name, state in self._states.items() if not state.checkpoint.pending}
+        names = {*self._states, *self._unsettled, *(report.entity for report in reports)}
+        journal = self._journal.after(reports, {name: done.get(name) for name in names}, self._ways.clock())
         if journal.outdates(self._journal, self._ways.settings.status_age):
             write_journal(self._lake, journal)
             self._journal = journal
+
+
+def _done(state: Committed) -> Committed:
+    """Return a state without its steps: the checkpoint in the lake still has them, and they are done."""
+    return Committed(state.checkpoint.model_copy(update={"pending": ()}), state.etag)
