@@ -6,7 +6,7 @@ Its keys stand in the order in which the service writes them, and it is valid ag
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,26 +30,30 @@ _RAGGED = [
 ]
 
 
-def manifest(
-    checkpoints: Iterable[Checkpoint], location: Callable[[str], str], unsettled: Mapping[str, Any] | None = None
-) -> bytes:
-    """Return model.json for the entities of these checkpoints; ``location`` gives the address of a file.
+def manifest(entries: Mapping[str, str]) -> bytes:
+    """Return model.json of some entities, each as ``entry`` gives it."""
+    entities = ",".join(text for _, text in sorted(entries.items()))
+    return f'{{"name":"cdm","description":"cdm","version":"1.0","entities":[{entities}]}}'.encode()
 
-    Retired entities are left out. One whose first sync is not complete is listed without partitions. ``unsettled``
-    has entities whose last commit could not be followed up, as they stood in the manifest before, and still do.
+
+def entry(checkpoint: Checkpoint, location: Callable[[str], str]) -> str:
+    """Return what model.json says of an entity; ``location`` gives the address of a file.
+
+    One whose first sync is not complete is listed without partitions. A retired one must be left out.
     """
-    listed = {each.entity: _entity(each, location) for each in checkpoints if each.retired is None}
-    entities = [entity for _, entity in sorted({**listed, **(unsettled or {})}.items())]
-    root = {"name": "cdm", "description": "cdm", "version": "1.0", "entities": entities}
-    return json.dumps(root, ensure_ascii=False, separators=(",", ":")).encode()
+    return _json(_entity(checkpoint, location))
 
 
-def entities_in(data: bytes) -> dict[str, Any]:
-    """Return the entities of a manifest by name; none when it cannot be read."""
+def entries_in(data: bytes) -> dict[str, str]:
+    """Return the entries of a manifest by entity; none when it cannot be read."""
     try:
-        return {entity["name"]: entity for entity in json.loads(data)["entities"]}
+        return {entity["name"]: _json(entity) for entity in json.loads(data)["entities"]}
     except (ValueError, KeyError, TypeError):
         return {}
+
+
+def _json(entity: dict[str, Any]) -> str:
+    return json.dumps(entity, ensure_ascii=False, separators=(",", ":"))
 
 
 def _entity(checkpoint: Checkpoint, location: Callable[[str], str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from functools import partial
 from toolkit.engine.checkpoint import Checkpoint, Move, Newer, checkpoint_path, entities_with_state, read_checkpoint
 from toolkit.engine.commit import Committed, commit, settled, tidy
 from toolkit.engine.journal import Journal, read_journal, write_journal
-from toolkit.engine.manifest import MANIFEST_PATH, entities_in, manifest
+from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
 from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
@@ -74,6 +74,8 @@ class Session:
         self._manifest_etag = ABSENT
         self._published: dict[str, Etag | None] | None = None
         """What the manifest was last written from."""
+        self._listed: dict[str, tuple[Etag, str]] = {}
+        """What the manifest says of an entity, by its checkpoint: hundreds of them end their first sync one by one."""
         self._journal = Journal()
         """As it is in the lake."""
 
@@ -164,10 +166,7 @@ class Session:
         """Write the manifest, and then remove what it no longer names."""
         if self._shown() == self._published:
             return
-        settled = [state.checkpoint for name, state in self._states.items() if name not in self._unsettled]
-        before = entities_in(self._manifest) if self._unsettled else {}
-        unsettled = {name: before[name] for name in self._unsettled if name in before}
-        data = manifest(settled, self._lake.location, unsettled)
+        data = manifest(dict(self._entries()))
         if data != self._manifest:
             self._fence.check()
             self._manifest_etag = self._lake.put(MANIFEST_PATH, data, self._manifest_etag)
@@ -175,6 +174,24 @@ class Session:
         for entity in sorted(set(self._states) - self._doubtful):
             self._tidy(entity)
         self._published = self._shown()
+
+    def _entries(self) -> Iterator[tuple[str, str]]:
+        """Yield what the manifest says of each entity: of an unsettled one, what it said before."""
+        before = entries_in(self._manifest) if self._unsettled else {}
+        for name in {*self._states, *self._unsettled}:
+            if name not in self._unsettled:
+                state = self._states[name]
+                if state.checkpoint.retired is None:
+                    yield name, self._entry(name, state)
+            elif name in before:
+                yield name, before[name]
+
+    def _entry(self, name: str, state: Committed) -> str:
+        etag, text = self._listed.get(name, (ABSENT, ""))
+        if etag != state.etag:
+            text = entry(state.checkpoint, self._lake.location)
+            self._listed[name] = state.etag, text
+        return text
 
     def _shown(self) -> dict[str, Etag | None]:
         """Return what the manifest depends on: the checkpoints, and which of them are in doubt."""

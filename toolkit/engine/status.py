@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from toolkit.engine.checkpoint import Checkpoint, entities_with_state, read_checkpoint
 from toolkit.engine.journal import EntityJournal, read_journal, reason_of
-from toolkit.engine.manifest import MANIFEST_PATH, entities_in, manifest
+from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
 from toolkit.engine.report import EntityStatus, LinkStatus
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import Lake
@@ -43,10 +43,10 @@ def _manifest_current(lake: Lake, read: Mapping[str, Checkpoint | Damaged]) -> b
     if lake.stat(MANIFEST_PATH) is None:
         return False
     data = lake.read(MANIFEST_PATH)
-    before = entities_in(data)
+    before = entries_in(data)
     kept = {name: before[name] for name, each in read.items() if isinstance(each, Damaged) and name in before}
-    checkpoints = [each for each in read.values() if isinstance(each, Checkpoint)]
-    return data == manifest(checkpoints, lake.location, kept)
+    checkpoints = [each for each in read.values() if isinstance(each, Checkpoint) and each.retired is None]
+    return data == manifest({each.entity: entry(each, lake.location) for each in checkpoints} | kept)
 
 
 def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: EntityJournal | None) -> EntityStatus:
