@@ -196,7 +196,9 @@ class Project:
         The first environment becomes the default one.
         """
         if name in self.file.environments:
-            raise Refused("PRJ006", f"there is an environment {name!r} already", where=str(self.path))
+            raise Refused(
+                "PRJ006", f"there is an environment {name!r} already", where=str(self.path), fix="choose another name"
+            )
         if re.fullmatch(ENVIRONMENT_NAME, name) is None:
             why = "it has 1 to 64 letters, digits, hyphens and underscores, and starts with a letter or digit"
             raise Refused("PRJ007", f"{name!r} is no name for an environment", where=str(self.path), why=why)

@@ -50,7 +50,7 @@ def test_a_wrong_option_is_named_and_nothing_is_made(run: Run, tmp_path: Path) -
     run("init")
     result = run("env", "create", "dev", "--tenant", "nonsense", "--account", "NOT_A_NAME")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error[CLI020] --tenant has a wrong value\n  at: tenant\n  why: a GUID is")
+    assert result.stderr.startswith("error[CLI020] --tenant has a wrong value\n  why: a GUID is")
     assert not (tmp_path / "environments").exists()
 
 

@@ -94,7 +94,7 @@ def test_a_version_that_is_none_is_named(dev: Run) -> None:
     result = dev("solution", "create", "Lake", "--publisher", "contoso", "--version", "one")
     assert result.exit_code == 1
     assert result.stderr.startswith(
-        "error[CLI020] --version has a wrong value\n  at: version\n  why: 'one' is not a version"
+        "error[CLI020] --version has a wrong value\n  why: 'one' is not a version"
     )
 
 

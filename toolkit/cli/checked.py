@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from toolkit.errors import Finding, Invalid, Place, Severity
+from toolkit.errors import Finding, Invalid, Severity
 from toolkit.model import names
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -37,7 +37,7 @@ def checked(model: type[_M], values: Mapping[str, Any], options: Mapping[str, st
 def _finding(detail: ErrorDetails, options: Mapping[str, str]) -> Finding:
     key = ".".join(str(part) for part in detail["loc"])
     option = next((option for head, option in options.items() if f"{key}.".startswith(f"{head}.")), key)
-    return Finding("CLI020", Severity.ERROR, f"{option} has a wrong value", Place(key=key), why=_why(detail))
+    return Finding("CLI020", Severity.ERROR, f"{option} has a wrong value", why=_why(detail))
 
 
 def _why(detail: ErrorDetails) -> str:
