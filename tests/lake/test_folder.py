@@ -361,6 +361,25 @@ def test_a_list_that_cannot_look_into_a_folder_fails_instead_of_leaving_it_out(t
     assert caught.value.code == "LAK013"
 
 
+@pytest.mark.parametrize("name", ["a%20b.csv", "a\\b.csv", "a\nb.csv"])
+def test_a_stray_file_that_no_path_can_name_is_left_out_of_a_list(tmp_path: Path, name: str) -> None:
+    lake = FolderLake(tmp_path)
+    lake.put("account/2020.csv", b"x", ABSENT)
+    (tmp_path / "account" / name).touch()
+    assert [stat.path for stat in lake.list("account")] == ["account/2020.csv"]
+
+
+def test_a_writer_that_cannot_clean_up_lets_go_of_its_file_all_the_same(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path)
+    writer = lake.stage("r1", "part")
+    (tmp_path / "_toolkit/lock/serial").unlink()
+    (tmp_path / "_toolkit/lock/serial").mkdir()
+    with pytest.raises(ToolkitError):
+        writer.close()
+    with pytest.raises(ValueError, match="sealed or closed"):
+        writer.write(b"x")
+
+
 def test_a_file_that_goes_while_a_list_is_read_is_left_out(tmp_path: Path) -> None:
     lake = FolderLake(tmp_path)
     lake.put("a.csv", b"x", ABSENT)

@@ -23,6 +23,7 @@ from toolkit.lake.fence import FileFence, Held, read_held, try_lock
 from toolkit.lake.paths import (
     changed,
     checked,
+    is_path,
     locked,
     missing,
     require,
@@ -49,10 +50,13 @@ class FolderLake:
         return Stat(path, found.st_size, etag_of(found), datetime.fromtimestamp(found.st_mtime, UTC))
 
     def list(self, prefix: str) -> Iterator[Stat]:
-        """Yield the files below a folder, each as it is when its turn comes."""
+        """Yield the files below a folder, each as it is when its turn comes.
+
+        A file whose name is no path of a lake was put there by another program; it cannot be named, so it is left out.
+        """
         top = self._root.at(prefix) if prefix else self._root.folder
         with coded(str(top)):
-            paths = sorted(self._paths_below(top))
+            paths = sorted(filter(is_path, self._paths_below(top)))
         stats = (self.stat(path) for path in paths)
         return (stat for stat in stats if stat is not None)
 
@@ -235,12 +239,14 @@ class _FolderWriter:
         file = self._file
         if file is None:
             return
-        with self._root.alone(self._at):
-            there = _stat(self._at)
-            if there is not None and os.path.samestat(there, os.fstat(file)):
-                self._at.unlink()
-                self._root.prune(self._at.parent)
-        self._release(file)
+        try:
+            with self._root.alone(self._at):
+                there = _stat(self._at)
+                if there is not None and os.path.samestat(there, os.fstat(file)):
+                    self._at.unlink()
+                    self._root.prune(self._at.parent)
+        finally:
+            self._release(file)
 
     @property
     def _opened(self) -> int:

@@ -29,6 +29,11 @@ def checked(path: str) -> str:
     return path
 
 
+def is_path(path: str) -> bool:
+    """Return whether every backend can hold the path."""
+    return not _fault(path)
+
+
 def _fault(path: str) -> str:
     parts = path.split("/")
     if "" in parts:
