@@ -123,6 +123,15 @@ def test_a_pass_without_changes_writes_nothing(idle: World) -> None:
     assert status(idle.linked).entities[0].last_synced == idle.clock.now - timedelta(seconds=59)
 
 
+def test_a_pass_without_changes_asks_the_lake_nothing_of_an_entity(idle: World) -> None:
+    lake = idle.reopen()
+    idle.sync()
+    assert [call for call in lake.calls if "account" in call.path] == [
+        ("stat", "_toolkit/account/checkpoint.json"),
+        ("read", "_toolkit/account/checkpoint.json"),
+    ]
+
+
 def test_the_status_file_is_written_when_it_is_a_minute_old(idle: World) -> None:
     idle.clock.forward(seconds=60)
     assert written_in_a_pass(idle) == [("put", "_toolkit/status.json")]

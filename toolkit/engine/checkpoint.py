@@ -163,13 +163,14 @@ def read_checkpoint(lake: Lake, entity: str) -> tuple[Checkpoint | None, Etag]:
     stat = lake.stat(path)
     if stat is None:
         return None, ABSENT
-    data, where = lake.read(path), lake.location(path)
-    # The format is looked at first: a newer one fails validation in ways that would mislead.
-    if (found := format_of(data)) > CHECKPOINT_FORMAT:
-        raise _newer(entity, where, found)
+    data = lake.read(path)
     try:
         return Checkpoint.model_validate_json(data), stat.etag
     except ValidationError as error:
+        where = lake.location(path)
+        # A newer format fails validation in ways that would mislead.
+        if (found := format_of(data)) > CHECKPOINT_FORMAT:
+            raise _newer(entity, where, found) from error
         why = str(error.errors(include_url=False)[0]["msg"])
         what = f"the checkpoint of {entity} cannot be read"
         raise Damaged("ENG031", what, where=where, why=why, fix=restore_or_anew(entity)) from error

@@ -151,7 +151,8 @@ class _Pass:
         self.rebuild = _must_rebuild(self.old, self.mode, retyped=bool(self.evolution.retyped))
         self.parts: tuple[Part, ...] = () if self.rebuild else self.old.parts
         self.now = work.clock()
-        self.committing = False
+        self.sweeps = True
+        """Whether files may be staged that no checkpoint names, which then must go."""
         self.name = f"{self.now:%Y%m%dT%H%M%SZ}-{work.fence.number}-{self.old.seq + 1}-{entity.name}"
 
     @property
@@ -162,13 +163,14 @@ class _Pass:
         try:
             return self._run(None if self.rebuild else cursor)
         finally:
-            if not self.committing:
+            if self.sweeps:
                 self._sweep()
 
     def _run(self, cursor: str | None) -> Outcome:
         full = cursor is None or not self.entity.change_tracking
         gathered = self._gather(None if full else cursor)
         if not self._changes(gathered, full=full):
+            self.sweeps = False
             return self._unchanged(gathered.cursor)
         resolved, changed = self._resolved(gathered, full=full)
         made = self._stage(changed)
@@ -283,10 +285,10 @@ class _Pass:
 
     def _done(self, checkpoint: Checkpoint, report: EntityReport, cursor: str | None) -> Outcome:
         # From here on staged files belong to the checkpoint, until they are published.
-        self.committing = True
+        self.sweeps = False
         lake, fence = self.work.lake, self.work.fence
         committed = settled(lake, fence, commit(lake, fence, checkpoint, self.before.etag))
-        self.committing = False
+        self.sweeps = True
         self.work.progress(EntityProgress(self.entity.name, Phase.DONE, report.written, report.bytes))
         return Outcome(committed, report, cursor)
 
