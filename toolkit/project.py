@@ -132,7 +132,7 @@ class Project:
         default = file.default_environment
         if default is not None and default not in file.environments:
             what = f"default_environment names {default!r}, which is not among the environments"
-            fix = nearest(default, file.environments)
+            fix = nearest(default, file.environments) or "take the line out"
             raise Invalid([Finding("PRJ003", Severity.ERROR, what, document.place("default_environment"), fix=fix)])
         return cls(path, file)
 
@@ -143,7 +143,7 @@ class Project:
 
     def entry(self, name: str | None) -> tuple[str, EmbeddedEntry]:
         """Return the name and the entry of an environment; None stands for the default one."""
-        if (chosen := name or self.file.default_environment) is None:
+        if (chosen := self.file.default_environment if name is None else name) is None:
             known = ", ".join(self.file.environments)
             raise NotFound(
                 "PRJ004",

@@ -210,3 +210,14 @@ def test_seed_of_one_entity_twice_is_refused_instead_of_losing_one(dev: Run) -> 
     result = dev("env", "seed", "dev", "--rows", "account=5", "--rows", "Account=7")
     assert result.exit_code == 1
     assert "Account=7 says no number of rows\n  why: the entity was named before\n" in result.stderr
+
+
+def test_seed_of_no_entity_says_so(dev: Run) -> None:
+    result = dev("env", "seed", "dev", "--rows", "=5")
+    assert (result.exit_code, "=5 says no number of rows\n  why: no entity is named\n" in result.stderr) == (1, True)
+
+
+def test_an_empty_name_is_not_the_default_environment(dev: Run) -> None:
+    result = dev("status", "--env", "")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "error[PRJ005] there is no environment ''" in result.stderr

@@ -137,6 +137,14 @@ def test_unlink_can_leave_the_data_to_a_later_sync(linked: Run, tmp_path: Path) 
     assert "error[CLI029]" in linked("sync").stderr
 
 
+def test_a_lake_that_is_linked_anew_before_its_old_data_left_has_one_link(linked: Run, tmp_path: Path) -> None:
+    linked("lake", "unlink", "contosodev", "--yes", "--no-sync")
+    assert linked("lake", "link", "--account", "contosodev", "--entity", "contact").exit_code == 0
+    assert len(json.loads(linked("lake", "show", "--format", "json").stdout)) == 1
+    assert [row["entity"] for row in json.loads(linked("status", "--format", "json").stdout)] == ["contact"]
+    assert list((lake_of(tmp_path) / "_kept" / "account").iterdir())
+
+
 # --- entity ---------------------------------------------------------------------------------------------------------
 
 

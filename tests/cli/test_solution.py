@@ -93,9 +93,7 @@ def test_a_version_that_is_none_is_named(dev: Run) -> None:
     dev("publisher", "create", "contoso", "--prefix", "cts")
     result = dev("solution", "create", "Lake", "--publisher", "contoso", "--version", "one")
     assert result.exit_code == 1
-    assert result.stderr.startswith(
-        "error[CLI020] --version has a wrong value\n  why: 'one' is not a version"
-    )
+    assert result.stderr.startswith("error[CLI020] --version has a wrong value\n  why: 'one' is not a version")
 
 
 def test_a_solution_that_is_not_there_is_answered_with_the_nearest(dev: Run) -> None:

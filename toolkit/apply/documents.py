@@ -86,7 +86,10 @@ class Documents:
         organization = self.world.inventory.organization.id
         before = record or EnvironmentRecord(environment=self.site.name, organization=organization)
         new = tuple(address for address in addresses.values() if address not in before.lakes)
-        after = before.model_copy(update={"lakes": (*new, *before.lakes), "applied": (*before.applied, *applied)})
+        # A lake has one link: a new one takes the place of an ended one whose data was not retired yet.
+        taken = {(address.account, address.file_system) for address in new}
+        kept = tuple(address for address in before.lakes if (address.account, address.file_system) not in taken)
+        after = before.model_copy(update={"lakes": (*new, *kept), "applied": (*before.applied, *applied)})
         if after != before:
             self.site.state.put(RECORD_PATH, _json(after), etag)
 

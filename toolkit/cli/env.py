@@ -235,7 +235,7 @@ def counts(texts: tuple[str, ...]) -> Mapping[str, int]:
     found: list[Finding] = []
     for text in texts:
         name, _, number = text.partition("=")
-        if why := _no_count(number) or ("the entity was named before" if name.lower() in wanted else ""):
+        if why := _no_count(number) or _no_other_entity(name, wanted):
             what = f"{text} says no number of rows"
             found.append(Finding("CLI031", Severity.ERROR, what, why=why, fix="write account=20000, each entity once"))
         else:
@@ -243,6 +243,13 @@ def counts(texts: tuple[str, ...]) -> Mapping[str, int]:
     if found:
         raise Invalid(found)
     return wanted
+
+
+def _no_other_entity(name: str, wanted: Mapping[str, int]) -> str:
+    """Return why a text names no entity besides those that were named, or nothing where it does."""
+    if not name:
+        return "no entity is named"
+    return "the entity was named before" if name.lower() in wanted else ""
 
 
 def _no_count(number: str) -> str:

@@ -62,8 +62,9 @@ def _of_environment(session: Session, text: str, name: str, like: Bundle | None)
         session.note(f"{site.name} does not hold {wanted}: everything is new there")
         return _nothing_of(like)
     if installed is None:
-        fix = nearest(wanted, inventory.solutions) if wanted else "write env:NAME/SOLUTION"
-        raise NotFound("CLI011", f"there is no solution {wanted!r}", where=site.name, fix=fix)
+        what = f"there is no solution {wanted!r}" if wanted else f"{text} does not say which solution"
+        fix = nearest(wanted, inventory.solutions) if wanted else f"write env:{site.name}/SOLUTION"
+        raise NotFound("CLI011", what, where=site.name, fix=fix)
     found = _held(session, site, installed, inventory, like)
     # An environment holds no overlays, so nothing can differ there.
     return found.model_copy(update={"overlays": like.overlays}) if like else found
