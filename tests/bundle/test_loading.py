@@ -77,6 +77,17 @@ def test_what_cannot_be_made_anew_is_kept_in_the_package_folder(tmp_path: Path) 
     assert pack(tmp_path / "source") == archive
 
 
+@pytest.mark.parametrize(
+    "name", ["zzz/toolkit/environments/prod.yaml", "toolkit/environments/a/prod.yaml", "toolkit/environments/prod.txt"]
+)
+def test_only_the_files_right_in_the_folder_of_overlays_are_overlays(tmp_path: Path, name: str) -> None:
+    archive = write_bundle(BUNDLE, Archive({name: b"configs: {}\n"}))
+    assert read_bundle(archive, "a.zip").overlays == BUNDLE.overlays
+    unpack(archive, tmp_path)
+    assert pack(tmp_path) == archive
+    assert archive.members[name] == b"configs: {}\n"
+
+
 def test_yaml_wins_over_the_templates_of_the_package_folder(tmp_path: Path) -> None:
     solution = ARCHIVE.members["solution.xml"].replace(b"\n", b"\r\n")
     unpack(write_bundle(BUNDLE, Archive({"solution.xml": solution})), tmp_path / "source")
@@ -241,6 +252,33 @@ def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as raised:
         load(folder)
     assert (raised.value.code, raised.value.where.path) == ("BND016", str(folder / "package" / "a"))
+
+
+@pytest.mark.parametrize("name", ["configs", "environments", "package"])
+def test_a_folder_that_is_a_symbolic_link_is_refused(tmp_path: Path, name: str) -> None:
+    folder = write_source(tmp_path / "source")
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "key.yaml").write_text("secret")
+    shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / name).symlink_to("../secret")
+    for use in (load, pack, lambda to: unpack(ARCHIVE, to)):
+        with pytest.raises(Invalid) as raised:
+            use(folder)
+        assert (raised.value.code, raised.value.where.path) == ("BND016", str(folder / name))
+    assert tree(tmp_path / "secret") == {"key.yaml": b"secret"}
+
+
+def test_the_bundle_s_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(write_source(tmp_path / "source"))
+    assert load(tmp_path / "link").bundle == load(tmp_path / "source").bundle
+
+
+def test_a_folder_goes_with_the_last_of_its_files(tmp_path: Path) -> None:
+    members = {"a/b/1": b"", "a/b/2": b"", "a/3": b""}
+    unpack(write_bundle(BUNDLE, Archive(members)), tmp_path)
+    unpack(ARCHIVE, tmp_path)
+    assert not (tmp_path / "package").exists()
+    assert pack(tmp_path) == ARCHIVE
 
 
 def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,6 +167,13 @@ def test_a_changed_retry_policy_keeps_its_unknown_keys() -> None:
     assert raw["RetryPolicy"] == '{"MaxRetryCount":3,"IntervalInSeconds":5,"New":true}'
 
 
+def test_what_is_null_is_written_like_what_is_not_there() -> None:
+    text = schema(RetryPolicy=None, Entities=None)
+    was, entity = read(text), LinkedEntity(name="account")
+    config = was.model_copy(update={"retry": RetryPolicy(max_count=3), "entities": (entity,)})
+    assert read(wire.rewritten(text, was, config)) == config
+
+
 def test_unknown_keys_come_change_and_go() -> None:
     raw = wire.raw_object(rewritten(extra={"Other": "[]"}))
     assert "Odd" not in raw

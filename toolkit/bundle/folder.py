@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from toolkit.bundle.archive import MAX_EXPANDED, MAX_MEMBERS
-from toolkit.bundle.source import CONFIGS, ENVIRONMENTS, PACKAGE, SOLUTION_FILE, Files, is_read, owned
+from toolkit.bundle.source import FOLDERS, SOLUTION_FILE, Files, is_read, owned
 from toolkit.documents import load
 from toolkit.errors import Finding, Invalid, Place, Refused, Severity
-
-_PATTERNS = (SOLUTION_FILE, f"{CONFIGS}/*", f"{ENVIRONMENTS}/*", f"{PACKAGE}/**/*")
 
 
 def read_files(folder: Path) -> Files:
     """Return the files of a bundle's folder. Raises Invalid for symbolic links (BND016) and too much (BND004)."""
-    found = (path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_symlink() or not path.is_dir())
-    paths = sorted(path for path in found if is_read(path.relative_to(folder).as_posix()))
+    paths = sorted(path for path in _found(folder) if is_read(path.relative_to(folder).as_posix()))
     findings = [
         Finding(
             "BND016", Severity.ERROR, "a symbolic link is refused", Place(str(path)), fix="put the file itself there"
@@ -33,6 +30,14 @@ def read_files(folder: Path) -> Files:
         why = f"at most {MAX_MEMBERS} files and {MAX_EXPANDED} bytes are read"
         raise Invalid([Finding("BND004", Severity.ERROR, "the folder holds too much", Place(str(folder)), why)])
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def _found(folder: Path) -> Iterator[Path]:
+    """Yield the files and links in the places of a bundle's files. Nothing is looked for behind a link."""
+    for name in (SOLUTION_FILE, *FOLDERS):
+        path = folder / name
+        inner = () if path.is_symlink() else path.rglob("*")
+        yield from (found for found in (path, *inner) if found.is_symlink() or found.is_file())
 
 
 def check_target(folder: Path, unique_name: str) -> None:
@@ -93,8 +98,7 @@ def _write(path: Path, data: bytes) -> None:
 
 def _remove_empty(folder: Path, gone: list[str]) -> None:
     """Remove folders that lost their last file."""
-    for path in gone:
-        for parent in (folder / path).parents:
-            if parent == folder or any(parent.iterdir()):
-                break
-            parent.rmdir()
+    parents = {parent for path in gone for parent in PurePosixPath(path).parents} - {PurePosixPath()}
+    for parent in sorted(parents, key=lambda parent: len(parent.parts), reverse=True):
+        if not any((folder / parent).iterdir()):
+            (folder / parent).rmdir()

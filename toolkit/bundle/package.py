@@ -47,7 +47,8 @@ def read_parts(archive: Archive, where: str) -> Parts:
 def overlay_members(archive: Archive) -> Mapping[str, str]:
     """Return the members that hold overlays, by environment, in the order of their names."""
     paths = (PurePosixPath(name) for name in sorted(archive.members))
-    return {path.stem: str(path) for path in paths if path.match(f"{OVERLAY_MEMBERS}/*.yaml")}
+    folder = PurePosixPath(OVERLAY_MEMBERS)
+    return {path.stem: str(path) for path in paths if path.parent == folder and path.suffix == ".yaml"}
 
 
 def overlay_member(environment: str) -> str:
@@ -70,7 +71,8 @@ def write_bundle(bundle: Bundle, template: Archive | None) -> Archive:
     managed and unmanaged. Reading the archive gives an equal bundle.
     """
     given = {} if template is None else template.members
-    members = {name: data for name, data in given.items() if not name.startswith(f"{OVERLAY_MEMBERS}/")}
+    carried = set(overlay_members(Archive(given)).values())
+    members = {name: data for name, data in given.items() if name not in carried}
     members[SOLUTION] = _solution(bundle, given)
     members[CUSTOMIZATIONS] = _customizations(bundle, given)
     for environment, overlay in bundle.overlays.items():

@@ -27,6 +27,7 @@ SOLUTION_FILE = "solution.yaml"
 CONFIGS = "configs"
 ENVIRONMENTS = "environments"
 PACKAGE = "package"
+FOLDERS = (CONFIGS, ENVIRONMENTS, PACKAGE)
 
 Files = Mapping[str, bytes]
 """The files of a source folder by relative path, with forward slashes."""
@@ -41,8 +42,11 @@ def owned(path: str) -> bool:
 
 
 def is_read(path: str) -> bool:
-    """Whether a file of the folder is looked at: the bundle's own, and those whose name was surely meant to be."""
-    return owned(path) or _is_part(path, ".yml")
+    """Whether a file of the folder is looked at: the bundle's own, and those whose name was surely meant to be.
+
+    So is a file (or a link) that stands where one of the bundle's folders should.
+    """
+    return owned(path) or path in FOLDERS or _is_part(path, ".yml")
 
 
 def _is_part(path: str, suffix: str = ".yaml") -> bool:

@@ -164,11 +164,16 @@ def tree(text: str) -> dict[str, Tree]:
     if raw.get("DestinationType") in _DESTINATIONS:
         found["destination"] = _DESTINATIONS[raw["DestinationType"]]
     found["storage"] = _fields(raw, _STORAGE) | _endpoint_fields(raw)
-    if "RetryPolicy" in raw and raw["RetryPolicy"] != "null":
+    if _holds(raw, "RetryPolicy"):
         found["retry"] = _nested(raw["RetryPolicy"], lambda inner: _fields(inner, _RETRY))
-    if "Entities" in raw and raw["Entities"] != "null":
+    if _holds(raw, "Entities"):
         found["entities"] = _entities(raw["Entities"])
     return found | _extra(raw, KNOWN_KEYS)
+
+
+def _holds(raw: Raw, key: str) -> bool:
+    """Whether a key has a value; null means absence."""
+    return raw.get(key, "null") != "null"
 
 
 def _fields(raw: Raw, names: Mapping[str, str]) -> dict[str, Tree]:
@@ -239,10 +244,10 @@ def rewritten(template: str, was: ExportConfig, config: ExportConfig) -> str:
         return template
     have = raw_object(template)
     merged = dict(_merged(have, _written(was), _written(config)))
-    if was.retry != config.retry and "RetryPolicy" in have:
+    if was.retry != config.retry and _holds(have, "RetryPolicy"):
         retry = raw_object(have["RetryPolicy"])
         merged["RetryPolicy"] = joined(_merged(retry, _written_retry(was.retry), _written_retry(config.retry)))
-    if was.entities != config.entities and "Entities" in have:
+    if was.entities != config.entities and _holds(have, "Entities"):
         merged["Entities"] = _rewritten_entities(have["Entities"], was, config)
     return joined(merged)
 
