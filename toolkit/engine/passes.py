@@ -94,14 +94,6 @@ def mode_of(linked: LinkedEntity, entity: Entity) -> Mode:
     return Mode(append_only=False, strategy=linked.strategy)
 
 
-def definition_of(source: Source, name: str) -> Entity:
-    """Return the definition of an entity of the source, or raise EntityGone."""
-    entity = source.entities().get(name)
-    if entity is None:
-        raise gone(name)
-    return entity
-
-
 def gone(name: str) -> EntityGone:
     """Return the error that the source has no such entity."""
     return EntityGone(
