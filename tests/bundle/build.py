@@ -104,6 +104,7 @@ chars = st.characters(exclude_categories=["Cs"], exclude_characters="\ufffe\ufff
 )
 texts = st.text(chars, min_size=1, max_size=20)
 lines = texts.map(str.strip).filter(bool)
+names = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
 maybe = st.none() | lines
 localized = st.dictionaries(st.integers(1, 9999), texts, max_size=3)
 json_texts = st.sampled_from(["null", "1.10", '"x"', '{"b":1,"a":[true,{}]}', "[]", "1e400", '"\\u00e9"'])
@@ -182,7 +183,7 @@ def storages(draw: st.DrawFn) -> Storage:
 configs = st.builds(
     ExportConfig,
     id=guids,
-    name=lines,
+    name=names,
     storage=storages(),
     entities=st.lists(entities, max_size=4, unique_by=lambda entity: entity.name).map(tuple),
     interval_minutes=st.integers(5, 10_080),

@@ -7,8 +7,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from toolkit.model.names import (
     FILE_SYSTEM,
+    ConfigName,
     FileSystemName,
     Guid,
+    LogicalName,
     Prefix,
     StorageAccountName,
     default_file_system,
@@ -50,6 +52,23 @@ def test_what_azure_would_refuse_as_an_account_is_refused(name: str) -> None:
 def test_a_prefix_that_dataverse_refuses_is_refused(prefix: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Prefix).validate_python(prefix)
+
+
+@pytest.mark.parametrize("name", ["_toolkit", "_kept", "a/b", "..", "Account", "", "a" * 129])
+def test_what_must_not_be_the_folder_of_an_entity_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(LogicalName).validate_python(name)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2J", "a\u202eb", "a\x7f", "a" * 101])
+def test_a_name_that_a_terminal_could_not_show_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(ConfigName).validate_python(name)
+
+
+@pytest.mark.parametrize("name", ["Contoso Lake", "Käse & Brot", "湖", "a" * 100])
+def test_a_name_may_be_of_any_language(name: str) -> None:
+    assert TypeAdapter(ConfigName).validate_python(name) == name
 
 
 def test_a_guid_is_held_in_lower_case() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from toolkit.model.base import Frozen
-from toolkit.model.names import FileSystemName, Guid, LogicalName, StorageAccountName
+from toolkit.model.names import ConfigName, FileSystemName, Guid, LogicalName, StorageAccountName
 
 MAX_ENTITIES = 1000
 """Entities per link at most. Source: Azure Synapse Link's documented limits."""
@@ -141,7 +141,7 @@ class ExportConfig(Frozen):
     """One ``msdyn_exporttodatalakeconfig``. Its id is the same in every environment, and is its identity."""
 
     id: Guid
-    name: str
+    name: ConfigName
     """``msdyn_name``; the platform writes the storage account's name."""
     storage: Storage
     entities: tuple[LinkedEntity, ...] = ()

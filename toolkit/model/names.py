@@ -15,11 +15,35 @@ FILE_SYSTEM = r"^[a-z0-9](?:-?[a-z0-9])+$"
 GUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 UniqueName = Annotated[str, Field(pattern=UNIQUE_NAME, max_length=100)]
-LogicalName = Annotated[str, Field(pattern=LOGICAL_NAME, max_length=128)]
 StorageAccountName = Annotated[str, Field(pattern=STORAGE_ACCOUNT)]
 FileSystemName = Annotated[str, Field(pattern=FILE_SYSTEM, min_length=3, max_length=63)]
 Guid = Annotated[str, Field(pattern=GUID), AfterValidator(str.lower)]
 """A GUID without braces, held in lower case."""
+
+
+RESERVED_FOLDERS = frozenset({"_toolkit", "_kept"})
+"""Folders of every lake. An entity has a folder of its name, so no entity is called so."""
+
+
+def _not_reserved(name: str) -> str:
+    if name in RESERVED_FOLDERS:
+        message = f"every lake has a folder {name!r}, so no entity can have that name"
+        raise ValueError(message)
+    return name
+
+
+LogicalName = Annotated[str, Field(pattern=LOGICAL_NAME, max_length=128), AfterValidator(_not_reserved)]
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        message = "it holds a line end, a control character or another one that cannot be printed"
+        raise ValueError(message)
+    return name
+
+
+ConfigName = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
+"""The name of an export config: on one line, since files and terminals show it. 100 is Dataverse's usual length."""
 
 
 def _not_reserved_prefix(prefix: str) -> str:
