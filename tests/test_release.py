@@ -4,8 +4,8 @@ import pytest
 from git import Actor, Repo
 
 from tests.bundle.build import write_source
-from toolkit.bundle import load, pack
-from toolkit.errors import NotFound, Refused
+from toolkit.bundle import Limits, load, pack
+from toolkit.errors import Invalid, NotFound, Refused
 from toolkit.release import bundle_at, commit_of
 
 PERSON = Actor("a", "a@example.com")
@@ -49,6 +49,24 @@ def test_a_symbolic_link_is_refused(root: Path) -> None:
     with pytest.raises(Refused) as raised:
         bundle_at("HEAD:link", root)
     assert raised.value.code == "REL004"
+
+
+def test_a_symbolic_link_in_the_place_of_a_folder_is_refused(root: Path) -> None:
+    (root / "solutions" / "Lake" / "package").symlink_to("/etc")
+    with Repo(root) as repository:
+        repository.index.add(["solutions/Lake/package"])
+        repository.index.commit("second", author=PERSON, committer=PERSON)
+    with pytest.raises(Refused) as raised:
+        bundle_at("HEAD:solutions/Lake", root)
+    assert (raised.value.code, raised.value.what) == ("REL004", "solutions/Lake/package is a symbolic link")
+
+
+@pytest.mark.parametrize("spec", ["HEAD:solutions/Lake", "HEAD:lake.zip"])
+@pytest.mark.parametrize("limits", [Limits(size=200), Limits(files=2)])
+def test_what_is_too_much_is_refused_as_on_disk(root: Path, spec: str, limits: Limits) -> None:
+    with pytest.raises(Invalid) as raised:
+        bundle_at(spec, root, limits)
+    assert (raised.value.code, raised.value.where.path) == ("BND004", spec)
 
 
 def test_outside_of_a_repository_it_says_so(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from toolkit.bundle import Files, Loaded, is_read, load_bytes, load_files
+from toolkit.bundle import LIMITS, Files, Limits, Loaded, is_read, load_bytes, load_files
 from toolkit.errors import NotFound, Refused, nearest
 
 if TYPE_CHECKING:
@@ -15,19 +15,21 @@ if TYPE_CHECKING:
 _LINK_MODE = 0o120000
 
 
-def bundle_at(spec: str, cwd: Path) -> Loaded:
+def bundle_at(spec: str, cwd: Path, limits: Limits = LIMITS) -> Loaded:
     """Load ``REF:PATH``: a source folder or a zip as it is in a git revision.
 
     As in git, the path is relative to the repository's root, or to ``cwd`` where it starts with ``./`` or ``../``.
-    Raises NotFound for a missing repository (REL001), revision (REL002) or path (REL003), Refused for what is neither
-    a folder nor a file (REL004), and Invalid where it is no bundle.
+    ``limits`` hold as for a folder or a zip on disk. Raises NotFound for a missing repository (REL001), revision
+    (REL002) or path (REL003), Refused for what is neither a folder nor a file (REL004), and Invalid where it is no
+    bundle.
     """
     revision, _, path = spec.partition(":")
     with _repository(cwd) as repository:
         found = _object(_commit(repository, revision, spec), _in_repository(path, cwd, repository), spec)
         if found.type == "tree":
-            return load_files(_files(found, spec), spec)
-        return load_bytes(_content(found, spec), spec)
+            return load_files(_files(found, spec, limits), spec)
+        limits.check([found.size], spec)
+        return load_bytes(_content(found, spec), spec, limits)
 
 
 def commit_of(spec: str, cwd: Path) -> str | None:
@@ -103,9 +105,11 @@ def _similar(commit: Commit, path: str) -> str:
     return nearest(path, (str(blob.path) for blob in _blobs(commit.tree)))
 
 
-def _files(tree: Tree, spec: str) -> Files:
+def _files(tree: Tree, spec: str, limits: Limits) -> Files:
     by_path = {str(PurePosixPath(blob.path).relative_to(tree.path)): blob for blob in _blobs(tree)}
-    return {path: _content(blob, spec) for path, blob in by_path.items() if is_read(path)}
+    blobs = {path: blob for path, blob in by_path.items() if is_read(path)}
+    limits.check([blob.size for blob in blobs.values()], spec)
+    return {path: _content(blob, spec) for path, blob in blobs.items()}
 
 
 def _blobs(tree: Tree) -> Iterator[Blob]:

@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from toolkit.bundle import Archive, read_archive
+from toolkit.bundle import LIMITS, Archive, Limits, read_archive
 from toolkit.bundle.archive import ordered
 from toolkit.errors import Invalid
 
@@ -19,9 +19,9 @@ def zipped(members: list[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFL
     return buffer.getvalue()
 
 
-def refusals(data: bytes) -> list[tuple[str, str]]:
+def refusals(data: bytes, limits: Limits = LIMITS) -> list[tuple[str, str]]:
     with pytest.raises(Invalid) as raised:
-        read_archive(data, "a.zip")
+        read_archive(data, "a.zip", limits)
     return [(finding.code, finding.what) for finding in raised.value.findings]
 
 
@@ -105,7 +105,6 @@ def test_a_bomb_is_refused_before_it_is_expanded() -> None:
     assert refusals(data) == [("BND004", f"2097164 bytes expanded from {len(data)}")]
 
 
-def test_too_many_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.bundle.archive.MAX_EXPANDED", 11)
-    monkeypatch.setattr("toolkit.bundle.archive.MAX_MEMBERS", 2)
-    assert refusals(zipped([*ROOT.items()])) == [("BND004", "3 members"), ("BND004", "12 bytes expanded")]
+def test_too_many_members_and_bytes_are_refused() -> None:
+    found = refusals(zipped([*ROOT.items()]), Limits(files=2, size=11))
+    assert found == [("BND004", "3 files"), ("BND004", "12 bytes")]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.bundle.build import BUNDLE, CONFIG, CONFIG_YAML, OTHER, PROD_YAML, SOLUTION_YAML, bundles, write_source
-from toolkit.bundle import Archive, load, load_bytes, pack, read_bundle, unpack, validate, write_bundle
+from toolkit.bundle import Archive, Limits, load, load_bytes, pack, read_bundle, unpack, validate, write_bundle
 from toolkit.errors import Invalid, NotFound, Refused
 from toolkit.model.bundle import Bundle
 from toolkit.model.solution import Package
@@ -281,13 +281,12 @@ def test_a_folder_goes_with_the_last_of_its_files(tmp_path: Path) -> None:
     assert pack(tmp_path) == ARCHIVE
 
 
-def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_much_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(ARCHIVE.to_bytes())
-    folder = write_source(tmp_path / "source")
-    monkeypatch.setattr("toolkit.bundle.folder.MAX_EXPANDED", 10)
-    monkeypatch.setattr("toolkit.bundle.loading.MAX_EXPANDED", 10)
-    assert [finding.code for finding in validate(folder)] == ["BND004"]
-    assert [finding.code for finding in validate(tmp_path / "a.zip")] == ["BND004"]
+    for path in (write_source(tmp_path / "source"), tmp_path / "a.zip"):
+        with pytest.raises(Invalid) as raised:
+            load(path, Limits(size=10))
+        assert (raised.value.code, raised.value.why) == ("BND004", "at most 10 bytes are read")
 
 
 def test_other_people_s_unzip_reads_our_zip(tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 """Bytes <-> model: solution zips and source folders, read and written without loss."""
 
-from toolkit.bundle.archive import Archive, read_archive
+from toolkit.bundle.archive import LIMITS, Archive, Limits, read_archive
 from toolkit.bundle.loading import Loaded, load, load_bytes, load_files, pack, unpack, validate
 from toolkit.bundle.overlays import effective, load_overlay, overlay_findings
 from toolkit.bundle.package import OVERLAY_MEMBERS, read_bundle, write_bundle
 from toolkit.bundle.source import Files, is_read
 
 __all__ = [
+    "LIMITS",
     "OVERLAY_MEMBERS",
     "Archive",
     "Files",
+    "Limits",
     "Loaded",
     "effective",
     "is_read",

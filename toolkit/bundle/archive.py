@@ -6,7 +6,7 @@ import io
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit.errors import Finding, Invalid, Place, Severity
@@ -17,9 +17,6 @@ CONTENT_TYPES = "[Content_Types].xml"
 ROOT_MEMBERS = (CUSTOMIZATIONS, CONTENT_TYPES, SOLUTION)
 """The members of every solution zip, in the order in which most real ones hold them."""
 
-MAX_MEMBERS = 10_000
-MAX_EXPANDED = 512 << 20
-"""Bytes of all members together, expanded."""
 MAX_RATIO = 200
 """Expanded bytes per byte of the zip; applies from ``RATIO_FROM`` expanded bytes on."""
 RATIO_FROM = 1 << 20
@@ -29,6 +26,30 @@ _READABLE = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold: the time of every member that we write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is read, be it from a zip, a folder or git: a number of files, and bytes of all of them together."""
+
+    files: int = 10_000
+    size: int = 512 << 20
+
+    def check(self, sizes: Sequence[int], where: str) -> None:
+        """Raise Invalid (BND004) where files of these sizes are too many or too large."""
+        if findings := list(self.findings(sizes, where)):
+            raise Invalid(findings)
+
+    def findings(self, sizes: Sequence[int], where: str) -> Iterator[Finding]:
+        """Yield what is too much (BND004)."""
+        fix = "take out what is no part of a solution"
+        if len(sizes) > self.files:
+            yield _finding("BND004", f"{len(sizes)} files", where, f"at most {self.files} files are read", fix)
+        if sum(sizes) > self.size:
+            yield _finding("BND004", f"{sum(sizes)} bytes", where, f"at most {self.size} bytes are read", fix)
+
+
+LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +82,12 @@ def ordered(members: Mapping[str, bytes]) -> Archive:
     return Archive({name: members[name] for name in names})
 
 
-def read_archive(data: bytes, where: str) -> Archive:
+def read_archive(data: bytes, where: str, limits: Limits = LIMITS) -> Archive:
     """Read a solution zip. Raises Invalid: 0x80048060 where Dataverse would refuse it, else BND001 to BND004."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = [info for info in archive.infolist() if not info.orig_filename.endswith("/")]
-            if findings := list(_findings(infos, len(data), where)):
+            if findings := [*_findings(infos, where), *_size_findings(infos, len(data), where, limits)]:
                 raise Invalid(findings)
             return Archive({info.filename: archive.read(info) for info in infos})
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
@@ -74,9 +95,8 @@ def read_archive(data: bytes, where: str) -> Archive:
         raise Invalid([_finding(BAD_ZIP, "this is not a readable zip", where, str(error), fix)]) from error
 
 
-def _findings(infos: list[zipfile.ZipInfo], size: int, where: str) -> Iterator[Finding]:
+def _findings(infos: list[zipfile.ZipInfo], where: str) -> Iterator[Finding]:
     yield from _name_findings([info.orig_filename for info in infos], where)
-    yield from _size_findings(infos, size, where)
     for info in infos:
         place = f"{where}/{info.filename}"
         if info.flag_bits & _ENCRYPTED:
@@ -110,16 +130,13 @@ def _unsafe(name: str) -> str:
     return ""
 
 
-def _size_findings(infos: list[zipfile.ZipInfo], size: int, where: str) -> Iterator[Finding]:
-    expanded = sum(info.file_size for info in infos)
-    fix = "take out what is no part of a solution"
-    if len(infos) > MAX_MEMBERS:
-        yield _finding("BND004", f"{len(infos)} members", where, f"at most {MAX_MEMBERS} are read", fix)
-    if expanded > MAX_EXPANDED:
-        yield _finding("BND004", f"{expanded} bytes expanded", where, f"at most {MAX_EXPANDED} are read", fix)
-    elif expanded > max(RATIO_FROM, MAX_RATIO * size):
+def _size_findings(infos: list[zipfile.ZipInfo], size: int, where: str, limits: Limits) -> Iterator[Finding]:
+    sizes = [info.file_size for info in infos]
+    yield from limits.findings(sizes, where)
+    if max(RATIO_FROM, MAX_RATIO * size) < sum(sizes) <= limits.size:
         why = f"the members expand to more than {MAX_RATIO} times the size of the zip"
-        yield _finding("BND004", f"{expanded} bytes expanded from {size}", where, why, fix)
+        fix = "see where the zip comes from"
+        yield _finding("BND004", f"{sum(sizes)} bytes expanded from {size}", where, why, fix)
 
 
 def _finding(code: str, what: str, where: str, why: str = "", fix: str = "") -> Finding:

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
-from toolkit.bundle.archive import MAX_EXPANDED, MAX_MEMBERS
+from toolkit.bundle.archive import LIMITS, Limits
 from toolkit.bundle.source import FOLDERS, SOLUTION_FILE, Files, is_read, owned
 from toolkit.documents import load
 from toolkit.errors import Finding, Invalid, Place, Refused, Severity
 
 
-def read_files(folder: Path) -> Files:
+def read_files(folder: Path, limits: Limits = LIMITS) -> Files:
     """Return the files of a bundle's folder. Raises Invalid for symbolic links (BND016) and too much (BND004)."""
     paths = sorted(path for path in _found(folder) if is_read(path.relative_to(folder).as_posix()))
     findings = [
@@ -26,9 +26,7 @@ def read_files(folder: Path) -> Files:
     ]
     if findings:
         raise Invalid(findings)
-    if len(paths) > MAX_MEMBERS or sum(path.stat().st_size for path in paths) > MAX_EXPANDED:
-        why = f"at most {MAX_MEMBERS} files and {MAX_EXPANDED} bytes are read"
-        raise Invalid([Finding("BND004", Severity.ERROR, "the folder holds too much", Place(str(folder)), why)])
+    limits.check([path.stat().st_size for path in paths], str(folder))
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 

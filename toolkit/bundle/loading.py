@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.bundle import package, source
-from toolkit.bundle.archive import MAX_EXPANDED, Archive, read_archive
+from toolkit.bundle.archive import LIMITS, Archive, Limits, read_archive
 from toolkit.bundle.checks import checked, redacted
 from toolkit.bundle.folder import check_target, read_files, write_files
 from toolkit.bundle.parts import Parts
-from toolkit.errors import Finding, Invalid, NotFound, Place, Severity
+from toolkit.errors import Finding, Invalid, NotFound, Severity
 from toolkit.model.bundle import Bundle
 
 
@@ -30,19 +30,21 @@ class Loaded:
         return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
 
 
-def load(path: Path) -> Loaded:
+def load(path: Path, limits: Limits = LIMITS) -> Loaded:
     """Load a source folder or a zip. Raises NotFound, or Invalid where it is no bundle at all.
 
     Rules that a readable bundle breaks are in ``findings``.
     """
     if path.is_dir():
-        return load_files(read_files(path), str(path))
-    return load_bytes(_zip_bytes(path), str(path))
+        return load_files(read_files(path, limits), str(path))
+    _found(path)
+    limits.check([path.stat().st_size], str(path))
+    return load_bytes(path.read_bytes(), str(path), limits)
 
 
-def load_bytes(data: bytes, where: str) -> Loaded:
+def load_bytes(data: bytes, where: str, limits: Limits = LIMITS) -> Loaded:
     """Load a zip from its bytes."""
-    archive = read_archive(data, where)
+    archive = read_archive(data, where, limits)
     findings = _readable(package.read_parts(archive, where))
     return Loaded(package.read_bundle(archive, where), archive, findings, where)
 
@@ -103,11 +105,3 @@ def validate(path: Path) -> tuple[Finding, ...]:
 def _found(path: Path) -> None:
     if not path.exists():
         raise NotFound("BND015", f"there is no {path}", where=str(path), fix="name a source folder or a solution zip")
-
-
-def _zip_bytes(path: Path) -> bytes:
-    _found(path)
-    if path.stat().st_size > MAX_EXPANDED:
-        why = f"at most {MAX_EXPANDED} bytes are read"
-        raise Invalid([Finding("BND004", Severity.ERROR, "the zip is too large", Place(str(path)), why)])
-    return path.read_bytes()

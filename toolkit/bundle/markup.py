@@ -70,13 +70,13 @@ class _Open:
     children: list[Element] = field(default_factory=list)
 
 
-def parse(data: bytes, where: str, *, only: str | None = None) -> Element:
+def parse(data: bytes, where: str, *, only: str | None = None, limit: int = MAX_BYTES) -> Element:
     """Return the root element; with ``only``, without what lies in sections of other names.
 
     Raises Invalid (0x8004802c) for what is no well-formed UTF-8 XML, or has a DOCTYPE.
     """
-    if len(data) > MAX_BYTES:
-        raise _invalid(f"{len(data)} bytes of XML", Place(where), f"at most {MAX_BYTES} are read")
+    if len(data) > limit:
+        raise _invalid(f"{len(data)} bytes of XML", Place(where), f"at most {limit} are read")
     return _Parser(data, where, only).root()
 
 
