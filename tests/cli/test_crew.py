@@ -56,26 +56,24 @@ def test_links_that_are_exported_are_not_taken_twice() -> None:
     exports = Exports(stop)
     with Crew(exports, stop) as crew:
         crew.begin([link(1)])
-        assert crew.join([link(1), link(2)]) == ["link2"]
-        assert crew.join([link(1), link(2)]) == []
+        assert crew.join(lambda: [link(1), link(2)]) == ["link2"]
+        assert crew.join(lambda: [link(1), link(2)]) == []
     assert sorted(exports.names) == ["link1", "link2"]
 
 
 @pytest.mark.parametrize(
     ("failure", "take"),
     [
-        (Damaged("CLI030", "gone"), Crew.join),
-        (Damaged("CLI030", "gone"), Crew.begin),
-        (Locked("LAK003", "held"), Crew.begin),
+        (Damaged("CLI030", "gone"), lambda crew: crew.join(lambda: [link(1)])),
+        (Damaged("CLI030", "gone"), lambda crew: crew.begin([link(1)])),
+        (Locked("LAK003", "held"), lambda crew: crew.begin([link(1)])),
     ],
 )
-def test_an_export_that_fails_stops_all_and_is_told(
-    failure: Exception, take: Callable[[Crew, list[Linked]], object]
-) -> None:
+def test_an_export_that_fails_stops_all_and_is_told(failure: Exception, take: Callable[[Crew], object]) -> None:
     def work() -> None:
         stop = Event()
         with Crew(Exports(stop, failure), stop) as crew:
-            take(crew, [link(1)])
+            take(crew)
             stop.wait()
 
     with pytest.raises(type(failure)):
@@ -86,7 +84,29 @@ def test_a_new_link_that_somebody_holds_is_tried_again() -> None:
     stop = Event()
     exports = Exports(stop, Locked("LAK003", "held"))
     with Crew(exports, stop) as crew:
-        taken = crew.join([link(1)])
-        while not (again := crew.join([link(1)])):
+        taken = crew.join(lambda: [link(1)])
+        while not (again := crew.join(lambda: [link(1)])):
             exports.ended.wait()
     assert (taken, again) == (["link1"], ["link1"])
+
+
+def test_an_export_that_ends_while_the_links_are_read_is_not_begun_again() -> None:
+    stop, ending, ended = Event(), Event(), Event()
+    names: list[str] = []
+
+    def export(linked: Linked) -> None:
+        names.append(linked.link.config.name)
+        ending.wait()
+
+    def read() -> list[Linked]:
+        there = [link(1)]
+        ending.set()
+        ended.wait()
+        return there
+
+    with Crew(export, stop) as crew:
+        crew.begin([link(1)])
+        for future in crew._at_work.values():
+            future.add_done_callback(lambda _: ended.set())
+        assert crew.join(read) == []
+    assert names == ["link1"]

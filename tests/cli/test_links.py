@@ -317,6 +317,11 @@ def test_status_fits_a_terminal_and_is_whole_as_json(linked: Run) -> None:
     assert row["last_synced"].startswith("2026-03-01T12:")
 
 
+def test_status_tells_of_a_link_without_entities(linked: Run) -> None:
+    linked("lake", "link", "--account", "contosotwo")
+    assert linked("status").stdout.splitlines()[-1] == "contosotwo has no entities"
+
+
 def test_a_lake_that_somebody_holds_is_locked(linked: Run, tmp_path: Path) -> None:
     fence = FolderLake(lake_of(tmp_path)).lock(WRITER_LOCK, Holder("bob@lab", "lab", os.getpid(), START))
     try:

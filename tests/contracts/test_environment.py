@@ -539,7 +539,7 @@ def test_a_config_needs_the_core_solution(dev: Subject, change: Write) -> None:
     dev.write(CreatePublisher(publisher()), CreateSolution(solution()))
     error = refusal(dev, lambda: dev.write(change))
     assert codes(error) == ["ENV005"]
-    assert error.fix == "import it: toolkit import solutions/ExportToDataLakeCore"
+    assert error.fix == "import it: toolkit import core"
 
 
 def test_bundles_of_the_tests_are_what_they_seem() -> None:

@@ -44,13 +44,14 @@ class Crew:
         for linked in links:
             self._start(linked, self.export)
 
-    def join(self, links: Iterable[Linked]) -> list[str]:
+    def join(self, links: Callable[[], Iterable[Linked]]) -> list[str]:
         """Export those of the links that nobody exports yet, and return their names.
 
         One that somebody else holds is left for the next time: whoever makes a link syncs it first.
         """
+        # Before the links are read: an export that ends in between has its link among them still.
         self._at_work = {address: future for address, future in self._at_work.items() if not _ended(future)}
-        new = [linked for linked in links if address_of(linked) not in self._at_work]
+        new = [linked for linked in links() if address_of(linked) not in self._at_work]
         for linked in new:
             self._start(linked, self._patiently)
         return [linked.link.config.name for linked in new]

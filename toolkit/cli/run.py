@@ -48,8 +48,11 @@ def run(session: Session, *, every: float, config: str | None, environment: str 
         session.note(f"exporting {', '.join(linked.link.config.name for linked in links)}; Ctrl-C stops")
         crew.begin(links)
         only = {address_of(linked) for linked in links} if config else None
+
+        def there() -> list[Linked]:
+            return [linked for linked in site.links() if only is None or address_of(linked) in only]
+
         while not stop.wait(every):
-            there = [linked for linked in site.links() if only is None or address_of(linked) in only]
             for name in crew.join(there):
                 session.note(f"exporting {name}")
     session.note("stopped")
