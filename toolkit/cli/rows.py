@@ -108,7 +108,8 @@ def status(session: Session, *, config: str | None, environment: str | None) -> 
     site = session.site(environment)
     links = chosen_links(site, config)
     rows = [_row(linked, each) for linked in links for each in engine.status(linked).entities]
-    bare = [f"{each.link.config.name} has no entities" for each in links if not each.link.config.entities]
+    live = [each.link.config for each in links if each.link.active]
+    bare = [f"{config.name} has no entities" for config in live if not config.entities]
     text = "\n".join([_status_text(rows, session.clock()), *bare]).strip()
     session.show(Result(rows, text or f"{site.name} exports nothing"))
 
