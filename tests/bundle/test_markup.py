@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import pytest
 
 from toolkit.bundle.markup import applied, edits, escaped, parse, quoted
@@ -27,6 +29,37 @@ def test_elements_have_their_bytes_lines_and_text() -> None:
         (b"<nil z='\"'></nil>", 6, ""),
     ]
     assert (root.attributes, root.line) == ({"a": "1>2"}, 3)
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self.events.append(f"<{name} {dict(attributes)}")
+
+    def text(self, text: str) -> None:
+        self.events.append(text)
+
+    def end(self) -> None:
+        self.events.append(">")
+
+
+def test_sections_that_are_passed_over_are_heard_and_no_others() -> None:
+    heard = Heard()
+    root = parse(b"<r>0<a x='1'>2<b/>3</a><d>4<e/></d><a/>5</r>", "a.xml", only="d", others=heard)
+    assert heard.events == ["<a {'x': '1'}", "2", "<b {}", ">", "3", ">", "<a {}", ">"]
+    assert (root.text, [child.bytes for child in root.all("a")]) == ("05", [b"<a x='1'>2<b/>3</a>", b"<a/>"])
+
+
+@pytest.mark.parametrize(("depth", "only"), [(200, "a"), (200, "b"), (201, "a"), (201, "b")])
+def test_depth_counts_in_sections_that_are_passed_over_too(depth: int, only: str) -> None:
+    data = b"<a>" * depth + b"</a>" * depth
+    if depth == 200:
+        assert parse(data, "a.xml", only=only).name == "a"
+    else:
+        with pytest.raises(Invalid, match="more than 200 levels of elements"):
+            parse(data, "a.xml", only=only)
 
 
 def test_of_sections_that_are_not_asked_for_only_the_element_is_kept() -> None:

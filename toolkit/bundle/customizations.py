@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from xml.parsers import expat
 
 from toolkit.bundle import wire
-from toolkit.bundle.markup import Edit, Element, applied, edits, escaped, insertion, parse, quoted, removal
+from toolkit.bundle.markup import Edit, Element, Others, applied, edits, escaped, insertion, parse, quoted, removal
 from toolkit.documents import Document, KeyPath, as_model
 from toolkit.errors import Finding, Invalid, Place, Severity
 from toolkit.model.config import ExportConfig
@@ -44,25 +43,34 @@ _ROOT = '<ImportExportXml xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
 # --- XML -> trees ---------------------------------------------------------------------------------------------------
 
 
-def documents(data: bytes, where: str) -> list[Document]:
-    """Return each export config as the tree of an ExportConfig, with lines.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Each export config as the tree of an ExportConfig, with lines; ``others`` is the digest of all else, or None."""
+
+    configs: tuple[Document, ...]
+    others: str | None
+
+
+def read(data: bytes, where: str) -> Contents:
+    """Return what a file holds, in one pass.
 
     Raises Invalid for what is no such file, and with every ``msdyn_schema`` that cannot be read (BND010).
     """
     found: list[Document] = []
     findings: list[Finding] = []
-    for element in _configs(_root(data, where)):
+    others = _Others()
+    for element in _configs(_root(data, where, others)):
         try:
             found.append(_document(element, where))
         except Invalid as error:
             findings += error.findings
     if findings:
         raise Invalid(findings)
-    return found
+    return Contents(tuple(found), others.digest)
 
 
-def _root(data: bytes, where: str) -> Element:
-    root = parse(data, where, only=SECTION)
+def _root(data: bytes, where: str, others: Others | None = None) -> Element:
+    root = parse(data, where, only=SECTION, others=others)
     if root.name != "ImportExportXml":
         what = "this is no customizations.xml"
         raise Invalid([Finding("0x8004801a", Severity.ERROR, what, Place(where, root.line), "its root is another")])
@@ -176,55 +184,59 @@ def _element(config: ExportConfig, schema: str) -> str:
 # --- what else is in the file ---------------------------------------------------------------------------------------
 
 
-def other_digest(data: bytes) -> str | None:
-    """Return the SHA-256 of what a file that was parsed before holds besides the configs, or None for nothing.
+class _Others:
+    """The digest of all sections that count. A section is held back until it proves not to be empty.
 
     Counts what the components say, not how it is spelled: white space between elements, comments, empty sections and
     the root's attributes do not count, nor do the languages, which are those of the exporting organization.
     """
-    digest = _OtherDigest()
-    parser = expat.ParserCreate("utf-8")
-    parser.buffer_text = True
-    parser.StartElementHandler = digest.start
-    parser.EndElementHandler = digest.end
-    parser.CharacterDataHandler = digest.text
-    parser.Parse(data, True)  # noqa: FBT003 - positional in expat
-    return digest.hash.hexdigest() if digest.any else None
-
-
-class _OtherDigest:
-    """Hashes the events of all sections that count. A section is held back until it proves not to be empty."""
 
     def __init__(self) -> None:
-        self.hash = hashlib.sha256()
-        self.any = False
-        self._path: list[str] = []
-        self._held = b""
+        self._hash = hashlib.sha256()
+        self._any = False
+        self._depth = 0
+        self._counts = False
+        self._held = ""
+        self._texts: list[str] = []
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        self._path.append(name)
-        if len(self._path) == 2 and not attributes:
-            self._held = _event("start", name, {})
+    @property
+    def digest(self) -> str | None:
+        """The SHA-256 of what was heard, or None for nothing."""
+        return self._hash.hexdigest() if self._any else None
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._end_text()
+        if not self._depth:
+            self._counts = name != _LANGUAGES
+        event = "<" + _sized(name) + "".join(_sized(key) + _sized(attributes[key]) for key in sorted(attributes))
+        if self._depth or attributes:
+            self._add(event)
         else:
-            self._add(_event("start", name, attributes))
-
-    def end(self, name: str) -> None:
-        if not self._held:
-            self._add(_event("end", name))
-        self._held = b""
-        self._path.pop()
+            self._held = event
+        self._depth += 1
 
     def text(self, text: str) -> None:
-        if stripped := text.strip():
-            self._add(_event("text", stripped))
+        self._texts.append(text)
 
-    def _add(self, event: bytes) -> None:
-        if len(self._path) < 2 or self._path[1] in {SECTION, _LANGUAGES}:
-            return
-        self.hash.update(self._held + event)
-        self._held = b""
-        self.any = True
+    def end(self) -> None:
+        self._end_text()
+        if not self._held:
+            self._add(">")
+        self._held = ""
+        self._depth -= 1
+
+    def _end_text(self) -> None:
+        if text := "".join(self._texts).strip():
+            self._add('"' + _sized(text))
+        self._texts.clear()
+
+    def _add(self, event: str) -> None:
+        if self._counts:
+            self._hash.update((self._held + event).encode())
+            self._held = ""
+            self._any = True
 
 
-def _event(*parts: object) -> bytes:
-    return json.dumps(parts, sort_keys=True).encode()
+def _sized(text: str) -> str:
+    """Return text behind its length, so that no two sequences of events hash alike."""
+    return f"{len(text)}:{text}"

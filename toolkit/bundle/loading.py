@@ -45,8 +45,9 @@ def load(path: Path, limits: Limits = LIMITS) -> Loaded:
 def load_bytes(data: bytes, where: str, limits: Limits = LIMITS) -> Loaded:
     """Load a zip from its bytes."""
     archive = read_archive(data, where, limits)
-    findings = _readable(package.read_parts(archive, where))
-    return Loaded(package.read_bundle(archive, where), archive, findings, where)
+    parts = package.read_parts(archive, where)
+    findings = _readable(parts)
+    return Loaded(parts.bundle(), archive, findings, where)
 
 
 def load_files(files: source.Files, where: str) -> Loaded:
@@ -91,7 +92,7 @@ def unpack(archive: Archive, folder: Path) -> None:
     bundle = package.read_bundle(archive, str(folder))
     check_target(folder, bundle.solution.unique_name)
     present = read_files(folder) if folder.exists() else {}
-    write_files(folder, source.unpacked(archive, str(folder), folder, present), present)
+    write_files(folder, source.unpacked(archive, bundle, folder, present), present)
 
 
 def validate(path: Path) -> tuple[Finding, ...]:

@@ -8,11 +8,11 @@ new differ. All other bytes stay: line ends, white space, comments, unknown attr
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import NoReturn
+from typing import NoReturn, Protocol
 from xml.parsers import expat
 
 from toolkit.errors import Finding, Invalid, Place, Severity
@@ -70,31 +70,46 @@ class _Open:
     children: list[Element] = field(default_factory=list)
 
 
-def parse(data: bytes, where: str, *, only: str | None = None, limit: int = MAX_BYTES) -> Element:
-    """Return the root element; with ``only``, without what lies in sections of other names.
+class Others(Protocol):
+    """Hears the sections that are passed over: their elements and texts, in order. A text may come in pieces."""
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Hear the start of an element; that of the section comes first."""
+
+    def text(self, text: str) -> None:
+        """Hear a piece of text."""
+
+    def end(self) -> None:
+        """Hear the end of an element."""
+
+
+def parse(
+    data: bytes, where: str, *, only: str | None = None, others: Others | None = None, limit: int = MAX_BYTES
+) -> Element:
+    """Return the root element; with ``only``, without what lies in sections of other names, which ``others`` hears.
 
     Raises Invalid (0x8004802c) for what is no well-formed UTF-8 XML, or has a DOCTYPE.
     """
     if len(data) > limit:
         raise _invalid(f"{len(data)} bytes of XML", Place(where), f"at most {limit} are read")
-    return _Parser(data, where, only).root()
+    return _Parser(data, where, only, others).root()
 
 
 class _Parser:
     """Drives expat, which reports the byte offset of each tag."""
 
-    def __init__(self, data: bytes, where: str, only: str | None) -> None:
+    def __init__(self, data: bytes, where: str, only: str | None, others: Others | None) -> None:
         self._data = data
         self._where = where
         self._only = only
+        self._others = others
+        self._passed = 0  # open elements within the section that is passed over
         self._open: list[_Open] = [_Open("", {}, 0, 0, 0)]
         self._expat = expat.ParserCreate("utf-8")
         self._expat.buffer_text = True
         self._expat.XmlDeclHandler = self._declaration
         self._expat.StartDoctypeDeclHandler = self._doctype
-        self._expat.StartElementHandler = self._start
-        self._expat.EndElementHandler = self._end
-        self._expat.CharacterDataHandler = self._text
+        self._read()
 
     def root(self) -> Element:
         try:
@@ -102,6 +117,18 @@ class _Parser:
         except expat.ExpatError as error:
             raise _invalid("this is not well-formed XML", Place(self._where, error.lineno), str(error)) from error
         return self._open[0].children[0]
+
+    def _read(self) -> None:
+        """Make elements of what follows."""
+        self._expat.StartElementHandler = self._start
+        self._expat.EndElementHandler = self._end
+        self._expat.CharacterDataHandler = self._text
+
+    def _pass_over(self) -> None:
+        """Make nothing of what follows, up to the end of the section."""
+        self._expat.StartElementHandler = self._start_passed
+        self._expat.EndElementHandler = self._end_passed
+        self._expat.CharacterDataHandler = self._others.text if self._others is not None else None
 
     def _refuse(self, what: str, why: str) -> NoReturn:
         raise _invalid(what, Place(self._where, self._expat.CurrentLineNumber), why)
@@ -114,12 +141,36 @@ class _Parser:
         self._refuse("a DOCTYPE is refused", "it could declare entities, and no solution file has one")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self._open) > MAX_DEPTH:
-            self._refuse(f"more than {MAX_DEPTH} levels of elements", "no solution file is that deep")
+        self._check_depth()
         start = self._expat.CurrentByteIndex
         tag = _START_TAG.match(self._data, start)
         content = tag.end() if tag else start
         self._open.append(_Open(name, attributes, self._expat.CurrentLineNumber, start, content))
+        if len(self._open) == _SECTION + 1 and self._only not in {None, name}:
+            self._pass_over()
+            self._tell_start(name, attributes)
+
+    def _start_passed(self, name: str, attributes: dict[str, str]) -> None:
+        self._check_depth()
+        self._passed += 1
+        self._tell_start(name, attributes)
+
+    def _tell_start(self, name: str, attributes: dict[str, str]) -> None:
+        if self._others is not None:
+            self._others.start(name, attributes)
+
+    def _end_passed(self, name: str) -> None:
+        if self._others is not None:
+            self._others.end()
+        if self._passed:
+            self._passed -= 1
+        else:
+            self._read()
+            self._end(name)
+
+    def _check_depth(self) -> None:
+        if len(self._open) + self._passed > MAX_DEPTH:
+            self._refuse(f"more than {MAX_DEPTH} levels of elements", "no solution file is that deep")
 
     def _end(self, _name: str) -> None:
         done = self._open.pop()
@@ -127,8 +178,6 @@ class _Parser:
         closed = self._data[done.content - 2 : done.content] == b"/>"
         content_end = done.content if closed else at
         end = done.content if closed else self._data.index(b">", at) + 1
-        if len(self._open) > _SECTION and self._only not in {None, self._open[_SECTION].name}:
-            return
         self._open[-1].children.append(
             Element(
                 self._data,
@@ -184,15 +233,16 @@ class Edit:
 def applied(data: bytes, edits: Iterable[Edit]) -> bytes:
     """Return the bytes with the edits made. Edits do not overlap; those at one place keep their order."""
     parts, at = [], 0
+    crlf = b"\r\n" in data
     for edit in sorted(edits, key=lambda edit: edit.start):
-        parts += [data[at : edit.start], _in_line_ends_of(data, edit.data)]
+        parts += [data[at : edit.start], _with_line_ends(edit.data, crlf=crlf)]
         at = edit.end
     return b"".join([*parts, data[at:]])
 
 
-def _in_line_ends_of(data: bytes, text: bytes) -> bytes:
+def _with_line_ends(text: bytes, *, crlf: bool) -> bytes:
     text = text.replace(b"\r\n", b"\n")
-    return text.replace(b"\n", b"\r\n") if b"\r\n" in data else text
+    return text.replace(b"\n", b"\r\n") if crlf else text
 
 
 def edits(original: Element, old: Element, new: Element) -> Iterator[Edit]:
@@ -229,8 +279,8 @@ def _aligned(original: Element, old: Element) -> bool:
     """Whether the children that repeat in ``old`` (lists) are there one for one in the original."""
     if not original.children:
         return False
-    counts = Counter(child.name for child in old.children)
-    return all(len(original.all(name)) == count for name, count in counts.items() if count > 1)
+    counts, have = (Counter(child.name for child in element.children) for element in (old, original))
+    return all(have[name] == count for name, count in counts.items() if count > 1)
 
 
 def _child_edits(original: Element, old: Element, new: Element) -> Iterator[Edit]:
@@ -255,13 +305,10 @@ def _child_edits(original: Element, old: Element, new: Element) -> Iterator[Edit
 
 def _partners(original: Element, old: Element) -> list[Element | None]:
     """Return the child of the original for each child of ``old``: by name, and by position among equal names."""
-    seen: Counter[str] = Counter()
-    found: list[Element | None] = []
-    for child in old.children:
-        alike = original.all(child.name)
-        found.append(alike[seen[child.name]] if seen[child.name] < len(alike) else None)
-        seen[child.name] += 1
-    return found
+    named: defaultdict[str, deque[Element]] = defaultdict(deque)
+    for child in original.children:
+        named[child.name].append(child)
+    return [named[child.name].popleft() if named[child.name] else None for child in old.children]
 
 
 def _keys(element: Element, other: Element) -> list[tuple[str, bytes]]:

@@ -24,7 +24,7 @@ Nothing else depends on it; ``pack`` can leave overlays out.
 
 def read_bundle(archive: Archive, where: str) -> Bundle:
     """Return the bundle in an archive. Raises Invalid with every finding, each with member and line."""
-    return read_parts(archive, where).bundle(_package(archive))
+    return read_parts(archive, where).bundle()
 
 
 def read_parts(archive: Archive, where: str) -> Parts:
@@ -32,7 +32,7 @@ def read_parts(archive: Archive, where: str) -> Parts:
     collector = Collector()
     place = f"{where}/"
     solution = collector.read(manifest.document, archive.members[SOLUTION], place + SOLUTION)
-    configs = collector.read(customizations.documents, archive.members[CUSTOMIZATIONS], place + CUSTOMIZATIONS)
+    contents = collector.read(customizations.read, archive.members[CUSTOMIZATIONS], place + CUSTOMIZATIONS)
     texts: dict[str, str] = {}
     overlays: dict[str, Document] = {}
     for environment, member in overlay_members(archive).items():
@@ -41,7 +41,8 @@ def read_parts(archive: Archive, where: str) -> Parts:
             texts[place + member] = text
             overlay = collector.read(parse, text, place + member)
             overlays |= {environment: overlay} if overlay is not None else {}
-    return Parts(solution, tuple(configs or ()), overlays, texts, tuple(collector.findings))
+    configs, components = (contents.configs, contents.others) if contents is not None else ((), None)
+    return Parts(solution, configs, overlays, texts, tuple(collector.findings), _package(archive, components))
 
 
 def overlay_members(archive: Archive) -> Mapping[str, str]:
@@ -56,11 +57,10 @@ def overlay_member(environment: str) -> str:
     return f"{OVERLAY_MEMBERS}/{environment}.yaml"
 
 
-def _package(archive: Archive) -> Mapping[str, str]:
+def _package(archive: Archive, components: str | None) -> Mapping[str, str]:
     """Return the digests of what the models do not hold. ``solution.xml`` and the content types hold nothing else."""
     others = archive.members.keys() - set(ROOT_MEMBERS) - set(overlay_members(archive).values())
     digests = {name: hashlib.sha256(archive.members[name]).hexdigest() for name in sorted(others)}
-    components = customizations.other_digest(archive.members[CUSTOMIZATIONS])
     return digests if components is None else {CUSTOMIZATIONS: components, **digests}
 
 

@@ -7,7 +7,7 @@ config and for each overlay. Checks run over the trees, so that they also see wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from toolkit.documents import Document, as_model, findings
@@ -23,13 +23,17 @@ _P = ParamSpec("_P")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What could be read, and what could not (``unreadable``). ``texts`` are the YAML files as written, by path."""
+    """What could be read, and what could not (``unreadable``). ``texts`` are the YAML files as written, by path.
+
+    ``package`` holds what else is in a zip, as digests (``Bundle.package``); a folder's are those of its packed zip.
+    """
 
     solution: Document | None
     configs: tuple[Document, ...]
     overlays: Mapping[str, Document]
     texts: Mapping[str, str]
     unreadable: tuple[Finding, ...] = ()
+    package: Mapping[str, str] = field(default_factory=dict)
 
     def lexical_findings(self) -> Iterator[Finding]:
         """Yield what keeps the parts from being models."""
@@ -41,7 +45,7 @@ class Parts:
         for overlay in self.overlays.values():
             yield from findings(overlay, Overlay)
 
-    def bundle(self, package: Mapping[str, str] | None = None) -> Bundle:
+    def bundle(self) -> Bundle:
         """Return the bundle that the parts say. Raises Invalid with everything that keeps them from it."""
         found = list(self.lexical_findings())
         if found or self.solution is None:
@@ -50,7 +54,7 @@ class Parts:
             solution=as_model(self.solution, Solution),
             configs=tuple(as_model(config, ExportConfig) for config in self.configs),
             overlays={name: as_model(overlay, Overlay) for name, overlay in self.overlays.items()},
-            package=package or {},
+            package=self.package,
         )
 
 

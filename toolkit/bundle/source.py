@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from toolkit.bundle.archive import ROOT_MEMBERS, Archive
-from toolkit.bundle.package import overlay_member, overlay_members, read_bundle, write_bundle
+from toolkit.bundle.package import overlay_member, overlay_members, write_bundle
 from toolkit.bundle.parts import Collector, Parts
 from toolkit.bundle.schemas import CONFIG_SCHEMA, SOLUTION_SCHEMA, schema_address
 from toolkit.documents import Document, decoded, parse, render_model
@@ -145,12 +145,11 @@ class _Target:
         return schema_address(schema, (self.folder / path).parent)
 
 
-def unpacked(archive: Archive, where: str, folder: Path, present: Files) -> Files:
-    """Return the files of a folder for an archive, written over those that are there.
+def unpacked(archive: Archive, bundle: Bundle, folder: Path, present: Files) -> Files:
+    """Return the files of a folder for an archive and the bundle in it, written over those that are there.
 
     Comments and key order of YAML files survive, overlays that are there win, configs that are gone lose their file.
     """
-    bundle = read_bundle(archive, where)
     target = _Target(folder, present)
     files = {SOLUTION_FILE: _yaml(bundle.solution, SOLUTION_SCHEMA, SOLUTION_FILE, target)}
     for path, config in _config_paths(bundle, present).items():
