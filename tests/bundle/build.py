@@ -28,7 +28,7 @@ SOLUTION = Solution(
 CONFIG = ExportConfig(
     id="653ae937-c02f-ed11-9db1-0022482dfdbf",
     name="contosolake",
-    storage=Storage(subscription="46a1f76e", resource_group="lake", account="contosolake"),
+    storage=Storage(subscription="46a1f76e-1c0b-4b43-9a4f-0b5f3c1d7e20", resource_group="lake", account="contosolake"),
     entities=(
         LinkedEntity(name="account", partition_strategy=PartitionStrategy.MONTH),
         LinkedEntity(name="contact", partition_strategy=PartitionStrategy.YEAR, append_only=True),
@@ -62,7 +62,7 @@ name: contosolake
 id: 653ae937-c02f-ed11-9db1-0022482dfdbf
 storage:
   account: contosolake
-  subscription: 46a1f76e
+  subscription: 46a1f76e-1c0b-4b43-9a4f-0b5f3c1d7e20
   resource_group: lake
 entities:
   # Everybody asks for accounts

@@ -28,6 +28,8 @@ def test_a_good_bundle_has_no_findings(tmp_path: Path) -> None:
         ("entities:", "# AccountKey=abcdefgh\nentities:", "BND025", 8),
         ("entities:", f"extra: {{Odd: '\"{SECRET}\"'}}\nentities:", "BND025", 8),
         ("entities:", "extra: {ClientSecret: '\"x\"'}\nentities:", "BND025", 8),
+        ("subscription: 46a1f76e-", "subscription: ", "BND032", 6),
+        ("resource_group: lake", "tenant: contoso.example", "BND032", 7),
         ("partition_strategy: Month", "partition_strategy: Mont", "DOC012", 11),
     ],
 )
@@ -66,6 +68,11 @@ def test_findings_of_several_files_and_kinds_come_together(tmp_path: Path) -> No
 def test_an_unknown_entity_of_an_overlay_is_found(tmp_path: Path) -> None:
     text = PROD_YAML + "    entities:\n      acount: {exclude: true}\n      account: {append_only: true}\n"
     assert found(write_source(tmp_path, prod=text)) == [("BND102", "prod.yaml", 7)]
+
+
+def test_a_subscription_of_an_overlay_that_is_no_guid_is_a_warning(tmp_path: Path) -> None:
+    (finding,) = validate(write_source(tmp_path, prod=PROD_YAML + "    subscription: notaguid\n"))
+    assert (finding.code, finding.severity, finding.where.line) == ("BND032", "warning", 6)
 
 
 def test_two_configs_of_one_id_are_found(tmp_path: Path) -> None:

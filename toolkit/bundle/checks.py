@@ -11,6 +11,7 @@ from toolkit.bundle.parts import Parts
 from toolkit.documents import Document, Key, Tree
 from toolkit.errors import Finding, Place, Severity, nearest
 from toolkit.model.config import MAX_ENTITIES, NEVER_EXPORTABLE, Cloud, PartitionStrategy, derived_endpoints
+from toolkit.model.names import GUID
 
 _SECRETS = (
     re.compile(r"AccountKey\s*=\s*[^;\s\"']+", re.IGNORECASE),
@@ -109,6 +110,7 @@ def _config(config: Document) -> Iterator[Finding]:
         yield from _strategy(entity, config, "entities", index)
         yield from _extra(entity, config, wire.KNOWN_ENTITY_KEYS, "entities", index)
     yield from _endpoints(config)
+    yield from _azure_ids(config, "storage")
     yield from _extra(config.data, config, wire.KNOWN_KEYS)
 
 
@@ -180,9 +182,19 @@ def _endpoints(config: Document) -> Iterator[Finding]:
             yield _error("BND022", what, where, why, "leave the endpoints out; they are derived")
 
 
+def _azure_ids(document: Document, *path: Key) -> Iterator[Finding]:
+    for field in ("subscription", "tenant"):
+        value = _text(document.data, *path, field)
+        if value and re.fullmatch(GUID, value) is None:
+            why = f"Azure knows a {field} by its GUID"
+            where = document.place(*path, field)
+            yield _warning("BND032", f"the {field} is no GUID", where, why, "write the GUID, or leave it out")
+
+
 def _overlay(environment: str, overlay: Document, configs: Sequence[Document]) -> Iterator[Finding]:
     known = {_text(config.data, "name"): config for config in configs}
     for name, tree in _mappings(overlay.data, "configs"):
+        yield from _azure_ids(overlay, "configs", name)
         if name not in known:
             what = f"the overlay for {environment!r} names the config {name!r}, which the bundle does not have"
             yield _error("BND101", what, overlay.place("configs", name), fix=nearest(str(name), known))
