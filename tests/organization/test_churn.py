@@ -37,6 +37,14 @@ def test_rows_are_created_updated_and_deleted_in_a_mix(tmp_path: Path) -> None:
     assert batches[0].deleted
 
 
+def test_the_same_seed_goes_on_where_it_ended(tmp_path: Path) -> None:
+    with seeded(tmp_path, NUMBERS) as database:
+        first = churn(database, 60, seed=3, clock=Clock())
+        second = churn(database, 60, seed=3, clock=Clock())
+        total = rows.count(database, "account") + rows.count(database, "contact")
+    assert total == 80 + first.create + second.create - first.delete - second.delete
+
+
 def test_many_creations_never_repeat_an_id(tmp_path: Path) -> None:
     with organization(tmp_path) as database:
         seed(database, {"note": 1}, seed=1, clock=Clock())

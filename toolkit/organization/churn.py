@@ -14,7 +14,7 @@ from toolkit.errors import Refused
 from toolkit.model.columns import ENTITY_TYPE_SUFFIX
 from toolkit.model.entity import AttributeType, Entity
 from toolkit.organization import metadata, rows
-from toolkit.organization.database import Database
+from toolkit.organization.database import Database, current_version
 from toolkit.organization.seed import references
 from toolkit.organization.storage import microseconds, quoted
 from toolkit.organization.synthetic import Generator
@@ -62,7 +62,10 @@ Clock = Callable[[], datetime]
 def churn(
     database: Database, operations: int, *, seed: int, clock: Clock, progress: Progress = lambda _: None
 ) -> Churned:
-    """Do that many operations at once, the same for the same seed. Raises Refused (ORG031) when no entity has rows."""
+    """Do that many operations at once, the same for the same seed and the same organization.
+
+    Raises Refused (ORG031) when no entity has rows.
+    """
     churner = _Churner(database, seed, clock)
     done = Churned()
     while done.operations < operations:
@@ -100,9 +103,10 @@ class _Churner:
     def __init__(self, database: Database, seed: int, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._random = np.random.default_rng(seed)
         with database.read() as connection:
             found = metadata.entities(connection)
+            # What happened before counts: the same seed goes on with other changes and other ids.
+            self._random = np.random.default_rng([seed, current_version(connection)])
         self._entities = [entity for entity in found.values() if rows.count(database, entity.name)]
         if not self._entities:
             raise Refused(
