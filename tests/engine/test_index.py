@@ -52,6 +52,8 @@ def test_an_index_reads_back_for_its_own_part() -> None:
         lambda data: data[:0],
         lambda data: data.replace(b"sha256:", b"sha257:"),
         lambda data: data.replace(b'"format":1', b'"format":9'),
+        lambda data: data[:544] + b"\x09" + data[545:],
+        lambda data: data[:-1] + b"\x09",
     ],
 )
 def test_an_index_that_is_not_the_parts_own_is_not_used(damage: object) -> None:

@@ -11,7 +11,7 @@ from toolkit.engine import Settings, SyncReport, run, status
 from toolkit.engine.checkpoint import checkpoint_path, read_checkpoint
 from toolkit.engine.run import BackOff
 from toolkit.errors import Forbidden, Retriable
-from toolkit.lake.memory import Crashed, MemoryLake
+from toolkit.lake.memory import Call, Crashed, MemoryLake
 from toolkit.model.config import LinkedEntity
 
 PART = "account/2026-03.csv"
@@ -43,6 +43,16 @@ def test_an_index_that_is_missing_or_damaged_is_made_anew_by_a_scan(synced: Worl
     synced.source.update("account", "00000000-0000-0000-0000-000000000001", name="c")
     assert synced.sync().failed == ()
     assert [row[4] for row in synced.rows(PART)] == ["b", "c"]
+
+
+def test_one_damaged_offset_in_an_index_neither_drops_a_row_nor_repeats_one(synced: World) -> None:
+    data = bytearray(synced.lake.read(INDEX))
+    second = 512 + 2 * 16 + 8
+    data[second : second + 8] = bytes(8)
+    synced.lake.put(INDEX, bytes(data), "any")
+    insert_account(synced.source, "c")
+    assert synced.sync().failed == ()
+    assert [row[4] for row in synced.rows(PART)] == ["a", "b", "c"]
 
 
 def test_a_part_that_another_program_changed_is_not_spliced(settled: World) -> None:
@@ -132,8 +142,7 @@ def committed_but_not_published(world: World) -> None:
 
 def first_put() -> int:
     """The number of the call that commits the pass, found in a twin of the world."""
-    clock = Clock()
-    twin = World(source_of(clock), MemoryLake(clock=clock), clock, link(linked_entity("account")))
+    twin = new_world()
     insert_account(twin.source, "a")
     insert_account(twin.source, "b")
     twin.sync()
@@ -148,6 +157,36 @@ def test_what_was_committed_is_published_by_the_next_engine(synced: World) -> No
     assert len(synced.rows(PART)) == 2
     assert synced.sync().by_entity["account"].written == 0
     assert len(synced.rows(PART)) == 3
+
+
+def test_a_snapshot_after_a_crash_removes_what_the_last_commit_left_behind() -> None:
+    world = new_world()
+    emptied(world)
+    lake = world.reopen()
+    world.sync()
+    tidying = lake.calls.index(Call("delete", PART)) + 1
+
+    world = new_world()
+    emptied(world)
+    world.reopen().fail(tidying, "before")
+    with pytest.raises(Crashed):
+        world.sync()
+    world.reopen()
+    world.snapshot()
+    assert [path for path in world.paths("account") if path.count("/") == 1] == ["account/2025-05.csv"]
+
+
+def new_world() -> World:
+    clock = Clock()
+    return World(source_of(clock), MemoryLake(clock=clock), clock, link(linked_entity("account")))
+
+
+def emptied(world: World) -> None:
+    """Leave a part without rows to the next pass."""
+    key = insert_account(world.source, "new")
+    insert_account(world.source, "old", datetime(2025, 5, 1, tzinfo=UTC))
+    world.sync()
+    world.source.delete("account", key)
 
 
 def test_a_stray_file_in_the_place_of_a_committed_one_is_replaced(synced: World) -> None:

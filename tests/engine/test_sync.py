@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 
 import pytest
 
@@ -13,6 +16,8 @@ from toolkit.lake.memory import Call
 from toolkit.model.config import PartitionStrategy
 from toolkit.model.entity import AttributeType, Entity
 from toolkit.model.link import Dropped, EntityState
+from toolkit.source.protocol import Batch, Cursor
+from toolkit.source.scripted import ScriptedSource
 
 APRIL = datetime(2025, 4, 30, 23, 59, 59, tzinfo=UTC)
 MAY = datetime(2025, 5, 1, tzinfo=UTC)
@@ -348,6 +353,42 @@ def test_a_failure_in_the_middle_leaves_what_was_there(world: World) -> None:
     assert world.paths("_toolkit/staging") == []
     world.sync()
     assert names(world) == ["a", "b", "c", "d"]
+
+
+@dataclass
+class Cut:
+    """A source whose passes end early: after so many batches."""
+
+    whole: ScriptedSource
+    batches: int
+
+    def entities(self) -> Mapping[str, Entity]:
+        return self.whole.entities()
+
+    def changes(self, entity: str, columns: Sequence[str] | None, after: Cursor | None) -> Iterator[Batch]:
+        return islice(self.whole.changes(entity, columns, after), self.batches)
+
+    def count(self, entity: str) -> int:
+        return self.whole.count(entity)
+
+
+@pytest.mark.parametrize("batches", [0, 1, 2])
+def test_a_pass_whose_last_batch_is_missing_deletes_nothing(world: World, batches: int) -> None:
+    for name in "abc":
+        insert_account(world.source, name)
+    world.sync()
+    world.source.expire("account")
+    world.source.batch_size = 1
+    error = world.sync(source=Cut(world.source, batches)).by_entity["account"].error
+    assert error is not None
+    assert error.code == "ENG053"
+    assert names(world) == ["a", "b", "c"]
+
+
+def test_a_first_pass_without_a_batch_is_not_complete(world: World) -> None:
+    error = world.sync(source=Cut(world.source, 0)).by_entity["account"].error
+    assert error is not None
+    assert (error.code, world.sync().by_entity["account"].state) == ("ENG053", EntityState.COMPLETED)
 
 
 @pytest.mark.parametrize("strategy", [PartitionStrategy.HALF_MONTH, PartitionStrategy.FIVE_DAY])

@@ -45,7 +45,7 @@ from toolkit.engine.splice import (
 )
 from toolkit.engine.spool import Gathered, Layout, Spool
 from toolkit.engine.takeover import require_untouched
-from toolkit.errors import CursorExpired, EntityGone, Partial, Refused
+from toolkit.errors import CursorExpired, EntityGone, Partial, Refused, SourceError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
@@ -102,6 +102,28 @@ def gone(name: str) -> EntityGone:
         where=name,
         why="it was deleted there, or its name is wrong",
         fix=f"toolkit entity remove {name}; what was exported stays readable until then",
+    )
+
+
+def stopped(name: str) -> Partial:
+    """Return the error that a pass was stopped."""
+    return Partial(
+        "ENG052",
+        f"{name} was stopped before its pass was complete",
+        where=name,
+        why="what the pass had read is thrown away; what earlier passes wrote stays as it is",
+        fix="run it again: the pass, be it the first sync, begins again",
+    )
+
+
+def _cut_short(name: str) -> SourceError:
+    # Rows that were not given would be taken for deleted.
+    return SourceError(
+        "ENG053",
+        f"the rows of {name} ended before their last batch",
+        where=name,
+        why="the source gave no batch that is final, so that some rows are missing",
+        fix="run it again; when it happens again, report it as a fault of the source",
     )
 
 
@@ -175,13 +197,20 @@ class _Pass:
         total = work.source.count(name) if cursor is None else None
         layout = Layout(name, self.entity.primary_id, self.columns, self.mode.strategy, self.now)
         spool = Spool(work.lake, self.name, layout, split=not self.parts, limit=work.settings.part_limit)
+        final = False
         with closing(spool):
             for batch in work.source.changes(name, None, Cursor(cursor) if cursor is not None else None):
-                if work.stop():
-                    raise Partial("ENG052", f"{name} was stopped before its pass was complete", where=name)
+                self._require_going()
                 spool.add(batch)
+                final = batch.final
                 work.progress(EntityProgress(name, Phase.READING, spool.rows, spool.bytes, total))
+            if not final:
+                raise _cut_short(name)
             return spool.seal()
+
+    def _require_going(self) -> None:
+        if self.work.stop():
+            raise stopped(self.entity.name)
 
     def _changes(self, gathered: Gathered, *, full: bool) -> bool:
         """Whether the pass can change anything."""

@@ -93,6 +93,7 @@ class Session:
         """Do one pass over the link; ``entities`` limits it to some of the linked ones."""
         self._require_organization(link)
         self._settle_doubts()
+        self._publish()
         gone_now = self._retire(link)
         definitions = source.entities()
         work = self._work(link, source)
@@ -108,6 +109,8 @@ class Session:
 
     def snapshot(self, entities: Collection[str] | None) -> SyncReport:
         """Snapshot what changed since the last snapshot, and what lost the one that the manifest names."""
+        # The next commit has steps of its own: those of the last one must be done before.
+        self._publish()
         names = sorted({*self._states, *self._unsettled} if entities is None else entities)
         reports = [report for name in names if (report := self._snapshot_of(name)) is not None]
         self._publish()
