@@ -143,5 +143,10 @@ def test_the_digest_of_components_changes_with_what_they_say(old: bytes, new: by
     assert others(COMPONENTS.replace(old, new)) != others(COMPONENTS)
 
 
+def test_a_long_text_counts_as_one_however_it_is_spelled() -> None:
+    data = COMPONENTS.replace(b">x<", b">x" + b"y" * 9000 + b"<")
+    assert others(data.replace(b">x", b">&#120;")) == others(data)
+
+
 def test_configs_do_not_count_in_the_digest_of_components() -> None:
     assert others(rewritten(COMPONENTS, CONFIG)) == others(COMPONENTS)

@@ -268,6 +268,16 @@ def test_a_folder_that_is_a_symbolic_link_is_refused(tmp_path: Path, name: str) 
     assert tree(tmp_path / "secret") == {"key.yaml": b"secret"}
 
 
+def test_nothing_is_unpacked_through_a_symbolic_link(tmp_path: Path) -> None:
+    folder = write_source(tmp_path / "source")
+    (tmp_path / "secret").mkdir()
+    (folder / "package").mkdir()
+    (folder / "package" / "Workflows").symlink_to(tmp_path / "secret")
+    with pytest.raises(Invalid) as raised:
+        unpack(write_bundle(BUNDLE, Archive({"Workflows/a.json": b"{}"})), folder)
+    assert (raised.value.code, list((tmp_path / "secret").iterdir())) == ("BND016", [])
+
+
 def test_the_bundle_s_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(write_source(tmp_path / "source"))
     assert load(tmp_path / "link").bundle == load(tmp_path / "source").bundle

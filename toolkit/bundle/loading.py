@@ -90,8 +90,8 @@ def unpack(archive: Archive, folder: Path) -> None:
     that are gone lose their file. Raises Refused for a folder that holds something else (BND013, BND014).
     """
     bundle = package.read_bundle(archive, str(folder))
-    check_target(folder, bundle.solution.unique_name)
     present = read_files(folder) if folder.exists() else {}
+    check_target(folder, bundle.solution.unique_name)
     write_files(folder, source.unpacked(archive, bundle, folder, present), present)
 
 
