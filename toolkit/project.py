@@ -171,10 +171,13 @@ class Project:
 
     @contextmanager
     def opened(self, name: str | None, *, clock: Callable[[], datetime], new_id: Callable[[], str]) -> Iterator[Opened]:
-        """Open an environment, None for the default one, and close it when the block ends."""
+        """Open an environment, None for the default one, and close it when the block ends.
+
+        The organization itself is opened at its first use: what is asked of the lakes alone does not touch it.
+        """
         chosen, _ = self.entry(name)
         folder = self.folder(chosen)
-        with database.open(folder / DATABASE) as organization:
+        with database.at(folder / DATABASE) as organization:
             environment = EmbeddedEnvironment(chosen, organization, clock=clock, new_id=new_id)
             source, state = EmbeddedSource(organization), FolderLake(folder)
             yield Opened(Site(chosen, environment, source, state, self.lake), environment, organization)

@@ -317,6 +317,14 @@ def test_status_fits_a_terminal_and_is_whole_as_json(linked: Run) -> None:
     assert row["last_synced"].startswith("2026-03-01T12:")
 
 
+@pytest.mark.parametrize("line", ["status", "lake show"])
+def test_what_the_lake_knows_is_shown_without_the_organization(linked: Run, tmp_path: Path, line: str) -> None:
+    (tmp_path / "environments" / "dev" / "organization.sqlite").write_bytes(b"no database at all" * 500)
+    result = linked(*line.split())
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("contosodev")
+
+
 def test_status_tells_of_a_link_without_entities(linked: Run) -> None:
     linked("lake", "link", "--account", "contosotwo")
     assert linked("status").stdout.splitlines()[-1] == "contosotwo has no entities"

@@ -148,7 +148,31 @@ def test_other_faults_carry_their_cause(path: Path) -> None:
     with database.open(path) as opened, opened.read() as connection, pytest.raises(ToolkitError) as failure:
         connection.execute("SELECT nonsense")
     assert failure.value.code == "ORG006"
-    assert "no such column: nonsense" in failure.value.why
+    assert failure.value.why == "INVALID_ARGUMENT: [SQLite] Failed to prepare query: no such column: nonsense"
+
+
+def test_a_file_is_not_touched_before_its_first_use(tmp_path: Path) -> None:
+    path = tmp_path / "organization.sqlite"
+    path.write_bytes(b"no database at all" * 500)
+    with database.at(path) as found, pytest.raises(Damaged) as failure, found.read():
+        pass
+    assert failure.value.code == "ORG002"
+
+
+def test_a_write_to_a_read_only_file_says_so_in_words(path: Path) -> None:
+    with database.Database(Path(f"file:{path}?immutable=1")) as opened, pytest.raises(ToolkitError) as failure:
+        _take_version(opened)
+    assert failure.value.code == "ORG006"
+    assert failure.value.why == (
+        "SQLite writes beside the file even to read it, and the file or its folder may not be written"
+    )
+    assert failure.value.fix.startswith("allow yourself to write in ")
+
+
+def test_a_file_that_cannot_be_opened_carries_a_code(tmp_path: Path) -> None:
+    with database.Database(tmp_path / "none" / "organization.sqlite") as opened, pytest.raises(ToolkitError) as failure:
+        opened.organization()
+    assert failure.value.code == "ORG006"
 
 
 def test_a_transaction_that_ended_by_itself_is_not_rolled_back_again(path: Path) -> None:

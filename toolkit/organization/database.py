@@ -103,11 +103,15 @@ class Connection:
 
 
 class Database:
-    """An open organization file. Safe to use from several threads; close it from one when the others are done."""
+    """An organization file, opened at its first use. Safe to use from several threads; close it when all are done.
 
-    def __init__(self, path: Path) -> None:
+    ``new`` is a file that is about to be made, and has no format to check yet.
+    """
+
+    def __init__(self, path: Path, *, new: bool = False) -> None:
         self.path = path
-        self._handle = adbc_driver_sqlite.connect(str(path))
+        self._new = new
+        self._handle: adbc.AdbcDatabase | None = None
         self._local = threading.local()
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -123,7 +127,8 @@ class Database:
         with self._lock:
             for connection in list(self._connections):
                 connection.close()
-        self._handle.close()
+            if self._handle is not None:
+                self._handle.close()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -139,6 +144,8 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Give the one connection that may write; the block commits as a whole, or leaves nothing behind."""
         connection = self._connection()
+        # NORMAL: a killed process loses nothing; a power cut may lose the last commits, never the file.
+        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("BEGIN IMMEDIATE")
         with ExitStack() as undo:
             undo.callback(_roll_back, connection)
@@ -166,12 +173,21 @@ class Database:
 
     def _connect(self) -> Connection:
         with self._lock:
-            connection = Connection(adbc.AdbcConnection(self._handle), self.path)
+            connection = Connection(self._opened(), self.path)
             self._connections.add(connection)
-        # NORMAL: a killed process loses nothing; a power cut may lose the last commits, never the file.
-        for pragma in (f"busy_timeout = {BUSY_SECONDS * 1000}", "synchronous = NORMAL", "cache_size = -32768"):
-            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        if not self._new:
+            _check_format(connection, self.path)
+        connection.execute("PRAGMA cache_size = -32768")
         return connection
+
+    def _opened(self) -> adbc.AdbcConnection:
+        try:
+            if self._handle is None:
+                self._handle = adbc_driver_sqlite.connect(str(self.path))
+            return adbc.AdbcConnection(self._handle)
+        except adbc.Error as error:
+            raise _translated(error, self.path) from error
 
 
 def next_version(connection: Connection, count: int = 1) -> int:
@@ -210,8 +226,8 @@ def create(path: Path, organization: Organization, parts: Sequence[str]) -> Data
     return Database(path)
 
 
-def open(path: Path) -> Database:  # noqa: A001 - reads as database.open, like gzip.open
-    """Open an organization file. Raises NotFound (ORG001) or Damaged (ORG002, ORG003)."""
+def at(path: Path) -> Database:
+    """Return the organization file at a path, unopened: its first use opens and checks it. Raises NotFound (ORG001)."""
     if not path.is_file():
         raise NotFound(
             "ORG001",
@@ -219,11 +235,16 @@ def open(path: Path) -> Database:  # noqa: A001 - reads as database.open, like g
             where=str(path),
             fix="restore it; or take the environment out of toolkit.yaml, then: toolkit env create NAME",
         )
-    database = Database(path)
+    return Database(path)
+
+
+def open(path: Path) -> Database:  # noqa: A001 - reads as database.open, like gzip.open
+    """Open an organization file. Raises NotFound (ORG001) or Damaged (ORG002, ORG003)."""
+    database = at(path)
     with ExitStack() as undo:
         undo.callback(database.close)
-        _check_format(database)
-        undo.pop_all()
+        with database.read():
+            undo.pop_all()
     return database
 
 
@@ -233,7 +254,7 @@ def statements(script: str) -> Iterator[str]:
 
 
 def _write_draft(draft: Path, organization: Organization, parts: Sequence[str]) -> None:
-    with Database(draft) as database:
+    with Database(draft, new=True) as database:
         database.prepare_file()
         with database.write() as connection:
             for part in parts:
@@ -243,17 +264,16 @@ def _write_draft(draft: Path, organization: Organization, parts: Sequence[str]) 
             connection.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def _check_format(database: Database) -> None:
-    with database.read() as connection:
-        application = int(connection.execute("PRAGMA application_id")[0]["application_id"])
-        version = int(connection.execute("PRAGMA user_version")[0]["user_version"])
+def _check_format(connection: Connection, path: Path) -> None:
+    application = int(connection.execute("PRAGMA application_id")[0]["application_id"])
+    version = int(connection.execute("PRAGMA user_version")[0]["user_version"])
     if application != APPLICATION_ID:
-        raise _damaged(database.path, "it is an SQLite file, but not one of an organization")
+        raise _damaged(path, "it is an SQLite file, but not one of an organization")
     if version > FORMAT:
         raise Damaged(
             "ORG003",
-            f"{database.path} has format {version}, and this toolkit reads up to {FORMAT}",
-            where=str(database.path),
+            f"{path} has format {version}, and this toolkit reads up to {FORMAT}",
+            where=str(path),
             fix="use the newer toolkit that wrote it",
         )
 
@@ -295,11 +315,21 @@ def _translated(error: Exception, path: Path) -> ToolkitError:
             fix="wait for it to end, then run the command again",
         )
     if "not a database" in text or "malformed" in text:
-        return _damaged(path, text)
-    return ToolkitError(
-        "ORG006",
-        f"{path} could not be read or written",
-        where=str(path),
-        why=text,
-        fix="see that the disk has room and that the file may be written, then run the command again",
+        return _damaged(path, _first_line(text))
+    if "readonly" in text:
+        why = "SQLite writes beside the file even to read it, and the file or its folder may not be written"
+        return _unusable(path, why, f"allow yourself to write in {path.parent}, or work on a copy of the project")
+    return _unusable(
+        path,
+        _first_line(text),
+        "see that the disk has room and that the file may be written, then run the command again",
     )
+
+
+def _first_line(text: str) -> str:
+    """Return what the driver says, without the statement that it adds."""
+    return text.partition("\n")[0]
+
+
+def _unusable(path: Path, why: str, fix: str) -> ToolkitError:
+    return ToolkitError("ORG006", f"{path} could not be read or written", where=str(path), why=why, fix=fix)
