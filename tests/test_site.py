@@ -82,6 +82,26 @@ def test_a_lake_of_the_record_without_a_link_document_has_no_link() -> None:
     assert site(holding(RECORD_PATH, record(address(SALES, "sales")))).links() == ()
 
 
+def test_a_link_that_cannot_be_read_hides_no_other() -> None:
+    lakes = {name: MemoryLake(name) for name in ("sales", "service", "gone")}
+    lakes["sales"].put(LINK_PATH, b"{", ABSENT)
+    lakes["service"].put(LINK_PATH, link(SERVICE, "service").model_dump_json().encode(), ABSENT)
+    named = (address(SALES, "sales"), address(SERVICE, "service"), address(SALES, "gone"))
+    here = site(holding(RECORD_PATH, record(*named)), lambda account, _: lakes[account])
+    assert [found.link.config.id for found in here.links()] == [SERVICE]
+    assert [(found.address.account, found.error.code) for found in here.broken()] == [
+        ("sales", "STA001"),
+        ("gone", "STA003"),
+    ]
+    assert f"toolkit lake link --id {SALES} --account gone --file-system lake --env dev" in here.broken()[1].error.fix
+
+
+def test_a_lake_that_the_record_names_twice_has_one_link() -> None:
+    lake = holding(LINK_PATH, link(SALES, "sales").model_dump_json().encode())
+    twice = record(address(SERVICE, "sales"), address(SALES, "sales"))
+    assert len(site(holding(RECORD_PATH, twice), lambda *_: lake).links()) == 1
+
+
 def test_a_lake_is_opened_at_its_account_and_file_system() -> None:
     opened: list[tuple[str, str]] = []
 

@@ -5,7 +5,7 @@ Reads the environment's record and the link documents; only ``toolkit.apply`` wr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -34,6 +34,14 @@ class Linked:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """A lake of the record whose link document cannot be read (STA001, STA002) or is gone (STA003), and the error."""
+
+    address: LakeAddress
+    error: Damaged
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One environment with its source, its lakes, and the place of its record.
 
@@ -52,29 +60,75 @@ class Site:
         stat = self.state.stat(RECORD_PATH)
         if stat is None:
             return None, ABSENT
-        where = self.state.location(RECORD_PATH)
-        return _document(self.state.read(RECORD_PATH), EnvironmentRecord, where), stat.etag
+        where, data = self.state.location(RECORD_PATH), self.state.read(RECORD_PATH)
+        return read_document(data, EnvironmentRecord, where, fix=_RECORD_ANEW), stat.etag
 
     def lake_at(self, address: LakeAddress) -> Lake:
         """Return the lake at an address of the record."""
         return self.open_lake(address.account, address.file_system)
 
     def links(self) -> tuple[Linked, ...]:
-        """Return the links of the environment, in the order of the record."""
+        """Return the links that can be read, in the order of the record; ``broken`` has the others."""
+        return tuple(found for found in self._look() if isinstance(found, Linked))
+
+    def broken(self) -> tuple[Broken, ...]:
+        """Return the lakes of the record whose link cannot be read, each with its own error."""
+        return tuple(found for found in self._look() if isinstance(found, Broken))
+
+    def _look(self) -> Iterator[Linked | Broken]:
         record, _ = self.record()
-        found = (read_link(self.lake_at(address)) for address in (record.lakes if record else ()))
-        return tuple(linked for linked in found if linked is not None)
+        # One document for each lake, however often the record names it.
+        lakes = {(address.account, address.file_system): address for address in (record.lakes if record else ())}
+        return (self._look_at(address) for address in lakes.values())
+
+    def _look_at(self, address: LakeAddress) -> Linked | Broken:
+        lake, again = self.lake_at(address), _again(self.name, address)
+        try:
+            linked = read_link(lake, again)
+        except Damaged as error:
+            return Broken(address, error)
+        return Broken(address, _gone(lake, again)) if linked is None else linked
 
 
-def read_link(lake: Lake) -> Linked | None:
-    """Read the link document of a lake; None where there is none. Raises Damaged when it cannot be read."""
+_RECORD_ANEW = (
+    "restore the file from a backup; or delete it, then import each bundle again, and make each link of hand again "
+    "with the id in its link.json: toolkit lake link --id GUID --account NAME, with --entity for each entity"
+)
+
+
+def _again(environment: str, address: LakeAddress) -> str:
+    """Return how a link gets a new document."""
+    return (
+        f"import its bundle again, or for a link of hand: toolkit lake link --id {address.config} "
+        f"--account {address.account} --file-system {address.file_system} --env {environment}, "
+        "with --entity for each entity; the data stays"
+    )
+
+
+def _gone(lake: Lake, again: str) -> Damaged:
+    return Damaged(
+        "STA003",
+        f"the link document {lake.location(LINK_PATH)} is gone",
+        where=lake.location(LINK_PATH),
+        why="the environment's record names the lake, so it was linked once",
+        fix=f"restore the file from a backup; or {again}",
+    )
+
+
+def read_link(lake: Lake, again: str = "import its bundle again, or link again with the same id") -> Linked | None:
+    """Read the link document of a lake; None where there is none.
+
+    Raises Damaged when it cannot be read; ``again`` says how the link gets a new one.
+    """
     stat = lake.stat(LINK_PATH)
     if stat is None:
         return None
-    return Linked(_document(lake.read(LINK_PATH), Link, lake.location(LINK_PATH)), stat.etag, lake)
+    fix = f"restore the file from a backup; or delete it, then {again}"
+    return Linked(read_document(lake.read(LINK_PATH), Link, lake.location(LINK_PATH), fix=fix), stat.etag, lake)
 
 
-def _document(data: bytes, model: type[_M], where: str) -> _M:
+def read_document(data: bytes, model: type[_M], where: str, *, fix: str) -> _M:
+    """Return a state document. Raises Damaged: STA001 with ``fix`` when it cannot be read, STA002 for a newer one."""
     # The format is looked at first: a newer one fails validation in ways that would mislead.
     if (found := format_of(data)) > LINK_FORMAT:
         raise _too_new(where, found)
@@ -87,7 +141,7 @@ def _document(data: bytes, model: type[_M], where: str) -> _M:
             f"{where} cannot be read",
             where=Place(where, key=".".join(str(part) for part in first["loc"])),
             why=first["msg"],
-            fix="restore the file from a backup, or link the environment anew",
+            fix=fix,
         ) from error
 
 

@@ -5,6 +5,7 @@ import pytest
 from tests.apply.rig import Rig
 from tests.plan.build import FILE_SYSTEM, ORGANIZATION, OTHER_CONFIG, START, bundle, config, link
 from toolkit.apply import Marker
+from toolkit.errors import Damaged
 from toolkit.lake.protocol import ABSENT
 from toolkit.model.config import ExportConfig, Storage
 from toolkit.plan import LakeName
@@ -58,6 +59,17 @@ def test_a_model_beside_our_mark_is_ours(prod: Rig) -> None:
 def test_the_mark_of_another_organization_is_foreign(prod: Rig) -> None:
     put(prod, "_toolkit/lake.json", mark(OTHER_CONFIG))
     assert foreign(prod) == {LAKE: f"the mark of the organization {OTHER_CONFIG}"}
+
+
+@pytest.mark.parametrize(("data", "code"), [("{", "STA001"), ('{"format": 2}', "STA002")])
+def test_a_mark_that_cannot_be_read_is_told_with_its_file(prod: Rig, data: str, code: str) -> None:
+    put(prod, "_toolkit/lake.json", data)
+    with pytest.raises(Damaged) as caught:
+        foreign(prod)
+    assert (caught.value.code, caught.value.where.path) == (
+        code,
+        f"memory://contosolake/{FILE_SYSTEM}/_toolkit/lake.json",
+    )
 
 
 def test_a_link_of_another_organization_is_foreign(prod: Rig) -> None:

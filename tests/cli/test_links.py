@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -328,6 +329,55 @@ def test_what_the_lake_knows_is_shown_without_the_organization(linked: Run, tmp_
 def test_status_tells_of_a_link_without_entities(linked: Run) -> None:
     linked("lake", "link", "--account", "contosotwo")
     assert linked("status").stdout.splitlines()[-1] == "contosotwo has no entities"
+
+
+@pytest.fixture
+def half(linked: Run, tmp_path: Path) -> Run:
+    """The environment with two links, of which the first cannot be read."""
+    assert linked("lake", "link", "--account", "contosotwo", "--entity", "contact").exit_code == 0
+    (lake_of(tmp_path) / "_toolkit" / "link.json").write_text("{")
+    return linked
+
+
+@pytest.mark.parametrize("command", [("sync",), ("status",), ("lake", "show")])
+def test_a_link_that_cannot_be_read_is_told_and_the_others_go_on(half: Run, command: tuple[str, ...]) -> None:
+    result = half(*command)
+    assert result.exit_code == 1
+    assert "STA001" in result.stderr
+    assert "contosotwo" in result.stdout
+
+
+def test_verify_finds_the_link_that_cannot_be_read(half: Run) -> None:
+    result = half("verify")
+    assert (result.exit_code, "STA001" in result.stdout) == (5, True)
+
+
+def test_a_command_about_a_link_that_can_be_read_is_done(half: Run) -> None:
+    assert half("sync", "--config", "contosotwo").exit_code == 0
+    assert half("lake", "unlink", "contosotwo", "--yes").exit_code == 0
+
+
+@pytest.mark.parametrize("command", [("sync", "--config"), ("lake", "unlink", "--yes")])
+def test_a_command_about_a_link_that_cannot_be_read_says_why(half: Run, command: tuple[str, ...]) -> None:
+    result = half(*command, "contosodev")
+    assert (result.exit_code, "STA001" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("command", [("sync",), ("run",), ("entity", "add", "lead")])
+def test_where_no_link_can_be_read_a_command_says_why(linked: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    (lake_of(tmp_path) / "_toolkit" / "link.json").unlink()
+    result = linked(*command)
+    assert (result.exit_code, "STA003" in result.stderr) == (1, True)
+    assert linked("status").stdout == "dev exports nothing that can be read\n"
+
+
+def test_a_link_whose_document_is_gone_is_mended_as_its_fix_says(linked: Run, tmp_path: Path) -> None:
+    (lake_of(tmp_path) / "_toolkit" / "link.json").unlink()
+    (command,) = re.findall(r"toolkit (lake link .*? --env dev)", linked("status", "--format", "json").stderr)
+    assert linked("lake", "link", "--account", "contosodev").exit_code == 1
+    assert linked(*command.split(), "--entity", "account").exit_code == 0
+    assert linked("status").exit_code == 0
+    assert linked("verify").exit_code == 0
 
 
 def test_a_lake_that_somebody_holds_is_locked(linked: Run, tmp_path: Path) -> None:

@@ -62,6 +62,23 @@ def test_a_config_is_linked_once() -> None:
     assert (found.code, found.what) == ("PLN054", "the export config 'contosolake' is linked already")
 
 
+def test_a_lake_of_the_record_whose_link_is_gone_is_not_given_to_another_config() -> None:
+    there = replace(world(UNMANAGED), links=())
+    with pytest.raises(Refused) as caught:
+        plan_link(config("account", id=OTHER_CONFIG, name="new"), there)
+    found = refused(caught)
+    assert found.code == "PLN030"
+    assert found.what == f"the file system contosolake/{FILE_SYSTEM} is used by the export config 'contosolake'"
+
+
+def test_a_link_that_the_record_lost_is_linked_again_when_it_exports_alike() -> None:
+    lost = replace(world(UNMANAGED), record=None)
+    assert kinds(plan_link(UNMANAGED.configs[0], lost)) == ["link.create"]
+    with pytest.raises(Refused) as caught:
+        plan_link(config(linked("account", "Year"), "contact"), lost)
+    assert refused(caught).code == "PLN041"
+
+
 def test_linking_names_each_entity_once() -> None:
     with pytest.raises(Refused) as caught:
         plan_link(config("account", "account"), world())

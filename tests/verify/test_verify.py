@@ -10,17 +10,18 @@ from tests.apply.rig import HOLDER, Faulty, Rig
 from tests.plan.build import CONFIG, FILE_SYSTEM, ORGANIZATION, OTHER_CONFIG, account, bundle, config, linked
 from toolkit import engine
 from toolkit.environment.protocol import DeleteConfig, PutConfig
-from toolkit.errors import CursorExpired, EntityGone, Severity
+from toolkit.errors import CursorExpired, Damaged, EntityGone, Severity
 from toolkit.lake.memory import MemoryLake
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import Storage
 from toolkit.model.environment import Inventory
 from toolkit.model.solution import Package
-from toolkit.plan import Profile, plan_entities, plan_uninstall, plan_unlink
+from toolkit.plan import Profile, plan_entities, plan_link, plan_uninstall, plan_unlink
 from toolkit.source.protocol import Source
 from toolkit.verify import verify
 
 ONE = bundle(config("account", "contact"), package=Package.UNMANAGED)
+SECOND = config("lead", id=OTHER_CONFIG, account="contosotest")
 ROOT = f"memory://contosolake/{FILE_SYSTEM}"
 
 
@@ -140,7 +141,59 @@ def test_a_link_of_another_solution_is_no_business_of_the_bundle(synced: Rig) ->
 
 def test_a_lake_that_lost_its_link_document_is_told(synced: Rig) -> None:
     lake(synced).delete("_toolkit/link.json")
-    assert synced.found() == [("VFY023", f"the lake contosolake/{FILE_SYSTEM} has no link document")]
+    assert synced.found(ONE) == [("STA003", f"the link document {ROOT}/_toolkit/link.json is gone")]
+
+
+def test_a_link_document_that_cannot_be_read_is_a_finding_and_hides_no_other_link(synced: Rig) -> None:
+    synced.do(plan_link(SECOND, synced.world(SECOND)), sync=True)
+    lake(synced).put("_toolkit/link.json", b"{", "any")
+    checked = verify(synced.site, clock=synced.clock)
+    assert [finding.code for one in checked for finding in one.findings] == ["STA001"]
+    assert {one.subject for one in checked} == {"prod", "contosotest"}
+
+
+@pytest.mark.parametrize("damaged", [None, b"{"])
+def test_a_link_is_mended_by_the_same_import(synced: Rig, damaged: bytes | None) -> None:
+    if damaged is not None:
+        lake(synced).put("_toolkit/link.json", damaged, "any")
+    lake(synced).delete("_toolkit/link.json")
+    synced.bring(ONE, sync=True)
+    assert synced.found(ONE) == []
+    assert synced.status().entities[0].rows == 2
+
+
+def test_a_link_of_hand_is_mended_by_the_same_link(prod: Rig) -> None:
+    prod.do(plan_link(SECOND, prod.world(SECOND)), sync=True)
+    prod.lake("contosotest", FILE_SYSTEM).delete("_toolkit/link.json")
+    assert [code for code, _ in prod.found()] == ["STA003"]
+    prod.do(plan_link(SECOND, prod.world(SECOND)), sync=True)
+    assert prod.found() == []
+
+
+@pytest.mark.parametrize("damaged", [b"{", b"[]"])
+def test_a_record_that_cannot_be_read_is_mended_as_its_fix_says(synced: Rig, damaged: bytes) -> None:
+    synced.do(plan_link(SECOND, synced.world(SECOND)), sync=True)
+    synced.state.put("record.json", damaged, "any")
+    with pytest.raises(Damaged) as caught:
+        synced.found()
+    assert caught.value.fix.startswith("restore the file from a backup; or delete it, then import each bundle again")
+    synced.state.delete("record.json")
+    synced.bring(ONE, sync=True)
+    synced.do(plan_link(SECOND, synced.world(SECOND)), sync=True)
+    assert synced.found(ONE) == []
+    assert {address.config for address in synced.record().lakes} == {CONFIG, OTHER_CONFIG}
+
+
+def test_a_record_that_names_a_lake_for_another_config_is_told_and_mended(synced: Rig) -> None:
+    record = synced.record()
+    strange = record.lakes[0].model_copy(update={"config": OTHER_CONFIG})
+    twice = record.model_copy(update={"lakes": (*record.lakes, strange)})
+    synced.state.put("record.json", twice.model_dump_json().encode(), "any")
+    (found,) = [finding for one in verify(synced.site, clock=synced.clock) for finding in one.findings]
+    assert (found.code, str(found.where)) == ("VFY024", "memory://state/record.json lakes")
+    assert found.fix == f"let `lakes` in that file name this file system once, with the config {CONFIG}"
+    synced.state.put("record.json", record.model_dump_json().encode(), "any")
+    assert synced.found(ONE) == []
 
 
 def test_an_ended_link_is_not_checked(synced: Rig) -> None:

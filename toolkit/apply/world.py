@@ -12,11 +12,15 @@ from toolkit.model.config import ExportConfig
 from toolkit.model.link import LINK_FORMAT, Link
 from toolkit.model.names import Guid
 from toolkit.plan.world import LakeName, World
-from toolkit.site import Site, read_link
+from toolkit.site import Site, read_document, read_link
 
 MARKER_PATH = f"{STATE_FOLDER}/lake.json"
 FOREIGN = ("model.json", "Microsoft.Athena.TrickleFeedService")
 """What another exporter leaves in a file system: a file, or a folder with files."""
+
+_MARKER_ANEW = (
+    "restore the file from a backup; or delete it where the file system holds no data; or name another file system"
+)
 
 
 class Marker(Frozen):
@@ -72,7 +76,8 @@ def _found(site: Site, world: World, config: ExportConfig) -> Iterator[tuple[Lak
 
 def _foreign(lake: Lake, organization: str) -> str | None:
     if lake.stat(MARKER_PATH) is not None:
-        marker = Marker.model_validate_json(lake.read(MARKER_PATH))
+        where = lake.location(MARKER_PATH)
+        marker = read_document(lake.read(MARKER_PATH), Marker, where, fix=_MARKER_ANEW)
         return None if marker.organization == organization else f"the mark of the organization {marker.organization}"
     for path in FOREIGN:
         if lake.stat(path) is not None or next(lake.list(path), None) is not None:

@@ -10,6 +10,7 @@ from toolkit.cli.checked import checked
 from toolkit.cli.frame import Group
 from toolkit.cli.linked import linked_entities, one_link
 from toolkit.cli.output import blocks
+from toolkit.cli.rows import tell_broken
 from toolkit.cli.session import Session
 from toolkit.model.config import ExportConfig
 from toolkit.plan import Profile, plan_link, plan_unlink
@@ -116,13 +117,17 @@ def unlink(
 @lake.command()
 @options.environment
 @click.pass_obj
-def show(session: Session, environment: str | None) -> None:
+def show(session: Session, environment: str | None) -> int:
     """Show the lakes that an environment exports to."""
     site = session.site(environment)
     rows = [_row(linked) for linked in site.links() if linked.link.active]
     shown = ("id", "account", "file_system", "location", "entities", "interval_minutes", "solution")
     empty = f"{site.name} is not linked to a lake; see: toolkit lake link --help"
+    failed = tell_broken(session, site, None)
+    if failed:
+        empty = f"no link of {site.name} can be read"
     session.show(blocks(rows, "config", shown, empty=empty))
+    return failed
 
 
 def _row(linked: Linked) -> dict[str, object]:

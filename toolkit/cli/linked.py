@@ -14,7 +14,7 @@ from toolkit.errors import Conflict, Finding, Invalid, NotFound, Refused, Severi
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.environment import ConfigRow
 from toolkit.model.link import LakeAddress
-from toolkit.site import Linked, Site
+from toolkit.site import Broken, Linked, Site
 
 APPEND_ONLY = "append-only"
 
@@ -111,6 +111,8 @@ def one_link(site: Site, config: str | None) -> Linked:
         return _link_of(site, config, links)
     if len(links) == 1:
         return links[0]
+    if not links:
+        raise_broken(site.broken())
     what = "there are several links" if links else "there is no link"
     names = ", ".join(sorted(linked.link.config.name for linked in links))
     fix = f"add --config NAME ({names})" if links else "make one: toolkit lake link --account NAME, or import a bundle"
@@ -118,6 +120,7 @@ def one_link(site: Site, config: str | None) -> Linked:
 
 
 def _link_of(site: Site, config: str, links: Sequence[Linked]) -> Linked:
+    raise_broken(_broken_of(site, config))
     missing = NotFound(
         "CLI024",
         f"there is no link of a config {config!r}",
@@ -128,10 +131,31 @@ def _link_of(site: Site, config: str, links: Sequence[Linked]) -> Linked:
     return next(linked for linked in links if linked.link.config.id == found)
 
 
+def _broken_of(site: Site, config: str) -> Iterator[Broken]:
+    """Yield the broken link that a text names: by id, or by the name of the config's row."""
+    rows = site.environment.inventory().configs
+    for broken in site.broken():
+        key = broken.address.config
+        if config.strip("{}").lower() == key or (key in rows and rows[key].config.name == config):
+            yield broken
+
+
+def raise_broken(broken: Iterable[Broken]) -> None:
+    """Raise the error of the first link that cannot be read, if there is one."""
+    for each in broken:
+        raise each.error
+
+
 def chosen_links(site: Site, config: str | None) -> list[Linked]:
-    """Return the link that ``config`` names, or all links of the environment; ended ones count too."""
+    """Return the link that ``config`` names, or all links of the environment that can be read; ended ones count too."""
     links = list(site.links())
     return links if config is None else [_link_of(site, config, links)]
+
+
+def broken_links(site: Site, config: str | None = None) -> list[Finding]:
+    """Return what is wrong with the links that cannot be read, unless a command is about one that can."""
+    broken = () if config is not None else site.broken()
+    return [finding for each in broken for finding in each.error.findings]
 
 
 def chosen_entities(links: Sequence[Linked], entities: Sequence[str]) -> dict[str, tuple[str, ...]]:

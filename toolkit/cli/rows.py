@@ -11,7 +11,7 @@ import click
 from toolkit import engine
 from toolkit.cli import doing, options
 from toolkit.cli.frame import Command
-from toolkit.cli.linked import chosen_entities, chosen_links, forget_ended
+from toolkit.cli.linked import broken_links, chosen_entities, chosen_links, forget_ended, raise_broken
 from toolkit.cli.output import Result, table
 from toolkit.cli.progress import Report
 from toolkit.cli.session import Session
@@ -45,7 +45,7 @@ def sync(session: Session, *, entities: tuple[str, ...], config: str | None, env
         forget_ended(site, linked, report)
         return report
 
-    return _each(session, _chosen(site, config, entities), one)
+    return _each(session, _chosen(site, config, entities), one) | tell_broken(session, site, config)
 
 
 @click.command(cls=Command)
@@ -61,7 +61,7 @@ def snapshot(session: Session, *, entities: tuple[str, ...], config: str | None,
         holder = session.holder()
         return engine.snapshot(linked, clock=session.clock, holder=holder, entities=names, progress=progress)
 
-    return _each(session, _chosen(site, config, entities), one)
+    return _each(session, _chosen(site, config, entities), one) | tell_broken(session, site, config)
 
 
 def _chosen(site: Site, config: str | None, entities: tuple[str, ...]) -> Sequence[tuple[Linked, Names]]:
@@ -87,9 +87,10 @@ def _each(
 
 
 def links_to_sync(site: Site, config: str | None) -> list[Linked]:
-    """Return the link that ``config`` names, or all of them. Raises NotFound (CLI029) where there is none."""
+    """Return the link that ``config`` names, or all of them. Raises where there is none: Damaged, NotFound (CLI029)."""
     links = chosen_links(site, config)
     if not links:
+        raise_broken(site.broken())
         raise NotFound(
             "CLI029",
             "there is no link",
@@ -99,11 +100,18 @@ def links_to_sync(site: Site, config: str | None) -> list[Linked]:
     return links
 
 
+def tell_broken(session: Session, site: Site, config: str | None) -> int:
+    """Print what is wrong with links that cannot be read, and return the exit status; the others go on."""
+    broken = broken_links(site, config)
+    session.complain(broken)
+    return 1 if broken else 0
+
+
 @click.command(cls=Command)
 @options.config
 @options.environment
 @click.pass_obj
-def status(session: Session, *, config: str | None, environment: str | None) -> None:
+def status(session: Session, *, config: str | None, environment: str | None) -> int:
     """Show how far each linked entity is."""
     site = session.site(environment)
     links = chosen_links(site, config)
@@ -111,7 +119,9 @@ def status(session: Session, *, config: str | None, environment: str | None) -> 
     live = [each.link.config for each in links if each.link.active]
     bare = [f"{config.name} has no entities" for config in live if not config.entities]
     text = "\n".join([_status_text(rows, session.clock()), *bare]).strip()
-    session.show(Result(rows, text or f"{site.name} exports nothing"))
+    failed = tell_broken(session, site, config)
+    session.show(Result(rows, text or f"{site.name} exports nothing{' that can be read' if failed else ''}"))
+    return failed
 
 
 def _row(linked: Linked, each: EntityStatus) -> dict[str, Any]:

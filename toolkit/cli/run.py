@@ -16,7 +16,7 @@ from toolkit.cli import doing, options
 from toolkit.cli.crew import Crew
 from toolkit.cli.frame import Command
 from toolkit.cli.linked import address_of, forget_ended
-from toolkit.cli.rows import links_to_sync
+from toolkit.cli.rows import links_to_sync, tell_broken
 from toolkit.cli.session import Session
 from toolkit.engine import SyncReport
 from toolkit.errors import Damaged
@@ -43,6 +43,7 @@ def run(session: Session, *, every: float, config: str | None, environment: str 
     """
     site = session.site(environment)
     links = links_to_sync(site, config)
+    failed = tell_broken(session, site, config)
     stop = Event()
     with _stopped_by_signals(stop), Crew(_Export(session, site, every, stop), stop) as crew:
         session.note(f"exporting {', '.join(linked.link.config.name for linked in links)}; Ctrl-C stops")
@@ -56,7 +57,7 @@ def run(session: Session, *, every: float, config: str | None, environment: str 
             for name in crew.join(there):
                 session.note(f"exporting {name}")
     session.note("stopped")
-    return 0
+    return failed
 
 
 @dataclass(frozen=True, slots=True)

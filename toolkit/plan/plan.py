@@ -259,17 +259,22 @@ def plan_link(config: ExportConfig, world: World, *, profile: Profile = Profile.
     linked = world.link(config.id)
     findings = refuse(
         (
-            *((_already_linked(linked, world),) if linked is not None else ()),
+            *(_already_linked(linked, config, world) if linked is not None else ()),
             *core_findings(world),
             *prerequisites(config, world.inventory, profile),
             *lake_findings(config, (), world),
         )
     )
-    return _plan(world, (config,), (*_row(config, world), create_link(config, world, None)), findings)
+    owner = None if linked is None else linked.solution
+    return _plan(world, (config,), (*_row(config, world), create_link(config, world, owner)), findings)
 
 
-def _already_linked(link: Link, world: World) -> Finding:
-    return Finding(
+def _already_linked(link: Link, config: ExportConfig, world: World) -> Iterator[Finding]:
+    """Yield why a link is not made again; one that the record lost is, as long as its entities are exported alike."""
+    if world.record is None or world.record.lake(config.id) is None:
+        yield from later_findings(link_changes(link, config, world), world.environment)
+        return
+    yield Finding(
         "PLN054",
         Severity.ERROR,
         f"the export config {link.config.name!r} is linked already",

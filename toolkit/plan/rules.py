@@ -272,11 +272,22 @@ def _users(lake: LakeName, config: ExportConfig, beside: Sequence[ExportConfig],
     for link in world.links:
         if link.active and link.config.id != config.id and lake == (link.account, link.file_system):
             yield link.config.name
+    yield from _recorded(lake, config, world)
     for other in beside:
         address = world.address(other)
         linked = world.link(other.id) is not None
         if other.id != config.id and not linked and lake == (address.account, address.file_system):
             yield other.name
+
+
+def _recorded(lake: LakeName, config: ExportConfig, world: World) -> Iterator[str]:
+    """Yield the config that the record names for a lake whose link document is gone or damaged."""
+    if any(lake == (link.account, link.file_system) for link in world.links):
+        return
+    for address in world.record.lakes if world.record else ():
+        if address.config != config.id and lake == (address.account, address.file_system):
+            row = world.inventory.configs.get(address.config)
+            yield address.config if row is None else row.config.name
 
 
 def _owner(config: ExportConfig, solution: str, world: World, where: str) -> Iterator[Finding]:

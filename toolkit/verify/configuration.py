@@ -12,6 +12,7 @@ from toolkit.plan.changes import AddEntity, ChangeMode, ChangeStrategy, RemoveEn
 from toolkit.plan.links import ENTITY_SETTINGS, link_changes
 from toolkit.plan.prerequisites import account_prerequisites, entity_prerequisites
 from toolkit.plan.rules import is_managed
+from toolkit.site import RECORD_PATH
 from toolkit.verify.facts import Facts, LinkFacts
 
 _IMPORT = "import the bundle"
@@ -41,24 +42,33 @@ def _kind(installed: InstalledSolution) -> str:
 
 def check_lakes(facts: Facts) -> Iterator[Finding]:
     """Each config of the bundle is linked to the lake that its overlay says, and its solution links no other."""
-    yield from _lost_links(facts)
+    yield from _broken_links(facts)
+    yield from _strange_links(facts)
     for config in facts.expected or ():
         yield from _lake(config, facts)
     if facts.bundle is not None:
         yield from _extra_links(facts, facts.bundle.solution.unique_name)
 
 
-def _lost_links(facts: Facts) -> Iterator[Finding]:
-    found = {(linked.link.account, linked.link.file_system) for linked in facts.links}
+def _broken_links(facts: Facts) -> Iterator[Finding]:
+    for broken in facts.broken:
+        yield from broken.error.findings
+
+
+def _strange_links(facts: Facts) -> Iterator[Finding]:
+    """Yield a finding for each address of the record whose lake has the live link of another config."""
+    links = {(linked.link.account, linked.link.file_system): linked.link for linked in facts.live}
     for address in facts.record.lakes if facts.record else ():
-        if (address.account, address.file_system) not in found:
+        link = links.get((address.account, address.file_system))
+        if link is not None and link.config.id != address.config:
             yield Finding(
-                "VFY023",
+                "VFY024",
                 Severity.ERROR,
-                f"the lake {lake_name(address)} has no link document",
-                Place(facts.site.name, key=address.config),
-                "the environment's record names it, so it was linked once",
-                "restore _toolkit/link.json of the lake, or import the bundle again",
+                f"the record names the lake {lake_name(address)} for the config {address.config}, "
+                f"and its link is of {link.config.id}",
+                Place(facts.site.state.location(RECORD_PATH), key="lakes"),
+                "one file system has one link",
+                f"let `lakes` in that file name this file system once, with the config {link.config.id}",
             )
 
 
@@ -66,6 +76,9 @@ def _lake(config: ExportConfig, facts: Facts) -> Iterator[Finding]:
     where = Place(facts.site.name, key=config.name)
     wanted = facts.world.address(config)
     link = facts.world.link(config.id)
+    if config.id in {broken.address.config for broken in facts.broken}:
+        # Said already.
+        return
     if link is None:
         what = f"the export config {config.name!r} is not linked to {lake_name(wanted)}"
         yield Finding("VFY020", Severity.ERROR, what, where, fix=_IMPORT)

@@ -23,7 +23,7 @@ from toolkit.model.environment import Inventory
 from toolkit.model.link import EntityState, EnvironmentRecord
 from toolkit.plan.prerequisites import Profile
 from toolkit.plan.world import World
-from toolkit.site import Linked, Site
+from toolkit.site import Broken, Linked, Site
 from toolkit.source.protocol import Batch, Cursor
 
 MANIFEST = "model.json"
@@ -54,6 +54,7 @@ class Facts:
     inventory: Inventory
     record: EnvironmentRecord | None
     links: tuple[Linked, ...]
+    broken: tuple[Broken, ...]
     now: datetime
     profile: Profile
     bundle: Bundle | None = None
@@ -164,6 +165,7 @@ def read_facts(
         inventory=site.environment.inventory(),
         record=record,
         links=site.links(),
+        broken=site.broken(),
         now=clock(),
         profile=profile,
         bundle=bundle,
