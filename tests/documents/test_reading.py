@@ -121,3 +121,8 @@ def test_a_large_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as raised:
         load(path)
     assert raised.value.code == "DOC002"
+
+
+def test_a_place_shows_what_a_terminal_could_not() -> None:
+    document = parse('"a\\e[2Jb": {c: d}\n', "a.yaml")
+    assert str(document.place("a\x1b[2Jb", "c")) == r"a.yaml:1 'a\x1b[2Jb'.c"

@@ -29,6 +29,10 @@ class Document:
 
 
 def spelled(keys: Sequence[Key]) -> str:
-    """Return a key path as people write it: ``entities[2].name``."""
-    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    """Return a key path as people write it: ``entities[2].name``. What a terminal could not show is escaped."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{_shown(key)}" for key in keys)
     return text.removeprefix(".")
+
+
+def _shown(key: str) -> str:
+    return key if key.isprintable() else ascii(key)
