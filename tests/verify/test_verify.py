@@ -1,14 +1,17 @@
 """What verify finds, each with its code and words."""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 
 from tests.apply.rig import HOLDER, Faulty, Rig
 from tests.plan.build import CONFIG, FILE_SYSTEM, ORGANIZATION, OTHER_CONFIG, account, bundle, config, linked
 from toolkit import engine
+from toolkit.engine.checkpoint import read_checkpoint
 from toolkit.environment.protocol import DeleteConfig, PutConfig
 from toolkit.errors import CursorExpired, Damaged, EntityGone, Severity
 from toolkit.lake.memory import MemoryLake
@@ -17,7 +20,7 @@ from toolkit.model.config import Storage
 from toolkit.model.environment import Inventory
 from toolkit.model.solution import Package
 from toolkit.plan import Profile, plan_entities, plan_link, plan_uninstall, plan_unlink
-from toolkit.source.protocol import Source
+from toolkit.source.protocol import Batch, Cursor, Source
 from toolkit.verify import verify
 
 ONE = bundle(config("account", "contact"), package=Package.UNMANAGED)
@@ -60,6 +63,7 @@ def test_every_check_is_reported_also_when_it_passes(synced: Rig) -> None:
         ("initial sync", "contosolake"),
         ("manifest", "contosolake"),
         ("locations", "contosolake"),
+        ("live files", "contosolake"),
         ("row counts", "contosolake"),
         ("freshness", "contosolake"),
     ]
@@ -398,6 +402,57 @@ def test_a_lake_that_was_moved_is_told_from_one_that_lost_files(synced: Rig) -> 
     )
 
 
+LIVE = "account/2026-03.csv"
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [(None, f"the live file {LIVE} is gone"), (b"x", f"the live file {LIVE} has 1 bytes, and ")],
+)
+def test_a_live_file_that_is_not_as_written_is_told_and_mended_by_hand(
+    synced: Rig, data: bytes | None, what: str
+) -> None:
+    spoil(synced, data)
+    (found,) = [finding for one in verify(synced.site, clock=synced.clock) for finding in one.findings]
+    assert (found.code, found.what.startswith(what)) == ("VFY066", True)
+    assert found.fix == (
+        "restore the file from a backup; or toolkit entity remove account --config contosolake --env prod, then "
+        "toolkit entity add account=Month --config contosolake --env prod: it is synced anew, and the old data kept"
+    )
+    synced.do(plan_entities(CONFIG, synced.world(), remove=("account",)), sync=True)
+    synced.do(plan_entities(CONFIG, synced.world(), add=(linked("account", "Month"),)), sync=True)
+    assert synced.found() == []
+
+
+def test_a_live_file_that_waits_to_be_published_is_not_missed(synced: Rig) -> None:
+    data = lake(synced).read(LIVE)
+    checkpoint, _ = read_checkpoint(lake(synced), "account")
+    assert checkpoint is not None
+    (move,) = [step for step in checkpoint.pending if step.kind == "move" and step.path == LIVE]
+    lake(synced).delete(LIVE)
+    lake(synced).put(move.staged, data, "any")
+    assert synced.found() == []
+
+
+def spoil(of: Rig, data: bytes | None) -> None:
+    if data is None:
+        lake(of).delete(LIVE)
+    else:
+        lake(of).put(LIVE, data, "any")
+
+
+def test_a_live_file_of_a_managed_link_is_mended_by_installing_again(prod: Rig) -> None:
+    prod.source.insert("account", name="one")
+    managed = bundle(config("account"))
+    prod.bring(managed, sync=True)
+    spoil(prod, None)
+    (found,) = [finding for one in verify(prod.site, clock=prod.clock) for finding in one.findings]
+    assert "toolkit uninstall ContosoLake --env prod, then import its bundle again" in found.fix
+    prod.do(plan_uninstall("ContosoLake", prod.world()), sync=True)
+    prod.bring(managed, sync=True)
+    assert prod.found(managed) == []
+
+
 def test_rows_that_the_next_pass_reads_are_a_note(synced: Rig) -> None:
     synced.source.insert("account", name="new")
     checked = verify(synced.site, clock=synced.clock)
@@ -471,6 +526,31 @@ def test_a_change_that_the_lake_has_not_read_longer_than_the_interval_is_an_erro
     assert synced.found() == []
     synced.clock.now += timedelta(seconds=1)
     assert synced.found() == [("VFY081", "the lake has not read a change of 'account' of 2026-03-01 12:00:00 UTC")]
+
+
+class Days:
+    """A source whose rows say the day alone on which they changed."""
+
+    def __init__(self, behind: Source) -> None:
+        self.entities, self.count = behind.entities, behind.count
+        self._behind = behind
+
+    def changes(self, entity: str, columns: Sequence[str] | None, since: Cursor | None) -> Iterator[Batch]:
+        for batch in self._behind.changes(entity, columns, since):
+            place = batch.rows.schema.names.index("modifiedon")
+            days = batch.rows.column(place).cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+            yield replace(batch, rows=batch.rows.set_column(place, "modifiedon", days))
+
+
+def test_a_change_of_a_day_waits_since_the_end_of_that_day(synced: Rig) -> None:
+    first = next(iter(synced.source.changes("account", None, None))).rows.column("accountid")[0].as_py()
+    synced.source.update("account", first, name="changed")
+    days = replace(synced.site, source=Days(synced.source))
+    synced.clock.move(hours=12)
+    assert [finding for one in verify(days, clock=synced.clock) for finding in one.findings] == []
+    synced.clock.move(hours=1)
+    (found,) = [finding for one in verify(days, clock=synced.clock) for finding in one.findings]
+    assert found.what == "the lake has not read a change of 'account' of 2026-03-01 23:59:59 UTC"
 
 
 def test_by_hand_and_verified(prod: Rig) -> None:

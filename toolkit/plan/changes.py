@@ -347,6 +347,11 @@ def how(entity: LinkedEntity) -> str:
     return f"{entity.strategy}, {'append-only' if entity.append_only else 'in place'}"
 
 
+def spelled(entity: LinkedEntity) -> str:
+    """Return an entity as ``toolkit entity add`` takes it: ``NAME=append-only`` or ``NAME=STRATEGY``."""
+    return f"{entity.name}={'append-only' if entity.append_only else entity.strategy}"
+
+
 def value(of: JsonValue) -> str:
     """Return a JSON value as people write it; null and the empty string as a dash."""
     match of:

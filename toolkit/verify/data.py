@@ -49,14 +49,13 @@ def _count(link: LinkFacts, one: EntityStatus) -> Iterator[Finding]:
     if link.pending(one.entity).anything:
         yield Finding("VFY071", Severity.NOTE, numbers, where, "the source has changes that the next pass reads")
     else:
-        remove, add = (link.command(f"entity {verb} {one.entity}") for verb in ("remove", "add"))
         yield Finding(
             "VFY070",
             Severity.ERROR,
             numbers,
             where,
             "the source has no change that the lake has not read",
-            f"{remove}, then {add}: it is synced anew",
+            link.anew(one.entity),
         )
 
 

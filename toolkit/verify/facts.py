@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from functools import cached_property
 from shlex import quote
 from typing import Any
@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 
 from toolkit import engine
 from toolkit.engine import EntityStatus, LinkStatus
-from toolkit.engine.checkpoint import read_checkpoint
+from toolkit.engine.checkpoint import Checkpoint, read_checkpoint
 from toolkit.errors import Finding, Place
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
 from toolkit.model.environment import Inventory
 from toolkit.model.link import EntityState, EnvironmentRecord
+from toolkit.plan.changes import spelled
 from toolkit.plan.prerequisites import Profile
 from toolkit.plan.world import World
 from toolkit.site import Broken, Linked, Site
@@ -123,9 +124,25 @@ class LinkFacts:
         lake = self.linked.lake
         return None if lake.stat(MANIFEST) is None else _locations(json.loads(lake.read(MANIFEST)))
 
+    def checkpoint(self, entity: str) -> Checkpoint | None:
+        """Read the state of an entity. Raises Damaged."""
+        return read_checkpoint(self.linked.lake, entity)[0]
+
+    def anew(self, entity: str) -> str:
+        """Return how an entity of this link is synced anew."""
+        row = self.facts.inventory.configs.get(self.config.id)
+        if row is not None and row.managed and self.linked.link.solution is not None:
+            # Nothing of a managed config is changed by hand.
+            uninstall = self.facts.command(f"uninstall {self.linked.link.solution}")
+            return f"{uninstall}, then import its bundle again: it is synced anew, and the old data kept"
+        linked = self.config.entity(entity)
+        add = entity if linked is None else spelled(linked)
+        remove, add = self.command(f"entity remove {entity}"), self.command(f"entity add {add}")
+        return f"{remove}, then {add}: it is synced anew, and the old data kept"
+
     def pending(self, entity: str) -> Pending:
         """Ask the source what it has after the cursor of an entity. Raises SourceError."""
-        checkpoint, _ = read_checkpoint(self.linked.lake, entity)
+        checkpoint = self.checkpoint(entity)
         cursor = None if checkpoint is None or checkpoint.cursor is None else Cursor(checkpoint.cursor)
         return _pending(next(iter(self.facts.site.source.changes(entity, ("modifiedon",), cursor))))
 
@@ -148,7 +165,11 @@ def _oldest(rows: pa.RecordBatch) -> datetime | None:
     if "modifiedon" not in rows.schema.names:
         return None
     oldest = pc.min(rows.column("modifiedon")).as_py()
-    return None if oldest is None else oldest.astimezone(UTC)
+    if oldest is None:
+        return None
+    # A day alone is taken as late as it can be, so that no change seems to wait longer than it does.
+    at = oldest if isinstance(oldest, datetime) else datetime.combine(oldest, time.max, UTC)
+    return at.astimezone(UTC)
 
 
 def read_facts(

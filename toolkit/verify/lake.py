@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from toolkit.engine.checkpoint import Checkpoint, Move, Part
 from toolkit.errors import Finding, Severity
+from toolkit.lake.protocol import Lake
 from toolkit.verify.facts import MANIFEST, LinkFacts
 
 
@@ -56,6 +58,43 @@ def check_locations(link: LinkFacts) -> Iterator[Finding]:
             yield _missing(name, missing, link)
 
 
+def check_files(link: LinkFacts) -> Iterator[Finding]:
+    """Every live file that was committed is there, as long as it was written: one look at each, none of them read."""
+    for one in link.completed:
+        checkpoint, lake = link.checkpoint(one.entity), link.linked.lake
+        if checkpoint is not None and (wrong := list(_wrong(checkpoint, lake))):
+            yield Finding(
+                "VFY066",
+                Severity.ERROR,
+                f"{wrong[0]}{_others(len(wrong))}",
+                link.entity_place(one.entity),
+                "the next pass cannot change a file that is not as it was written",
+                f"restore the file from a backup; or {link.anew(one.entity)}",
+            )
+
+
+def _wrong(checkpoint: Checkpoint, lake: Lake) -> Iterator[str]:
+    staged = {step.path: step.staged for step in checkpoint.pending if isinstance(step, Move)}
+    for part in checkpoint.parts:
+        what = _differs(part, lake)
+        # A file that waits to be published lies aside still: the next pass moves it.
+        if what is not None and (part.path not in staged or lake.stat(staged[part.path]) is None):
+            yield what
+
+
+def _differs(part: Part, lake: Lake) -> str | None:
+    stat = lake.stat(part.path)
+    if stat is None:
+        return f"the live file {part.path} is gone"
+    if stat.size != part.size:
+        return f"the live file {part.path} has {stat.size:,} bytes, and {part.size:,} were written"
+    return None
+
+
+def _others(number: int) -> str:
+    return f" and {number - 1} more" if number > 1 else ""
+
+
 def _rewrite(link: LinkFacts) -> str:
     return f"{link.command('sync')} writes it anew"
 
@@ -66,11 +105,10 @@ def _moved(missing: Sequence[str], paths: Collection[str]) -> bool:
 
 
 def _missing(entity: str, missing: Sequence[str], link: LinkFacts) -> Finding:
-    others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return Finding(
         "VFY062",
         Severity.ERROR,
-        f"{MANIFEST} names {missing[0]}{others} for {entity!r}, and there is no such file",
+        f"{MANIFEST} names {missing[0]}{_others(len(missing))} for {entity!r}, and there is no such file",
         link.entity_place(entity),
         "readers fail as a whole when one file is missing",
         f"{link.command('snapshot')} makes a new one of the live file",

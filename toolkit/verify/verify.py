@@ -22,7 +22,7 @@ from toolkit.verify.configuration import (
 )
 from toolkit.verify.data import check_counts, check_freshness, check_sync
 from toolkit.verify.facts import Checked, Facts, LinkFacts, read_facts
-from toolkit.verify.lake import check_locations, check_manifest
+from toolkit.verify.lake import check_files, check_locations, check_manifest
 
 SITE_CHECKS: dict[str, Callable[[Facts], Iterator[Finding]]] = {
     "solution": check_solution,
@@ -38,6 +38,7 @@ LINK_CHECKS: dict[str, Callable[[LinkFacts], Iterator[Finding]]] = {
     "initial sync": check_sync,
     "manifest": check_manifest,
     "locations": check_locations,
+    "live files": check_files,
     "row counts": check_counts,
     "freshness": check_freshness,
 }
