@@ -130,7 +130,7 @@ def test_the_example_of_custom_entities_can_be_defined() -> None:
     standard = definitions.standard()
     known = {entity.name: entity for entity in standard.entities}
     publisher = bundle.load(CONTOSO).bundle.solution.publisher
-    made = definitions.custom(EXAMPLES / "entities.yaml", [publisher], known, standard.choices)
+    made = definitions.custom([EXAMPLES / "entities.yaml"], [publisher], known, standard.choices)
     (inspection,) = made.entities
     assert (inspection.name, inspection.custom, inspection.change_tracking) == ("cts_inspection", True, True)
     assert [name for name in made.choices if name not in standard.choices] == ["cts_severity"]

@@ -121,6 +121,15 @@ def test_a_prefix_without_a_publisher_is_refused_with_its_line(dev: Run, tmp_pat
     )
 
 
+def test_a_bad_file_beside_a_good_one_defines_neither(dev: Run, tmp_path: Path) -> None:
+    dev("publisher", "create", "contoso", "--prefix", "cts")
+    (tmp_path / "a.yaml").write_text(PROPERTIES)
+    (tmp_path / "b.yaml").write_text("entities: [{name: thing}]\n")
+    assert dev("env", "define", "dev", "a.yaml", "b.yaml").exit_code == 1
+    shown = json.loads(dev("env", "show", "--format", "json").stdout)
+    assert "cts_inspection" not in [each["entity"] for each in shown["entities"]]
+
+
 def test_an_account_can_be_shown_to_an_environment_later(dev: Run) -> None:
     assert dev("env", "define", "dev", "--account", "contosoother=x").stdout == "defined contosoother\n"
     shown = json.loads(dev("env", "show", "--format", "json").stdout)

@@ -39,7 +39,7 @@ ACCOUNT = NOTE.model_copy(update={"name": "account", "set_name": "accounts"})
 def custom(folder: Path, text: str, choices: metadata.Choices | None = None) -> Definitions:
     path = folder / "entities.yaml"
     path.write_text(text)
-    return definitions.custom(path, [CONTOSO], {"account": ACCOUNT}, choices or {})
+    return definitions.custom([path], [CONTOSO], {"account": ACCOUNT}, choices or {})
 
 
 def refused(folder: Path, text: str) -> list[Finding]:
@@ -192,6 +192,8 @@ def test_an_unknown_primary_name_is_found(tmp_path: Path) -> None:
         ("{name: cts_a, type: choice}", "ORG016"),
         ("{name: cts_a, type: choice, options: [{value: 1, labels: {}}, {value: 1, labels: {}}]}", "ORG017"),
         ("{name: statuscode, type: status, options: [{value: 1, labels: {}, state: 7}]}", "ORG018"),
+        ("{name: createdon, type: string}", "ORG019"),
+        ("{name: createdon, type: datetime, behavior: DateOnly}", "ORG019"),
         ("{name: cts_a, type: strin}", "DOC012"),
         ("{name: cts_a, typ: string, type: string}", "DOC010"),
     ],
@@ -203,6 +205,79 @@ def test_a_wrong_attribute_is_found_with_its_line(tmp_path: Path, line: str, cod
 def test_an_unknown_target_names_the_nearest(tmp_path: Path) -> None:
     text = "entities: [{name: cts_a, attributes: [{name: cts_b, type: lookup, targets: [acount]}]}]"
     assert refused(tmp_path, text)[0].fix == "did you mean 'account'?"
+
+
+def test_a_lookup_without_targets_is_told_the_key_to_give(tmp_path: Path) -> None:
+    (finding,) = refused(tmp_path, "entities: [{name: cts_a, attributes: [{name: cts_b, type: lookup}]}]")
+    assert finding.where.key == "entities[0].attributes[0].targets"
+    assert finding.fix == "name the entities that it leads to, as in `targets: [account]`"
+
+
+def test_a_customer_is_an_account_or_a_contact(tmp_path: Path) -> None:
+    text = "entities: [{name: cts_a, attributes: [{name: cts_b, type: customer}]}]"
+    found = custom(tmp_path, text).entities[0].attribute("cts_b")
+    assert found is not None
+    assert found.targets == ("account", "contact")
+
+
+BOTH = """choices:
+  colour:
+    - {value: red, labels: {1033: Red}}
+entities:
+  - name: cts_gadget
+    change_tracking: maybe
+    attributes:
+      - {name: size, type: decimal, precision: 99}
+      - {name: cts_maker, type: lookup, targets: [acount], behavior: Sometimes}
+      - {name: cts_kind, type: choic, global_choice: cts_none}
+      - {name: cts_kind, typ: string}
+      - {type: string}
+      - nonsense
+      - {name: cts_state, type: choice}
+      - {name: cts_size, type: choice, global_choice: colour}
+  - attributes: {}
+"""
+
+
+def test_what_is_wrong_in_form_and_what_is_wrong_in_meaning_are_told_together(tmp_path: Path) -> None:
+    assert [(found.where.line, found.code) for found in refused(tmp_path, BOTH)] == [
+        (2, "ORG010"),
+        (3, "DOC012"),
+        (6, "DOC012"),
+        (8, "DOC012"),
+        (8, "ORG010"),
+        (9, "DOC012"),
+        (9, "ORG014"),
+        (10, "DOC012"),
+        (11, "DOC011"),
+        (11, "DOC010"),
+        (11, "ORG012"),
+        (12, "DOC011"),
+        (13, "DOC012"),
+        (14, "ORG016"),
+        (16, "DOC011"),
+        (16, "DOC012"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["- a\n", "entities: 5\n", "choices: 5\n", "choices:\n  'a b': []\n", "choices:\n  'a b': [{value: x}]\n"]
+)
+def test_a_file_of_another_form_is_told_its_form_alone(tmp_path: Path, text: str) -> None:
+    assert {finding.code[:3] for finding in refused(tmp_path, text)} == {"DOC"}
+
+
+def test_several_files_are_one_set_and_told_together(tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("a.yaml", "b.yaml", "c.yaml"))
+    first.write_text("entities: [{name: cts_a, attributes: [{name: cts_b, type: lookup, targets: [cts_b]}]}]")
+    second.write_text("entities: [{name: cts_b, attributes: [{name: cts_name, type: string}]}]")
+    found = definitions.custom([first, second], [CONTOSO], {}, {})
+    assert [each.name for each in found.entities] == ["cts_a", "cts_b"]
+    second.write_text("entities: [{name: cts_b, attributes: [{name: title, type: string}]}]")
+    third.write_text("entities: *no")
+    with pytest.raises(Invalid) as failure:
+        definitions.custom([first, second, third], [CONTOSO], {}, {})
+    assert sorted(Path(each.where.path).name for each in failure.value.findings) == ["b.yaml", "c.yaml"]
 
 
 def test_defining_twice_changes_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,21 +149,21 @@ def define(session: Session, *, name: str, files: tuple[Path, ...], accounts: op
     seen = accounts.seen_by(opened.environment.inventory().organization)
     if not files and not seen:
         raise click.UsageError("there is nothing to define: give FILE or --account")
-    entities = [entity for file in files for entity in _define(opened, file)]
+    entities = _define(opened, files)
     opened.environment.show(seen.values())
     session.project.with_account_folders(accounts.folders)
     words = [*([f"{plural(len(entities), 'entity', 'entities')}: {', '.join(entities)}"] if files else []), *seen]
     session.say(f"defined {', '.join(words)}", {"environment": name, "entities": entities, "accounts": list(seen)})
 
 
-def _define(opened: Opened, path: Path) -> list[str]:
-    """Define the entities of a file, and return their names."""
+def _define(opened: Opened, files: Sequence[Path]) -> list[str]:
+    """Define the entities of all files at once, and return their names."""
     inventory = opened.environment.inventory()
     with opened.database.read() as connection:
         choices = metadata.choices(connection)
-    found = definitions.custom(path, inventory.publishers.values(), inventory.entities, choices)
+    found = definitions.custom(files, inventory.publishers.values(), inventory.entities, choices)
     definitions.define(opened.database, found)
-    return [entity.name for entity in found.entities]
+    return list(dict.fromkeys(entity.name for entity in found.entities))
 
 
 @env.command()

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from pydantic import ValidationError
+
+from toolkit import documents
 from toolkit.documents import Document
 from toolkit.errors import Finding, Severity, nearest
 from toolkit.model.base import Frozen
-from toolkit.model.entity import CHOICES, LOOKUPS, Attribute, AttributeType, Entity, Option
+from toolkit.model.entity import CHOICES, LOOKUPS, Attribute, AttributeType, DateTimeBehavior, Entity, Option
 from toolkit.model.names import LogicalName
 from toolkit.organization import metadata
+from toolkit.organization.sound_parts import sound
 
 
 class EntityDefinition(Frozen):
@@ -46,6 +51,39 @@ class Definitions(Frozen):
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A file as it was read; ``wrong`` is what its form breaks, and ``file`` what is left without that."""
+
+    document: Document
+    file: DefinitionFile
+    wrong: tuple[Finding, ...] = ()
+
+    def is_told(self, finding: Finding) -> bool:
+        """Whether something at the place of a finding, or around it, is wrong in its form."""
+        key = finding.where.key
+        return any(
+            key == told.where.key or key.startswith((f"{told.where.key}.", f"{told.where.key}[")) for told in self.wrong
+        )
+
+
+def read(path: Path) -> Reading:
+    """Read a file, or what of it can be read. Raises Invalid for what is no YAML."""
+    document = documents.load(path)
+    try:
+        return Reading(document, DefinitionFile.model_validate(document.data))
+    except ValidationError as error:
+        left = sound(document.data, [detail["loc"] for detail in error.errors(include_url=False)])
+        return Reading(document, _model(left), tuple(documents.findings(document, DefinitionFile)))
+
+
+def _model(left: documents.Tree) -> DefinitionFile:
+    try:
+        return DefinitionFile.model_validate(left)
+    except ValidationError:
+        return DefinitionFile()
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """What is wrong in a file beyond the form of its values."""
 
@@ -70,7 +108,7 @@ class Check:
             yield self._error(
                 "ORG013",
                 f"the primary name {entity.primary_name} is no attribute of {entity.name}",
-                nearest(entity.primary_name, names),
+                nearest(entity.primary_name, names) or "give it that attribute, or correct primary_name",
                 *("entities", index, "primary_name"),
             )
         for at, attribute in enumerate(entity.attributes):
@@ -85,23 +123,24 @@ class Check:
             yield from self._choice(attribute, *keys)
         if attribute.type is AttributeType.STATUS:
             yield from self._states(attribute, entity, *keys)
+        if attribute.name == "createdon" and not _is_instant(attribute):
+            what, fix = f"createdon of {entity.name} is not an instant", "leave it out: every entity gets one"
+            yield self._error("ORG019", what, fix, *keys, "type")
 
     def _targets(self, attribute: Attribute, *keys: str | int) -> Iterator[Finding]:
-        if not attribute.targets:
-            yield self._error("ORG014", f"the lookup {attribute.name} has no targets", "name an entity", *keys)
+        if not attribute.targets and attribute.type is not AttributeType.CUSTOMER:
+            fix = "name the entities that it leads to, as in `targets: [account]`"
+            yield self._error("ORG014", f"the lookup {attribute.name} has no targets", fix, *keys, "targets")
         for target in attribute.targets:
             if self.known is not None and target not in self.known:
-                yield self._error(
-                    "ORG014",
-                    f"the lookup {attribute.name} leads to the unknown entity {target}",
-                    nearest(target, self.known),
-                    *(*keys, "targets"),
-                )
+                fix = nearest(target, self.known) or "see: toolkit entity list --all; or define that entity too"
+                what = f"the lookup {attribute.name} leads to the unknown entity {target}"
+                yield self._error("ORG014", what, fix, *keys, "targets")
 
     def _choice(self, attribute: Attribute, *keys: str | int) -> Iterator[Finding]:
         name = attribute.global_choice
         if name is not None and name not in self.choices:
-            fix = nearest(name, self.choices)
+            fix = nearest(name, self.choices) or "define it under `choices`, or give options"
             yield self._error("ORG015", f"there is no global choice {name}", fix, *keys, "global_choice")
         elif name is None and not attribute.options:
             fix = "give options, or name a global choice"
@@ -131,3 +170,7 @@ class Check:
 
     def _error(self, code: str, what: str, fix: str, *keys: str | int) -> Finding:
         return Finding(code, Severity.ERROR, what, self.document.place(*keys), fix=fix)
+
+
+def _is_instant(attribute: Attribute) -> bool:
+    return attribute.type is AttributeType.DATETIME and attribute.behavior is DateTimeBehavior.USER_LOCAL

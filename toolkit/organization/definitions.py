@@ -6,7 +6,7 @@ makes from ``definitions/*.yaml``: YAML takes seconds to read, and ``env create`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from toolkit import documents
@@ -22,7 +22,7 @@ from toolkit.model.entity import (
 from toolkit.model.solution import Publisher
 from toolkit.organization import metadata
 from toolkit.organization.database import Connection, Database
-from toolkit.organization.definition_file import Check, DefinitionFile, Definitions, EntityDefinition
+from toolkit.organization.definition_file import Check, DefinitionFile, Definitions, EntityDefinition, Reading, read
 
 FOLDER = Path(__file__).with_name("definitions")
 STANDARD = FOLDER / "standard.json"
@@ -52,22 +52,49 @@ def render_standard(folder: Path = FOLDER) -> str:
 
 
 def custom(
-    path: Path, publishers: Iterable[Publisher], known: Mapping[str, Entity], choices: metadata.Choices
+    paths: Sequence[Path], publishers: Iterable[Publisher], known: Mapping[str, Entity], choices: metadata.Choices
 ) -> Definitions:
-    """Read a user's file of custom entities; ``known`` and ``choices`` are those that the organization has.
+    """Read a user's files of custom entities; ``known`` and ``choices`` are those that the organization has.
 
-    Every name begins with the prefix of a publisher. Raises Invalid with all findings (DOC codes, ORG010 to ORG018).
+    The files are one set: an entity may lead to one of another file. Every name begins with the prefix of a
+    publisher. Raises Invalid with all findings of all files (DOC codes, ORG010 to ORG019).
     """
-    document = documents.load(path)
-    file = documents.as_model(document, DefinitionFile)
-    merged = {**choices, **file.choices}
+    readings, found = _readings(paths)
+    own = {name: options for reading in readings for name, options in reading.file.choices.items()}
+    names = known.keys() | {entity.name for reading in readings for entity in reading.file.entities}
+    merged = {**choices, **own}
     prefixes = tuple(f"{publisher.prefix.lower()}_" for publisher in publishers)
-    names = known.keys() | {entity.name for entity in file.entities}
-    found = [*Check(document, file, merged, names).findings(), *_foreign_names(document, file, prefixes)]
+    # What a file that cannot be read would define is not known.
+    targets = None if found else names
+    found += [each for reading in readings for each in _wrong(reading, merged, targets, prefixes)]
     if found:
-        raise Invalid(sorted(found, key=lambda finding: finding.where.line or 0))
-    entities = tuple(_with_system_attributes(_complete(entity, merged)) for entity in file.entities)
-    return Definitions(choices=file.choices, entities=entities)
+        raise Invalid(found)
+    entities = (entity for reading in readings for entity in reading.file.entities)
+    return Definitions(
+        choices=own, entities=tuple(_with_system_attributes(_complete(each, merged)) for each in entities)
+    )
+
+
+def _readings(paths: Iterable[Path]) -> tuple[list[Reading], list[Finding]]:
+    """Return the files as they were read, and what is wrong in those that could not be."""
+    readings: list[Reading] = []
+    found: list[Finding] = []
+    for path in paths:
+        try:
+            readings.append(read(path))
+        except Invalid as error:
+            found += error.findings
+    return readings, found
+
+
+def _wrong(
+    reading: Reading, choices: metadata.Choices, known: Collection[str] | None, prefixes: tuple[str, ...]
+) -> list[Finding]:
+    """Return every finding of a file, in the order of its lines."""
+    document, file = reading.document, reading.file
+    more = [*Check(document, file, choices, known).findings(), *_foreign_names(document, file, prefixes)]
+    found = [*reading.wrong, *(finding for finding in more if not reading.is_told(finding))]
+    return sorted(found, key=lambda finding: finding.where.line or 0)
 
 
 def plural(name: str) -> str:
@@ -122,7 +149,13 @@ def _complete(entity: EntityDefinition, choices: metadata.Choices) -> Entity:
     return Entity(**values, attributes=tuple(_filled(attribute, choices) for attribute in entity.attributes))
 
 
+CUSTOMERS = ("account", "contact")
+"""What a customer is, where a file does not say: Dataverse has no other kind."""
+
+
 def _filled(attribute: Attribute, choices: metadata.Choices) -> Attribute:
+    if attribute.type is AttributeType.CUSTOMER and not attribute.targets:
+        return attribute.model_copy(update={"targets": CUSTOMERS})
     if attribute.global_choice is None or attribute.options:
         return attribute
     return attribute.model_copy(update={"options": choices.get(attribute.global_choice, ())})
