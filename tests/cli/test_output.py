@@ -38,6 +38,17 @@ def test_a_record_is_a_value_a_line_and_its_tables_below() -> None:
     ]
 
 
+def test_names_never_command_a_terminal_and_colours_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    assert output.printable("\x1b[31mred\x1b[0m a\x1b]0;title\x07b\x9b\r\n\tc") == (
+        "\x1b[31mred\x1b[0m a\ufffd]0;title\ufffdb\ufffd\ufffd\n\tc"
+    )
+    printer("text").show(Result({}, "a\x1b[2Jb"))
+    printer("text").complain([Finding("BND009", Severity.NOTE, "a\x07b")])
+    shown = capsys.readouterr()
+    assert shown.out == "a\ufffd[2Jb\n"
+    assert shown.err.endswith(" a\ufffdb\n")
+
+
 def test_findings_are_counted_by_severity() -> None:
     assert output.counted([ERROR, ERROR, NOTE]) == "2 errors, 1 note"
     assert output.counted([]) == "no findings"

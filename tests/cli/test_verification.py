@@ -37,6 +37,14 @@ def test_junit_has_a_case_for_each_check() -> None:
     assert suite.findtext("testcase/system-out") == "warning[VFY050] sync pending"
 
 
+def test_junit_parses_whatever_a_name_holds() -> None:
+    odd = Finding("VFY001", Severity.ERROR, "a\x00b\x1b[31mc\rd\ufffe is missing")
+    suite = fromstring(junit([Checked("entities", "contoso\x07dev", (odd,))]))  # noqa: S314 - written by us
+    (case,) = suite
+    assert case.get("classname") == "contoso\ufffddev"
+    assert (case.findtext("failure") or "").endswith("a\ufffdb\ufffd[31mc\ufffdd\ufffd is missing")
+
+
 def test_other_formats_are_there_by_name() -> None:
     others = verification(CHECKED).others or {}
     assert others["junit"]().startswith('<?xml version="1.0" encoding="utf-8"?>')

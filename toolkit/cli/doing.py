@@ -107,12 +107,15 @@ def sync_text(report: SyncReport) -> str:
     """Return a pass over a link in one line."""
     written = sum(entity.written for entity in report.entities)
     deleted = sum(entity.deleted for entity in report.entities)
+    remade = sum(len(entity.partitions) for entity in report.entities if not (entity.written or entity.deleted))
     snapshots = sum(len(entity.snapshots) for entity in report.entities)
     size = size_text(sum(entity.bytes for entity in report.entities))
     did = [
         *([f"{plural(written, 'row')} written"] if written else []),
         *([f"{deleted:,} deleted"] if deleted else []),
-        *([size] if written or deleted else []),
+        # A new column leaves the rows as they were, and makes their files anew.
+        *([f"{plural(remade, 'partition')} made anew"] if remade else []),
+        *([size] if written or deleted or remade else []),
         *([plural(snapshots, "snapshot")] if snapshots else []),
         *([f"retired: {', '.join(report.retired)}"] if report.retired else []),
         *([f"{len(report.failed)} FAILED"] if report.failed else []),

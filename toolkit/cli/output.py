@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +15,10 @@ from toolkit.errors import Finding, Severity
 
 SHOWN_OF_A_KIND = 4
 """Findings of one kind that are told to people beside the first; programs get all."""
+
+_COLOUR = r"\x1b\[[0-9;]*m"
+_UNSHOWN = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]"
+"""Characters that command a terminal, or that XML cannot hold; line ends and tabs are none of them."""
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
@@ -49,12 +54,12 @@ class Text:
         """Print the text, or the rendering of that name."""
         text = (result.others or {}).get(self._name, lambda: result.text)()
         if text:
-            click.echo(text.removesuffix("\n"))
+            click.echo(printable(text.removesuffix("\n")))
 
     def complain(self, findings: Sequence[Finding]) -> None:
         """Print each finding in the four lines that say what, where, why and how to mend it."""
         for finding in findings:
-            click.echo(as_text(finding), err=True)
+            click.echo(printable(as_text(finding)), err=True)
 
 
 class Json:
@@ -77,6 +82,16 @@ def printer(name: str) -> Printer:
 def as_json(data: Any) -> str:  # noqa: ANN401 - any JSON value
     """Return a JSON document as people can read it too."""
     return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def printable(text: str) -> str:
+    """Return a text for a terminal: names of a foreign file may not command it; colours stay."""
+    return re.sub(f"({_COLOUR})|{_UNSHOWN}", lambda found: found[1] or "\ufffd", text)
+
+
+def plain(text: str) -> str:
+    """Return a text without any character that XML cannot hold."""
+    return re.sub(_UNSHOWN, "\ufffd", text)
 
 
 def colour() -> bool:

@@ -16,6 +16,7 @@ from toolkit.cli import doing, options
 from toolkit.cli.crew import Crew
 from toolkit.cli.frame import Command
 from toolkit.cli.linked import address_of, forget_ended
+from toolkit.cli.output import printable
 from toolkit.cli.rows import links_to_sync, tell_broken
 from toolkit.cli.session import Session
 from toolkit.engine import SyncReport
@@ -103,11 +104,13 @@ def read_again(linked: Linked) -> Linked:
 
 
 def _print_pass(session: Session, name: str, report: SyncReport) -> None:
-    did = any(entity.written or entity.deleted or entity.snapshots or entity.error for entity in report.entities)
+    did = any(
+        each.written or each.deleted or each.partitions or each.snapshots or each.error for each in report.entities
+    )
     if session.format == "json":
         click.echo(dumps({"config": name, "at": session.clock().isoformat(), **doing.sync_data(report)}))
     elif did or report.retired or session.verbose:
-        click.echo(f"{session.clock():%H:%M:%S} {name}: {doing.sync_text(report)}")
+        click.echo(printable(f"{session.clock():%H:%M:%S} {name}: {doing.sync_text(report)}"))
         doing.failed(session, [report])
 
 

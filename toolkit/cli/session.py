@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import click
 
-from toolkit.cli.output import Result, printer
+from toolkit.cli.output import Result, printable, printer
 from toolkit.errors import Finding, Refused
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Session:
     def preview(self, text: str) -> None:
         """Print what is about to happen, for people; programs find it in the result."""
         if not (self.quiet or self.format == "json"):
-            click.echo(text)
+            click.echo(printable(text))
 
     def warn(self, findings: Sequence[Finding]) -> None:
         """Print findings that do not stop the work, on stderr."""
@@ -122,7 +122,7 @@ class Session:
     def note(self, line: str) -> None:
         """Print a line on stderr, for people who want to follow the work."""
         if not self.quiet:
-            click.echo(line, err=True)
+            click.echo(printable(line), err=True)
 
     def confirm(self, question: str, flag: str) -> None:
         """Ask for a yes. Without a terminal nobody can be asked, so the flag that says yes is named instead."""

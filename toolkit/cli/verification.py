@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from toolkit.cli.output import Result, counted, finding_data, github, grouped, plural, styled
+from toolkit.cli.output import Result, counted, finding_data, github, grouped, plain, plural, styled
 from toolkit.errors import Finding, Severity
 from toolkit.verify import Checked
 
@@ -56,7 +56,7 @@ def junit(checked: Sequence[Checked]) -> str:
         if others := [finding for finding in one.findings if finding.severity is not Severity.ERROR]:
             SubElement(case, "system-out").text = "\n".join(_plain(finding) for finding in others)
     indent(suite)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suite, encoding="unicode")
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + plain(tostring(suite, encoding="unicode"))
 
 
 def _plain(finding: Finding) -> str:
