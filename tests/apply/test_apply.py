@@ -8,7 +8,7 @@ from tests.apply.rig import HOLDER, Rig
 from tests.plan.build import CONFIG, FILE_SYSTEM, ORGANIZATION, OTHER_CONFIG, START, bundle, config, linked
 from toolkit.apply import Marker, apply
 from toolkit.bundle import write_bundle
-from toolkit.environment.protocol import Progress
+from toolkit.environment.protocol import ImportMode, Progress
 from toolkit.errors import Conflict, Locked, Refused
 from toolkit.lake.protocol import ABSENT
 from toolkit.model.config import ExportConfig, Storage
@@ -99,16 +99,52 @@ def test_an_update_changes_the_link_one_generation_higher(prod: Rig) -> None:
     assert (link.created, link.changed) == (START, START + timedelta(hours=1))
     assert [entity.name for entity in link.config.entities] == ["account", "lead"]
     assert link.config.interval_minutes == 30
-    assert link.dropped == (Dropped(entity="contact"),)
+    assert link.dropped == (Dropped(entity="contact", generation=2),)
     assert [str(entry.version) for entry in link.history] == ["1.0.0.0", "1.1.0.0"]
     assert prod.plan(after).empty
 
 
-def test_an_entity_that_comes_back_is_dropped_no_longer(prod: Rig) -> None:
+def test_an_entity_that_comes_back_stays_dropped_by_the_generation_that_took_it_off(prod: Rig) -> None:
     prod.bring(ONE)
     prod.bring(bundle(config("account"), version="1.1.0.0"))
     prod.bring(bundle(config("account", "contact"), version="1.2.0.0"))
-    assert prod.link().dropped == ()
+    assert prod.link().generation == 3
+    assert prod.link().dropped == (Dropped(entity="contact", generation=2),)
+    prod.bring(bundle(config("contact"), version="1.3.0.0"))
+    prod.bring(bundle(config("account"), version="1.4.0.0"))
+    assert prod.link().dropped == (Dropped(entity="account", generation=4), Dropped(entity="contact", generation=5))
+
+
+def test_a_link_that_begins_again_knows_what_the_ended_one_dropped(prod: Rig) -> None:
+    prod.bring(UNMANAGED)
+    prod.do(plan_unlink(CONFIG, prod.world(), delete_data=True))
+    prod.bring(UNMANAGED)
+    assert prod.link().dropped == (
+        Dropped(entity="account", keep=False, generation=2),
+        Dropped(entity="contact", keep=False, generation=2),
+    )
+
+
+def test_an_uninstall_is_recorded_between_two_imports_of_the_same_version(prod: Rig) -> None:
+    prod.bring(ONE)
+    prod.do(plan_uninstall("ContosoLake", prod.world()))
+    assert prod.record().last_applied("ContosoLake") is None
+    prod.bring(ONE)
+    applied = prod.record().applied
+    assert [(str(entry.version), entry.removed) for entry in applied] == [
+        ("1.0.0.0", False),
+        ("1.0.0.0", True),
+        ("1.0.0.0", False),
+    ]
+    assert {entry.bundle for entry in applied} == {ONE.digest}
+    assert prod.link().history == applied
+
+
+def test_an_uninstall_of_what_was_never_applied_has_no_digests(prod: Rig) -> None:
+    list(prod.environment.import_solution(write_bundle(ONE, None).to_bytes(), ImportMode.UPDATE))
+    prod.do(plan_uninstall("ContosoLake", prod.world()))
+    ((entry),) = prod.record().applied
+    assert (entry.removed, entry.managed, entry.bundle, entry.effective) == (True, True, "", "")
 
 
 def test_only_the_overlay_changed_needs_no_archive_and_is_recorded(prod: Rig) -> None:
@@ -219,7 +255,7 @@ def test_a_managed_uninstall_ends_the_links_and_keeps_the_data(prod: Rig) -> Non
     prod.do(plan_uninstall("ContosoLake", prod.world()))
     link = prod.link()
     assert (link.active, link.generation) == (False, 2)
-    assert link.dropped == (Dropped(entity="account"), Dropped(entity="contact"))
+    assert link.dropped == (Dropped(entity="account", generation=2), Dropped(entity="contact", generation=2))
     assert "ContosoLake" not in prod.environment.inventory().solutions
     assert prod.environment.inventory().configs == {}
 
@@ -257,7 +293,7 @@ def test_an_ended_link_begins_again_in_its_lake(prod: Rig) -> None:
     prod.do(plan_uninstall("ContosoLake", prod.world()))
     prod.bring(ONE)
     link = prod.link()
-    assert (link.active, link.generation, link.dropped, len(link.history)) == (True, 3, (), 2)
+    assert (link.active, link.generation, len(link.history)) == (True, 3, 3)
     assert prod.record().lakes == (ADDRESS,)
     assert prod.plan(ONE).empty
 
@@ -274,7 +310,7 @@ def test_entities_by_hand_change_row_and_link(prod: Rig) -> None:
     prod.do(plan_entities(CONFIG, prod.world(), add=(linked("lead"),), remove=("contact",), delete_data=True))
     row = prod.environment.inventory().configs[CONFIG].config
     assert row.entities == prod.link().config.entities == (linked("account"), linked("lead"))
-    assert prod.link().dropped == (Dropped(entity="contact", keep=False),)
+    assert prod.link().dropped == (Dropped(entity="contact", keep=False, generation=2),)
 
 
 def test_unlinking_by_hand_deletes_the_row_and_ends_the_link(prod: Rig) -> None:

@@ -167,7 +167,16 @@ def test_the_history_says_who_and_when(imported: Run) -> None:
         ("ContosoLake", "managed", "ada@lab"),
     ]
     assert imported("history").stdout.splitlines()[0].split() == [
-        *("at", "by", "solution", "version", "package", "bundle"),
+        *("at", "by", "what", "solution", "version", "package", "bundle"),
+    ]
+
+
+def test_the_history_shows_an_uninstall(imported: Run) -> None:
+    assert imported("uninstall", "ContosoLake", "--yes").exit_code == 0
+    entries = json.loads(imported("history", "--format", "json").stdout)
+    assert [(entry["solution"], entry["what"]) for entry in entries[-2:]] == [
+        ("ContosoLake", "import"),
+        ("ContosoLake", "uninstall"),
     ]
 
 

@@ -23,6 +23,7 @@ from toolkit.plan.changes import (
     InPlace,
     RemoveEntity,
     RemoveLink,
+    RemoveSolution,
     changed,
 )
 from toolkit.plan.plan import Plan
@@ -76,10 +77,25 @@ class Documents:
         return (change for change in self.plan.changes if isinstance(change, Step))
 
     def _applied(self) -> tuple[Applied, ...]:
-        if self.plan.brought is None:
-            return ()
-        brought, author = self.plan.brought.model_dump(), self.author
-        return (Applied(**brought, at=author.at, by=author.name, commit=author.commit),)
+        author, brought = self.author, self.plan.brought
+        signed = {"at": author.at, "by": author.name, "commit": author.commit}
+        if brought is not None:
+            return (Applied(**brought.model_dump(), **signed),)
+        removed = (change for change in self.plan.changes if isinstance(change, RemoveSolution))
+        return tuple(Applied.model_validate({**self._removed(change), **signed}) for change in removed)
+
+    def _removed(self, change: RemoveSolution) -> dict[str, object]:
+        """Return what the history says of an uninstall: digests only where it was this version that was applied."""
+        last = self.world.record.last_applied(change.solution) if self.world.record else None
+        known = last is not None and last.version == change.version
+        return {
+            "solution": change.solution,
+            "version": change.version,
+            "managed": change.managed,
+            "bundle": last.bundle if last and known else "",
+            "effective": last.effective if last and known else "",
+            "removed": True,
+        }
 
     def _write_record(self, addresses: dict[str, LakeAddress], applied: tuple[Applied, ...]) -> None:
         record, etag = self.site.record()
@@ -97,21 +113,21 @@ class Documents:
         lake = self.site.lake_at(address)
         linked = read_link(lake)
         before, etag = (None, ABSENT) if linked is None else (linked.link, linked.etag)
+        generation = 1 if before is None else before.generation + 1
         first, *others = steps
-        link = self._after(before, first)
+        link = self._after(before, first, generation)
         for change in others:
-            link = self._after(link, change)
+            link = self._after(link, change, generation)
         self._mark(lake)
         self._make_folders(lake, link)
-        lake.put(LINK_PATH, _json(self._signed(link, before)), etag)
+        lake.put(LINK_PATH, _json(self._signed(link, generation)), etag)
 
-    def _signed(self, link: Link, before: Link | None) -> Link:
+    def _signed(self, link: Link, generation: int) -> Link:
         """Return a link with its next generation, the time of the change, and what was applied."""
-        generation = 1 if before is None else before.generation + 1
         history = (*link.history, *self._applied())
         return link.model_copy(update={"generation": generation, "changed": self.author.at, "history": history})
 
-    def _after(self, link: Link | None, change: Step) -> Link:
+    def _after(self, link: Link | None, change: Step, generation: int) -> Link:
         if isinstance(change, CreateLink):
             return self._created(link, change)
         if link is None:
@@ -122,7 +138,7 @@ class Documents:
                 why="it was deleted while the plan was applied",
                 fix="plan again",
             )
-        return link_after(link, change)
+        return link_after(link, change, generation)
 
     def _created(self, link: Link | None, change: CreateLink) -> Link:
         """Return a new link, or one that goes on in the file system where an earlier link of ours ended."""
@@ -136,6 +152,7 @@ class Documents:
             solution=change.solution,
             created=self.author.at,
             changed=self.author.at,
+            dropped=() if link is None else link.dropped,
             history=() if link is None else link.history,
         )
 
@@ -170,29 +187,29 @@ def _json(document: EnvironmentRecord | Link | Marker) -> bytes:
     return document.model_dump_json(indent=2).encode() + b"\n"
 
 
-def link_after(link: Link, change: RemoveLink | ChangeOwner | InPlace) -> Link:
-    """Return a link after a change, but for generation and history, which are those of the whole plan."""
+def link_after(link: Link, change: RemoveLink | ChangeOwner | InPlace, generation: int) -> Link:
+    """Return a link after a change that makes it ``generation``; generation and history are those of the whole plan."""
     match change:
         case RemoveLink(keep=keep):
-            dropped = tuple(Dropped(entity=entity.name, keep=keep) for entity in link.config.entities)
-            return link.model_copy(update={"active": False, "dropped": (*link.dropped, *dropped)})
+            dropped = [Dropped(entity=entity.name, keep=keep, generation=generation) for entity in link.config.entities]
+            return link.model_copy(update={"active": False, "dropped": _with_dropped(link, *dropped)})
         case ChangeOwner(after=solution):
             return link.model_copy(update={"solution": solution})
-        case _:
-            dropped = _dropped(link.dropped, change)
-            return link.model_copy(update={"config": changed(link.config, change), "dropped": dropped})
-
-
-def _dropped(before: tuple[Dropped, ...], change: InPlace) -> tuple[Dropped, ...]:
-    match change:
         case RemoveEntity(entity=name, keep=keep):
-            return (*before, Dropped(entity=name, keep=keep))
-        case AddEntity(entity=entity):
-            return tuple(entry for entry in before if entry.entity != entity.name)
-        case ChangeSetting():
-            return before
+            dropped = [Dropped(entity=name, keep=keep, generation=generation)]
+            after = changed(link.config, change)
+            return link.model_copy(update={"config": after, "dropped": _with_dropped(link, *dropped)})
+        case AddEntity() | ChangeSetting():
+            # An entity that comes back stays among the dropped ones: the engine may not have retired it yet.
+            return link.model_copy(update={"config": changed(link.config, change)})
         case _:
             assert_never(change)
+
+
+def _with_dropped(link: Link, *dropped: Dropped) -> tuple[Dropped, ...]:
+    """Return what a link says of dropped entities: one entry for each, the newest."""
+    names = {entry.entity for entry in dropped}
+    return (*(entry for entry in link.dropped if entry.entity not in names), *dropped)
 
 
 def forget_lake(site: Site, address: LakeAddress) -> None:

@@ -215,15 +215,16 @@ def uninstall(
 @options.environment
 @click.pass_obj
 def history(session: Session, environment: str | None) -> None:
-    """List what was applied to an environment, when and by whom."""
+    """List what was imported and uninstalled, when and by whom."""
     site = session.site(environment)
     known, _ = site.record()
     rows = [_applied(entry) for entry in (known.applied if known else ())]
-    columns = ("at", "by", "solution", "version", "package", "bundle")
+    columns = ("at", "by", "what", "solution", "version", "package", "bundle")
     shown = [{**row, "at": f"{row['at'][:19]}Z", "bundle": row["bundle"][:19]} for row in rows]
     session.show(Result(rows, table(shown, columns, empty=f"nothing was applied to {site.name}").text))
 
 
 def _applied(entry: Applied) -> dict[str, Any]:
     data = entry.model_dump(mode="json")
-    return {**data, "package": "managed" if entry.managed else "unmanaged"}
+    what = "uninstall" if entry.removed else "import"
+    return {**data, "what": what, "package": "managed" if entry.managed else "unmanaged"}

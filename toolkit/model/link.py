@@ -28,7 +28,7 @@ class EntityState(StrEnum):
 
 
 class Applied(Frozen):
-    """One apply: which bundle reached the environment, when and by whom. Digests are those before overlay."""
+    """One apply: which bundle reached the environment or was uninstalled from it, when and by whom."""
 
     solution: UniqueName
     version: Version
@@ -40,6 +40,8 @@ class Applied(Frozen):
     at: datetime
     by: str
     commit: str | None = None
+    removed: bool = False
+    """Whether the solution was uninstalled; the digests are then those of what was applied last, or empty."""
 
 
 class Dropped(Frozen):
@@ -47,6 +49,8 @@ class Dropped(Frozen):
 
     entity: LogicalName
     keep: bool = True
+    generation: int = 0
+    """The generation of the link that took it off; 0 in documents that do not say."""
 
 
 class Link(Frozen):
@@ -92,8 +96,10 @@ class EnvironmentRecord(Frozen):
     """Oldest first."""
 
     def last_applied(self, solution: str) -> Applied | None:
-        """Return the last apply of a solution, or None."""
-        return next((entry for entry in reversed(self.applied) if entry.solution == solution), None)
+        """Return the last apply of a solution, whose name counts in any case; None once it was uninstalled."""
+        name = solution.casefold()
+        last = next((entry for entry in reversed(self.applied) if entry.solution.casefold() == name), None)
+        return None if last is None or last.removed else last
 
     def lake(self, config: str) -> LakeAddress | None:
         """Return where the lake of a config is, or None when it is not linked."""
