@@ -2,19 +2,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 
+import pyarrow as pa
 import pytest
 
-from tests.engine.world import ACCOUNT, HOLDER, START, World, insert_account, linked_entity, source_of
+from tests.engine.world import ACCOUNT, HOLDER, START, TEAM, World, insert_account, linked_entity, source_of
 from toolkit.engine import EntityProgress, Phase, Settings, status
 from toolkit.engine.checkpoint import read_checkpoint
 from toolkit.errors import CursorExpired, Forbidden, Locked, Refused, Retriable
 from toolkit.lake.memory import Call
 from toolkit.model.config import PartitionStrategy
-from toolkit.model.entity import AttributeType, Entity
+from toolkit.model.entity import Attribute, AttributeType, DateTimeBehavior, Entity
 from toolkit.model.link import Dropped, EntityState
 from toolkit.source.protocol import Batch, Cursor
 from toolkit.source.scripted import ScriptedSource
@@ -84,6 +85,46 @@ def test_a_deleted_row_is_gone_and_a_part_without_rows_leaves_manifest_and_lake(
     assert [partition["name"] for partition in world.entity("account")["partitions"]] == ["2025-05"]
     assert "account/2025-04.csv" not in world.paths()
     assert world.paths("_toolkit/account/index") == ["_toolkit/account/index/2025-05.1.idx"]
+
+
+def created_as(kind: AttributeType, **more: object) -> Entity:
+    """The account with another createdon."""
+    created = Attribute.model_validate({"name": "createdon", "type": kind, **more})
+    attributes = tuple(created if each.name == "createdon" else each for each in ACCOUNT.attributes)
+    return ACCOUNT.model_copy(update={"attributes": attributes})
+
+
+def test_a_createdon_that_is_a_day_places_rows_as_well(world: World) -> None:
+    world.source = source_of(world.clock, created_as(AttributeType.DATETIME, behavior=DateTimeBehavior.DATE_ONLY))
+    world.source.insert("account", createdon=date(2025, 4, 30))
+    assert world.sync().by_entity["account"].partitions == ("2025-04",)
+    assert world.rows("account/2025-04.csv")[0][7] == "2025-04-30T00:00:00.0000000"
+
+
+def test_a_createdon_that_is_no_time_fails_its_entity_alone_and_no_value_is_told(world: World) -> None:
+    world.source = source_of(world.clock, created_as(AttributeType.STRING), TEAM)
+    world.source.insert("account", createdon="a secret")
+    world.relink(linked_entity("account"), linked_entity("teammembership"))
+    reports = world.sync().by_entity
+    error = reports["account"].error
+    assert error is not None
+    assert (error.code, error.what) == ("ENG015", "createdon cannot be written")
+    assert error.why == "the source gave the type string"
+    assert reports["teammembership"].state is EntityState.COMPLETED
+
+
+def test_whatever_arrow_says_is_an_error_of_its_entity_and_no_value_is_told(world: World) -> None:
+    def read(each: EntityProgress) -> None:
+        if each.phase is Phase.READING:
+            raise pa.ArrowTypeError("a secret")
+
+    error = world.sync(progress=read).by_entity["account"].error
+    assert error is not None
+    assert (error.code, error.what, error.why) == (
+        "ENG015",
+        "a row of account cannot be written",
+        "Arrow said ArrowTypeError",
+    )
 
 
 def test_rows_without_createdon_stay_in_the_partition_of_the_pass_that_wrote_them_first(world: World) -> None:
@@ -500,6 +541,21 @@ def test_an_unlinked_entity_leaves_the_manifest_and_its_files_are_kept(world: Wo
         "model.json",
     ]
     assert world.paths("_toolkit/account") == []
+
+
+def test_a_second_retirement_within_a_second_is_kept_beside_the_first(world: World) -> None:
+    for name in "ab":
+        world.source = source_of(world.clock)
+        insert_account(world.source, name)
+        world.relink(linked_entity("account"))
+        world.sync()
+        world.relink()
+        world.sync()
+    kept = [path for path in world.paths("_kept") if "Snapshot" not in path]
+    assert [(path, world.rows(path)[0][4]) for path in kept] == [
+        ("_kept/account/20260301T120000Z/2026-03.csv", "a"),
+        ("_kept/account/20260301T120001Z/2026-03.csv", "b"),
+    ]
 
 
 def test_data_that_was_named_is_deleted_and_linking_again_starts_clean(world: World) -> None:

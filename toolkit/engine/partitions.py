@@ -44,11 +44,12 @@ def partition_of(time: datetime, strategy: PartitionStrategy) -> str:
 
 
 def partitions_of(created: Array, strategy: PartitionStrategy) -> tuple[tuple[str, ...], Places]:
-    """Return the partitions of some rows by ``createdon`` (``timestamp[us, UTC]``), and for each row which it is in.
+    """Return the partitions of some rows by ``createdon`` (a time or a day), and for each row which it is in.
 
     Rows whose ``createdon`` is null are UNPLACED.
     """
-    micros = np.asarray(created.cast(pa.int64()).fill_null(_NO_TIME).to_numpy(zero_copy_only=False), np.int64)
+    times = created.cast(pa.timestamp("us"))
+    micros = np.asarray(times.cast(pa.int64()).fill_null(_NO_TIME).to_numpy(zero_copy_only=False), np.int64)
     units, codes = np.unique(micros.view("datetime64[us]").astype(_UNITS[strategy]), return_inverse=True)
     return tuple(UNPLACED if np.isnat(unit) else str(unit) for unit in units), codes
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
 
 from toolkit.engine import resolve
 from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, anew, index_path
@@ -29,6 +30,7 @@ from toolkit.engine.partitions import UNPLACED, live_path, part_name, partition_
 from toolkit.engine.place import Coming, Piece, Target, coming, targets
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.resolve import Resolved
+from toolkit.engine.rows import unspelled
 from toolkit.engine.settings import Settings
 from toolkit.engine.snapshot import is_due, with_snapshot
 from toolkit.engine.splice import (
@@ -144,6 +146,14 @@ def begin(work: Work, linked: LinkedEntity, entity: Entity) -> Committed:
 
 def do_pass(work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None) -> Outcome:
     """Do one pass. ``cursor`` is where it begins, which may be ahead of the checkpoint."""
+    try:
+        return _pass_or_resync(work, linked, entity, before, cursor)
+    except pa.ArrowException as error:
+        # Its own words quote values.
+        raise unspelled(f"a row of {entity.name}", f"Arrow said {type(error).__name__}") from None
+
+
+def _pass_or_resync(work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None) -> Outcome:
     try:
         return _Pass(work, linked, entity, before).run(cursor)
     except CursorExpired:

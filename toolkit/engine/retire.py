@@ -1,15 +1,16 @@
 """Retiring an entity that is no longer linked: it leaves the manifest first, then its files are moved or deleted.
 
 The checkpoint says since when and how, so that whoever comes next goes on; it is the last file to go. An entity that
-is linked again meanwhile is retired to the end, and then starts clean.
+is linked again meanwhile is retired to the end, and then starts clean. The time is chosen so that
+its folder is free, and stands in the checkpoint; so whoever goes on moves the rest to the same folder, over no file.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from toolkit.engine.checkpoint import Checkpoint, Retired, checkpoint_path
-from toolkit.lake.protocol import STATE_FOLDER, Lake, Staged
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Lake, Staged
 from toolkit.model.config import PartitionStrategy
 
 KEPT_FOLDER = "_kept"
@@ -37,7 +38,7 @@ def clear(lake: Lake, checkpoint: Checkpoint) -> None:
     for stat in lake.list(entity):
         if checkpoint.retired.keep:
             kept = kept_path(entity, checkpoint.retired.at, stat.path)
-            lake.publish(Staged(stat.path, stat.size, stat.etag), kept, "any")
+            lake.publish(Staged(stat.path, stat.size, stat.etag), kept, ABSENT)
         else:
             lake.delete(stat.path)
     last = checkpoint_path(entity)
@@ -47,6 +48,18 @@ def clear(lake: Lake, checkpoint: Checkpoint) -> None:
     lake.delete(last)
 
 
+def free_second(lake: Lake, entity: str, now: datetime) -> datetime:
+    """Return the time to retire an entity at: now, or the next second whose folder keeps nothing yet."""
+    while any(lake.list(kept_folder(entity, now))):
+        now += timedelta(seconds=1)
+    return now
+
+
+def kept_folder(entity: str, at: datetime) -> str:
+    """Return where the data of an entity is kept that was retired at a time."""
+    return f"{KEPT_FOLDER}/{entity}/{at:%Y%m%dT%H%M%SZ}"
+
+
 def kept_path(entity: str, at: datetime, path: str) -> str:
     """Return where a file of a retired entity is kept."""
-    return f"{KEPT_FOLDER}/{entity}/{at:%Y%m%dT%H%M%SZ}/{path.removeprefix(f'{entity}/')}"
+    return f"{kept_folder(entity, at)}/{path.removeprefix(f'{entity}/')}"

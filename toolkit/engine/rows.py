@@ -8,7 +8,8 @@ A record is ``Id,"SinkCreatedOn","SinkModifiedOn",...`` and ends in a line feed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -66,12 +67,35 @@ def format_rows(batch: pa.RecordBatch, columns: Sequence[Column], primary_id: st
     beyond the year 9999, an id that is no guid), and names the row by its id.
     """
     name = _row_namer(batch, primary_id)
-    ids = ids_of_text(batch.column(primary_id), name)
-    versions = np.asarray(batch.column(VERSION).to_numpy(zero_copy_only=False), np.int64)
+    with naming(batch, primary_id):
+        ids = ids_of_text(batch.column(primary_id), name)
+    with naming(batch, VERSION):
+        versions = np.asarray(batch.column(VERSION).cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
     quoted = f'"{sink_time(sink)}"'
     pieces = [_piece(batch, column, primary_id, quoted, name) for column in columns]
     pieces[-1] = _ended(pieces[-1])
     return Records(joined_text(*pieces, separator=",", null=""), ids, versions)
+
+
+@contextmanager
+def naming(batch: pa.RecordBatch, column: str) -> Iterator[None]:
+    """Turn what Arrow says against a column into ToolkitError (ENG015), which names the column and its type."""
+    try:
+        yield
+    except pa.ArrowException:
+        # Arrow's own words quote values, which belong to nobody who reads a log.
+        raise unspelled(column, f"the source gave the type {batch.schema.field(column).type}") from None
+
+
+def unspelled(what: str, why: str) -> ToolkitError:
+    """Return the error that values have another type than they should."""
+    return ToolkitError(
+        "ENG015",
+        f"{what} cannot be written",
+        where=what,
+        why=why,
+        fix="give the attribute a type that holds its values; or report it as a fault of the source",
+    )
 
 
 def delete_record(record: bytes, columns: Sequence[Column], sink: datetime) -> bytes:
@@ -113,7 +137,8 @@ def _piece(batch: pa.RecordBatch, column: Column, primary_id: str, sink: str, na
     source = primary_id if column.name == ID else column.name
     if column.kind is Kind.DELETED or source not in batch.schema.names:
         return text("")
-    return _SPELLINGS[column.kind](batch.column(source), column, name)
+    with naming(batch, source):
+        return _SPELLINGS[column.kind](batch.column(source), column, name)
 
 
 def _ended(piece: Array | Scalar) -> Array | Scalar:

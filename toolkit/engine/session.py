@@ -20,7 +20,7 @@ from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
 from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
-from toolkit.engine.retire import clear, retired, unreadable
+from toolkit.engine.retire import clear, free_second, retired, unreadable
 from toolkit.engine.settings import Settings
 from toolkit.engine.snapshot import is_stale, with_snapshot, without
 from toolkit.engine.splice import Made, Task, do
@@ -227,8 +227,8 @@ class Session:
         for name in leaving:
             state = self._states.get(name) or self._unreadable(name, link)
             if state.checkpoint.retired is None:
-                now, number = self._ways.clock(), self._fence.number
-                after = retired(state.checkpoint, now, number, keep=keep.get(name, True))
+                at = free_second(self._lake, name, self._ways.clock())
+                after = retired(state.checkpoint, at, self._fence.number, keep=keep.get(name, True))
                 self._states[name] = commit(self._lake, self._fence, after, state.etag)
             self._unsettled.pop(name, None)
             self._doubtful.discard(name)

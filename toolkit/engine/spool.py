@@ -17,8 +17,7 @@ from toolkit.engine.arrays import TEXT, Places, contents, lengths_of, taken
 from toolkit.engine.columns import CREATED, Column
 from toolkit.engine.entries import Entries, Ids, entries_of, ids_of_text, joined
 from toolkit.engine.partitions import UNPLACED, partitions_of
-from toolkit.engine.rows import Records, format_rows
-from toolkit.errors import ToolkitError
+from toolkit.engine.rows import Records, format_rows, naming
 from toolkit.lake.protocol import Lake, Staged, Writer
 from toolkit.model.config import PartitionStrategy
 from toolkit.source.protocol import Batch, Deleted
@@ -117,7 +116,7 @@ class Spool:
 
     def _write(self, rows: pa.RecordBatch) -> None:
         layout = self._layout
-        records = _formatted(rows, layout)
+        records = format_rows(rows, layout.columns, layout.primary_id, layout.sink)
         for name, group in _groups(rows, records, layout.strategy):
             self._append(name, group)
         self.rows += len(records)
@@ -141,25 +140,13 @@ class Spool:
         return self._open[key]
 
 
-def _formatted(rows: pa.RecordBatch, layout: Layout) -> Records:
-    try:
-        return format_rows(rows, layout.columns, layout.primary_id, layout.sink)
-    except pa.ArrowInvalid as error:
-        raise ToolkitError(
-            "ENG015",
-            f"rows of {layout.entity} cannot be written",
-            where=layout.entity,
-            why=str(error),
-            fix="the source gave another type than the attribute has; report this",
-        ) from error
-
-
 def _groups(rows: pa.RecordBatch, records: Records, strategy: PartitionStrategy) -> Iterator[tuple[str, Records]]:
     """Yield the records of each partition, in their order."""
     if CREATED not in rows.schema.names:
         yield UNPLACED, records
         return
-    names, codes = partitions_of(rows.column(CREATED), strategy)
+    with naming(rows, CREATED):
+        names, codes = partitions_of(rows.column(CREATED), strategy)
     if len(names) == 1:
         yield names[0], records
         return
