@@ -109,6 +109,13 @@ def test_an_unknown_kind_names_the_known_one(tmp_path: Path) -> None:
     assert "embedded" in finding.why
 
 
+def test_an_unknown_kind_does_not_hide_a_wrong_default(tmp_path: Path) -> None:
+    text = "default_environment: dve\nenvironments:\n  dev:\n    kind: cloud\n    folder: a\n"
+    with pytest.raises(Invalid) as caught:
+        Project.load(written(tmp_path, text))
+    assert [(finding.code, finding.where.line) for finding in caught.value.findings] == [("PRJ003", 1), ("DOC012", 4)]
+
+
 def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as caught:
         Project.load(written(tmp_path, "environments:\n  dev: {folder: ''}\nacounts: {}\n"))
@@ -145,12 +152,13 @@ def test_the_second_environment_leaves_the_default(tmp_path: Path) -> None:
     assert (after.file.default_environment, list(after.file.environments)) == ("dev", ["dev", "prod", "test"])
 
 
-@pytest.mark.parametrize(("name", "code"), [("dev", "PRJ006"), ("-x", "PRJ007"), ("a b", "PRJ007")])
+@pytest.mark.parametrize(("name", "code"), [("dev", "PRJ006"), ("Dev", "PRJ006"), ("-x", "PRJ007"), ("a b", "PRJ007")])
 def test_a_taken_or_odd_name_changes_nothing(tmp_path: Path, name: str, code: str) -> None:
     loaded = Project.load(written(tmp_path, TWO))
     with pytest.raises(Refused) as caught:
         with_environment(loaded, name)
     assert (caught.value.code, loaded.path.read_text()) == (code, TWO)
+    assert caught.value.fix.startswith("choose a")
     assert list(tmp_path.iterdir()) == [loaded.path]
 
 

@@ -17,9 +17,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from toolkit import documents
+from toolkit.documents import Document
 from toolkit.environment import embedded
 from toolkit.environment.embedded import EmbeddedEnvironment
 from toolkit.errors import Finding, Invalid, NotFound, Refused, Severity, nearest
+from toolkit.files import write_whole
 from toolkit.lake.folder import FolderLake
 from toolkit.model.base import Frozen
 from toolkit.model.environment import Organization, StorageAccount
@@ -128,13 +130,10 @@ class Project:
     def load(cls, path: Path) -> Project:
         """Read a toolkit.yaml. Raises Invalid with every finding."""
         document = documents.load(path)
-        file = documents.as_model(document, ProjectFile)
-        default = file.default_environment
-        if default is not None and default not in file.environments:
-            what = f"default_environment names {default!r}, which is not among the environments"
-            fix = nearest(default, file.environments) or "take the line out"
-            raise Invalid([Finding("PRJ003", Severity.ERROR, what, document.place("default_environment"), fix=fix)])
-        return cls(path, file)
+        found = [*documents.findings(document, ProjectFile), *_unknown_default(document)]
+        if found:
+            raise Invalid(sorted(found, key=lambda finding: finding.where.line or 0))
+        return cls(path, documents.as_model(document, ProjectFile))
 
     @property
     def root(self) -> Path:
@@ -196,15 +195,9 @@ class Project:
     ) -> Project:
         """Make an embedded organization in ``folder`` and add it to the file. Refused (PRJ006) when the name is taken.
 
-        The first environment becomes the default one.
+        Names that differ in case alone are one name. The first environment becomes the default one.
         """
-        if name in self.file.environments:
-            raise Refused(
-                "PRJ006", f"there is an environment {name!r} already", where=str(self.path), fix="choose another name"
-            )
-        if re.fullmatch(ENVIRONMENT_NAME, name) is None:
-            why = "it has 1 to 64 letters, digits, hyphens and underscores, and starts with a letter or digit"
-            raise Refused("PRJ007", f"{name!r} is no name for an environment", where=str(self.path), why=why)
+        self._refuse_name(name)
         entry = EmbeddedEntry(folder=folder)
         file = self.file.model_copy(
             update={
@@ -217,6 +210,19 @@ class Project:
         ).close()
         return self._written(file)
 
+    def _refuse_name(self, name: str) -> None:
+        where = str(self.path)
+        if (
+            taken := next((one for one in self.file.environments if one.casefold() == name.casefold()), None)
+        ) is not None:
+            why = "" if taken == name else "some disks do not tell upper from lower case: the two would share a folder"
+            what = f"there is an environment {taken!r} already"
+            raise Refused("PRJ006", what, where=where, why=why, fix="choose another name")
+        if re.fullmatch(ENVIRONMENT_NAME, name) is None:
+            why = "it has 1 to 64 letters, digits, hyphens and underscores, and starts with a letter or digit"
+            what = f"{name!r} is no name for an environment"
+            raise Refused("PRJ007", what, where=where, why=why, fix="choose a name like dev, test or prod-eu")
+
     def with_account_folders(self, folders: Mapping[str, str]) -> Project:
         """Say where the file systems of storage accounts lie; an empty folder says nothing."""
         said = {name: AccountEntry(folder=folder) for name, folder in folders.items() if folder}
@@ -228,12 +234,16 @@ class Project:
         if file == self.file:
             return self
         data = file.model_dump(mode="json", exclude_none=True)
-        _replace(self.path, documents.render(data, schema=SCHEMA, template=documents.read(self.path)))
+        text = documents.render(data, schema=SCHEMA, template=documents.read(self.path))
+        write_whole(self.path, text.encode())
         return Project(self.path, file)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+def _unknown_default(document: Document) -> Iterator[Finding]:
+    """Yield that the default environment is none of the file; asked of the text, whatever else is wrong in it."""
+    data = document.data if isinstance(document.data, dict) else {}
+    default, known = data.get("default_environment"), data.get("environments") or {}
+    if isinstance(default, str) and isinstance(known, dict) and default not in known:
+        what = f"default_environment names {default!r}, which is not among the environments"
+        fix = nearest(default, known) or "take the line out"
+        yield Finding("PRJ003", Severity.ERROR, what, document.place("default_environment"), fix=fix)

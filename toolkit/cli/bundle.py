@@ -14,6 +14,7 @@ from toolkit.cli.output import Result, colour, counted, finding_data, findings_t
 from toolkit.cli.references import bundles_of, without_errors
 from toolkit.cli.session import Session
 from toolkit.errors import Severity
+from toolkit.files import write_whole
 from toolkit.model.bundle import Bundle
 from toolkit.model.solution import Package
 from toolkit.plan import differences
@@ -45,14 +46,6 @@ def zip_name(bundle: Bundle) -> str:
     solution = bundle.solution
     managed = "_managed" if solution.package is Package.MANAGED else ""
     return f"{solution.unique_name}_{str(solution.version).replace('.', '_')}{managed}.zip"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(data)
-    draft.replace(path)
 
 
 @click.command(cls=Command)

@@ -12,12 +12,13 @@ from toolkit import bundle as bundles
 from toolkit.apply import Report, read_world
 from toolkit.bundle import Loaded
 from toolkit.cli import doing, options
-from toolkit.cli.bundle import write_whole, zip_name
+from toolkit.cli.bundle import zip_name
 from toolkit.cli.frame import FORMATS, Command
 from toolkit.cli.output import Result, table
 from toolkit.cli.references import loaded, without_errors
 from toolkit.cli.session import Session
 from toolkit.cli.verification import exit_status, verification
+from toolkit.files import write_whole
 from toolkit.model.config import ExportConfig
 from toolkit.model.link import Applied
 from toolkit.plan import Plan, Profile, plan_import, plan_uninstall

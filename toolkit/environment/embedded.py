@@ -22,6 +22,7 @@ from toolkit.environment.protocol import (
     Write,
 )
 from toolkit.errors import Refused, ToolkitError
+from toolkit.files import place_new
 from toolkit.model.environment import Inventory, Organization, StorageAccount
 from toolkit.organization import (
     catalog,
@@ -176,7 +177,7 @@ def create(
             with database.write() as connection:
                 _fill(connection, organization, accounts, settings or Settings())
         try:
-            path.hardlink_to(draft)
+            place_new(draft, path)
         except FileExistsError as error:
             raise _exists(path) from error
     return Database(path)

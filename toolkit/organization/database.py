@@ -10,7 +10,6 @@ Every thread has its own connection. A write begins with BEGIN IMMEDIATE, so tha
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ import adbc_driver_sqlite
 import pyarrow as pa
 
 from toolkit.errors import Damaged, Locked, NotFound, Refused, ToolkitError
+from toolkit.files import draft_of, place_new
 from toolkit.model.environment import Organization
 
 FORMAT = 1
@@ -210,10 +210,10 @@ def create(path: Path, organization: Organization, parts: Sequence[str]) -> Data
     The file appears whole or not at all. Raises Refused (ORG004) when there is one already.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    draft = draft_of(path)
     try:
         _write_draft(draft, organization, parts)
-        path.hardlink_to(draft)
+        place_new(draft, path)
     except FileExistsError as error:
         raise Refused(
             "ORG004",
