@@ -375,3 +375,13 @@ def test_the_source_may_ask_for_a_longer_rest(world: World) -> None:
     assert back_off.waiting(START + timedelta(seconds=300)) == set()
     back_off.learn(world.sync(), START)
     assert back_off.waiting(START) == set()
+
+
+@pytest.mark.parametrize("asked", [0.0, 1e300])
+def test_a_rest_never_grows_beyond_what_a_time_can_hold(world: World, asked: float) -> None:
+    back_off = BackOff(timedelta(days=100_000))
+    for _ in range(40):
+        world.source.fail("account", Retriable("SRC009", "busy", after=asked))
+        back_off.learn(world.sync(), START)
+    assert back_off.waiting(START + timedelta(minutes=59)) == {"account"}
+    assert back_off.waiting(START + timedelta(days=1)) == set()

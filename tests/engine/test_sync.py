@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
+from threading import Event
 
 import pyarrow as pa
 import pytest
@@ -310,6 +311,22 @@ def test_an_entity_without_createdon_is_append_only_by_year(history: World) -> N
 HOLDER_TEAM = "00000000-0000-0000-0000-0000000000ff"
 
 
+def test_a_column_of_another_type_is_refused_where_history_has_the_old_one(history: World) -> None:
+    insert_account(history.source, "a", revenue=Decimal(1))
+    history.sync()
+    retyped = [
+        each if each.name != "revenue" else each.model_copy(update={"type": AttributeType.DOUBLE})
+        for each in ACCOUNT.attributes
+    ]
+    history.source.define(ACCOUNT.model_copy(update={"attributes": tuple(retyped)}))
+    reports = history.sync().by_entity
+    error = reports["account"].error
+    assert error is not None
+    assert (error.code, str(error.where)) == ("ENG004", "account")
+    assert [row[5] for row in history.rows("account/2026.csv")] == ["1.00"]
+    assert reports["teammembership"].state is EntityState.COMPLETED
+
+
 def test_append_only_cannot_be_switched_off_in_place(history: World) -> None:
     insert_account(history.source, "a")
     history.sync()
@@ -568,6 +585,36 @@ def test_data_that_was_named_is_deleted_and_linking_again_starts_clean(world: Wo
     assert world.sync().by_entity["account"].written == 1
 
 
+def account_dropped(generation: int, *, keep: bool = True) -> tuple[Dropped, ...]:
+    return (Dropped(entity="account", keep=keep, generation=generation),)
+
+
+def test_an_entity_taken_off_and_linked_again_between_two_passes_starts_clean_and_keeps_the_old(world: World) -> None:
+    insert_account(world.source, "a")
+    world.sync()
+    world.relink(linked_entity("account"), dropped=account_dropped(2))
+    report = world.sync()
+    assert (report.retired, report.by_entity["account"].written) == (("account",), 1)
+    assert world.paths("_kept")[0] == "_kept/account/20260301T120000Z/2026-03.csv"
+    assert names(world) == ["a"]
+
+
+def test_an_entity_that_began_after_it_was_taken_off_goes_on(world: World) -> None:
+    world.relink(linked_entity("account"), dropped=account_dropped(2))
+    world.sync()
+    world.relink(linked_entity("account"), dropped=account_dropped(2))
+    assert world.sync().retired == ()
+
+
+def test_the_last_time_it_was_taken_off_says_whether_data_is_kept(world: World) -> None:
+    insert_account(world.source, "a")
+    world.sync()
+    dropped = (*account_dropped(3, keep=False), *account_dropped(2))
+    world.relink(linked_entity("account"), generation=3, dropped=dropped)
+    assert world.sync().retired == ("account",)
+    assert world.paths("_kept") == []
+
+
 def test_an_unlinked_lake_is_retired_whole(world: World) -> None:
     insert_account(world.source, "a")
     world.sync()
@@ -598,6 +645,30 @@ def test_a_stop_between_two_batches_leaves_everything_as_it_was(world: World) ->
     assert world.paths("account") == []
     assert world.paths("_toolkit/staging") == []
     assert world.sync().by_entity["account"].written == 3
+
+
+def test_an_exception_ends_what_is_at_work_and_begins_nothing_more(world: World) -> None:
+    many = [ACCOUNT.model_copy(update={"name": f"account{number}"}) for number in range(9)]
+    world.source = source_of(world.clock, *many)
+    world.relink(*(linked_entity(each.name) for each in many))
+    begun: list[str] = []
+
+    def interrupted(each: EntityProgress) -> None:
+        if begun:
+            Event().wait(0.05)  # gives the main thread a chance, nine times, to see the first failure
+        begun.append(each.entity)
+        raise Locked("LAK003", "lost")
+
+    with pytest.raises(Locked):
+        world.sync(progress=interrupted)
+    assert begun[0] == "account0"
+    assert len(begun) < 9
+
+
+def test_a_stop_reads_nothing_of_the_entities_that_wait(world: World) -> None:
+    world.source.fail("account", Forbidden("SRC010", "no"))
+    report = world.sync(stop=lambda: True)
+    assert (report.stopped, report.failed) == (True, ())
 
 
 def test_progress_tells_rows_of_a_total(world: World) -> None:

@@ -123,7 +123,7 @@ class World:
         return snapshot(self.linked, clock=self.clock, holder=HOLDER, settings=self.settings, **how)
 
     def relink(self, *entities: LinkedEntity, **how: Any) -> None:
-        self.link = link(*entities, generation=self.link.generation + 1, **how)
+        self.link = link(*entities, **{"generation": self.link.generation + 1, **how})
 
     def paths(self, below: str = "") -> list[str]:
         return [stat.path for stat in self.lake.list(below) if below or not stat.path.startswith("_toolkit/")]

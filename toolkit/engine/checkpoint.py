@@ -113,6 +113,8 @@ class Checkpoint(Frozen):
     seq: int = 0
     organization: str
     """The OrganizationId that the rows come from."""
+    generation: int = 0
+    """The generation of the link at which the entity began; 0 in checkpoints that do not say."""
     cursor: str | None = None
     """Where the next pass begins; None before the first sync is complete."""
     cursor_at: datetime | None = None

@@ -82,10 +82,6 @@ class Entries:
         """Return the entries by (id, version, delete row): the order of an index."""
         return self.take(np.lexsort((self.deletes, self.versions, self.ids)))
 
-    def by_version(self) -> Entries:
-        """Return the entries by (version, id, delete row): the order in which changed rows are written."""
-        return self.take(np.lexsort((self.deletes, self.ids, self.versions)))
-
     def by_offset(self) -> Entries:
         """Return the entries in the order of the file."""
         return self.take(np.argsort(self.offsets, kind="stable"))
@@ -131,11 +127,6 @@ def joined(several: Iterable[Entries]) -> Entries:
 
 NOTHING = Entries(np.empty(0, "S16"), np.empty(0, np.uint64), np.empty(0, np.uint32), np.empty(0, np.int64))
 """No entries."""
-
-
-def no_ids() -> Ids:
-    """Return no ids."""
-    return NOTHING.ids
 
 
 def ids_of_text(text: Array, name: Callable[[int], str]) -> Ids:

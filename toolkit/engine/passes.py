@@ -62,6 +62,7 @@ class Work:
     lake: Lake
     source: Source
     organization: str
+    generation: int
     fence: Fence
     clock: Callable[[], datetime]
     interval: timedelta
@@ -136,6 +137,7 @@ def begin(work: Work, linked: LinkedEntity, entity: Entity) -> Committed:
         entity=entity.name,
         fence=work.fence.number,
         organization=work.organization,
+        generation=work.generation,
         columns=columns_of(entity),
         append_only=mode.append_only,
         strategy=mode.strategy,
@@ -172,6 +174,7 @@ class _Pass:
         self.mode = mode_of(linked, entity)
         _require_history_kept(self.old, self.mode)
         self.evolution = evolve(self.old.columns if self.old.completed else columns_of(entity), entity)
+        _require_one_spelling(self.old, self.evolution.retyped)
         self.rebuild = _must_rebuild(self.old, self.mode, retyped=bool(self.evolution.retyped))
         self.parts: tuple[Part, ...] = () if self.rebuild else self.old.parts
         self.now = work.clock()
@@ -204,6 +207,7 @@ class _Pass:
 
     def _gather(self, cursor: str | None) -> Gathered:
         work, name = self.work, self.entity.name
+        self._require_going()
         total = work.source.count(name) if cursor is None else None
         layout = Layout(name, self.entity.primary_id, self.columns, self.mode.strategy, self.now)
         spool = Spool(work.lake, self.name, layout, split=not self.parts, limit=work.settings.part_limit)
@@ -430,6 +434,17 @@ def _must_rebuild(old: Checkpoint, mode: Mode, *, retyped: bool) -> bool:
     if old.completed is None or old.append_only:
         return False
     return retyped or (old.append_only, old.strategy) != (mode.append_only, mode.strategy)
+
+
+def _require_one_spelling(old: Checkpoint, retyped: tuple[str, ...]) -> None:
+    if retyped and old.append_only and old.completed is not None:
+        raise Refused(
+            "ENG004",
+            f"{', '.join(retyped)} of {old.entity} has another type now, and its history has values of the old one",
+            where=old.entity,
+            why="append-only files are never written anew, and a column holds values of one spelling",
+            fix=anew(old.entity),
+        )
 
 
 def _require_history_kept(old: Checkpoint, mode: Mode) -> None:

@@ -60,7 +60,7 @@ class SyncReport:
 
     entities: tuple[EntityReport, ...]
     retired: tuple[str, ...] = ()
-    """Entities that are no longer linked, and whose data was moved away or deleted."""
+    """Entities that were taken off the link (and perhaps linked anew since): their data was moved away or deleted."""
     stopped: bool = False
 
     @property

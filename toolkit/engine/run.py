@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from toolkit.engine.report import EntityProgress, SyncReport
+from toolkit.engine.report import EntityProgress, EntityReport, SyncReport
 from toolkit.engine.session import Ways, opened
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.engine.sync import ignore
@@ -15,6 +15,9 @@ from toolkit.site import Linked
 from toolkit.source.protocol import Source
 
 LONGEST_BACK_OFF = timedelta(hours=1)
+LONGEST_ASKED = timedelta(days=1)
+"""The longest rest that a source may ask for."""
+MOST_DOUBLINGS = 32
 
 
 def run(
@@ -71,5 +74,13 @@ class BackOff:
                 self._until.pop(entity.entity, None)
                 continue
             count = self._failures[entity.entity] = self._failures.get(entity.entity, 0) + 1
-            asked = timedelta(seconds=entity.retry_after or 0)
-            self._until[entity.entity] = now + max(asked, min(self.unit * 2 ** min(count, 32), LONGEST_BACK_OFF))
+            self._until[entity.entity] = now + max(self._doubled(count), _asked(entity))
+
+    def _doubled(self, count: int) -> timedelta:
+        # In seconds, since a timedelta overflows where a float does not.
+        seconds = self.unit.total_seconds() * 2.0 ** min(count, MOST_DOUBLINGS)
+        return timedelta(seconds=min(seconds, LONGEST_BACK_OFF.total_seconds()))
+
+
+def _asked(entity: EntityReport) -> timedelta:
+    return timedelta(seconds=min(entity.retry_after or 0, LONGEST_ASKED.total_seconds()))

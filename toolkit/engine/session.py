@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Event
 
 from toolkit.engine.checkpoint import Checkpoint, Move, Newer, checkpoint_path, entities_with_state, read_checkpoint
 from toolkit.engine.commit import Committed, commit, settled, tidy
@@ -28,7 +29,7 @@ from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Holder, Lake
 from toolkit.model.config import LinkedEntity
 from toolkit.model.entity import Entity
-from toolkit.model.link import EntityState, Link
+from toolkit.model.link import Dropped, EntityState, Link
 from toolkit.source.protocol import Source
 
 WRITER_LOCK = "writer"
@@ -216,25 +217,32 @@ class Session:
         return tuple(entities[name] for name in sorted(entities))
 
     def _retire(self, link: Link) -> tuple[str, ...]:
-        """Retire entities that have state and are not linked, and start those clean that were being retired.
+        """Retire entities that have state and are not linked, or were taken off and linked anew since they began.
 
         Pending steps that cannot be done hinder nobody, nor does a checkpoint that cannot be read; a newer one does.
         """
-        linked = {each.name for each in self._linked(link)}
-        keep = {dropped.entity: dropped.keep for dropped in link.dropped}
+        dropped = _latest(link.dropped)
+        linked = {each.name for each in self._linked(link) if not self._began_before(dropped.get(each.name), each.name)}
         newer = {name for name, error in self._unsettled.items() if isinstance(error, Newer)}
         leaving = sorted({*self._states, *self._unsettled} - linked - newer)
         for name in leaving:
             state = self._states.get(name) or self._unreadable(name, link)
             if state.checkpoint.retired is None:
                 at = free_second(self._lake, name, self._ways.clock())
-                after = retired(state.checkpoint, at, self._fence.number, keep=keep.get(name, True))
+                after = retired(
+                    state.checkpoint, at, self._fence.number, keep=name not in dropped or dropped[name].keep
+                )
                 self._states[name] = commit(self._lake, self._fence, after, state.etag)
             self._unsettled.pop(name, None)
             self._doubtful.discard(name)
         if any(state.checkpoint.retired for state in self._states.values()):
             self._publish()
         return tuple(leaving)
+
+    def _began_before(self, dropped: Dropped | None, name: str) -> bool:
+        """Whether an entity has state of a time before it was taken off."""
+        state = self._states.get(name)
+        return dropped is not None and state is not None and state.checkpoint.generation < dropped.generation
 
     def _unreadable(self, name: str, link: Link) -> Committed:
         stat = self._lake.stat(checkpoint_path(name))
@@ -277,6 +285,7 @@ class Session:
             lake=self._lake,
             source=source,
             organization=link.organization,
+            generation=link.generation,
             fence=self._fence,
             clock=ways.clock,
             interval=timedelta(minutes=link.config.interval_minutes),
@@ -297,8 +306,11 @@ class Session:
         failed: Mapping[str, ToolkitError],
     ) -> Iterator[tuple[str, EntityReport | None]]:
         """Do the passes, several at once, and yield their reports as they end; a stopped one has none."""
-        with ThreadPoolExecutor(work.settings.workers, "entity") as pool:
-            running: dict[Future[Outcome], str] = {}
+        leaving = Event()
+        work = replace(work, stop=lambda: leaving.is_set() or self._ways.stop())
+        pool = ThreadPoolExecutor(work.settings.workers, "entity")
+        running: dict[Future[Outcome], str] = {}
+        try:
             for each in linked:
                 if (error := failed.get(each.name)) is not None:
                     yield each.name, self._failure(each.name, error)
@@ -310,6 +322,10 @@ class Session:
                     future = pool.submit(do_pass, work, each, definitions[each.name], state, cursor)
                     running[future] = each.name
             yield from self._ended(running)
+        finally:
+            # After an exception nothing more begins, and what is at work ends at its next batch.
+            leaving.set()
+            pool.shutdown(cancel_futures=True)
 
     def _ended(self, running: dict[Future[Outcome], str]) -> Iterator[tuple[str, EntityReport | None]]:
         while running:
@@ -385,6 +401,11 @@ class Session:
         if journal.outdates(self._journal, self._ways.settings.status_age):
             write_journal(self._lake, journal)
             self._journal = journal
+
+
+def _latest(dropped: Iterable[Dropped]) -> dict[str, Dropped]:
+    """Return how each entity was taken off the last time."""
+    return {each.entity: each for each in sorted(dropped, key=lambda each: each.generation)}
 
 
 def _done(state: Committed) -> Committed:
