@@ -443,6 +443,22 @@ def test_a_pass_whose_last_batch_is_missing_deletes_nothing(world: World, batche
     assert names(world) == ["a", "b", "c"]
 
 
+class Silent(Cut):
+    """A source that does not give its definitions now."""
+
+    def entities(self) -> Mapping[str, Entity]:
+        raise Retriable("SRC009", "busy", after=30)
+
+
+def test_a_source_that_is_busy_is_waited_for_and_takes_nothing_away(world: World) -> None:
+    insert_account(world.source, "a")
+    world.sync()
+    report = world.sync(source=Silent(world.source, 0)).by_entity["account"]
+    assert report.error is not None
+    assert (report.error.code, report.retry_after) == ("SRC009", 30)
+    assert names(world) == ["a"]
+
+
 def test_a_first_pass_without_a_batch_is_not_complete(world: World) -> None:
     error = world.sync(source=Cut(world.source, 0)).by_entity["account"].error
     assert error is not None

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.organization.samples import NOTE, Clock, numbered, organization
+from toolkit.errors import Locked, Retriable
 from toolkit.organization import rows
 from toolkit.organization.churn import churn
-from toolkit.organization.database import Database
+from toolkit.organization.database import Connection, Database
 from toolkit.organization.database import open as open_database
 from toolkit.organization.seed import seed
 from toolkit.source.embedded import EmbeddedSource
@@ -76,6 +80,36 @@ def test_a_cursor_goes_on_after_the_file_was_closed(tmp_path: Path) -> None:
         (rest,) = EmbeddedSource(database).changes("note", None, first.resume)
     ids = first.rows.column("noteid").to_pylist() + rest.rows.column("noteid").to_pylist()
     assert len(set(ids)) == 5
+
+
+class Busy(Database):
+    """A database that another process is writing to for too long, from a number of reads on."""
+
+    reads = 0
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        if self.reads == 0:
+            raise Locked("ORG005", "another process has been writing for more than 5 s")
+        self.reads -= 1
+        with super().read() as connection:
+            yield connection
+
+
+def test_a_busy_database_is_a_passing_fault_whatever_is_read(tmp_path: Path) -> None:
+    with organization(tmp_path, NOTE), Busy(tmp_path / "organization.sqlite") as busy:
+        source = EmbeddedSource(busy)
+        for read in (source.entities, lambda: source.count("note"), lambda: list(source.changes("note", None, None))):
+            with pytest.raises(Retriable) as raised:
+                read()
+            assert (raised.value.code, raised.value.after) == ("ORG005", 30)
+
+
+def test_a_database_that_becomes_busy_in_a_pass_is_a_passing_fault(tmp_path: Path) -> None:
+    with organization(tmp_path, NOTE), Busy(tmp_path / "organization.sqlite") as busy:
+        busy.reads = 2
+        with pytest.raises(Retriable):
+            list(EmbeddedSource(busy).changes("note", None, None))
 
 
 class Twins:

@@ -96,10 +96,11 @@ class Session:
         self._settle_doubts()
         self._publish()
         gone_now = self._retire(link)
-        definitions = source.entities()
+        definitions, silent = _definitions(source)
         work = self._work(link, source)
         linked = self._linked(link)
-        failed = {**self._unsettled, **self._begin(work, linked, definitions)}
+        mute = {each.name: silent for each in linked} if silent else {}
+        failed = {**mute, **self._unsettled, **self._begin(work, linked, definitions)}
         self._publish()
         asked = [each for each in linked if entities is None or each.name in entities]
         ended = dict(self._passes(work, asked, definitions, failed))
@@ -401,6 +402,14 @@ class Session:
         if journal.outdates(self._journal, self._ways.settings.status_age):
             write_journal(self._lake, journal)
             self._journal = journal
+
+
+def _definitions(source: Source) -> tuple[Mapping[str, Entity], Retriable | None]:
+    """Return the definitions; or none, and why the source cannot give them now."""
+    try:
+        return source.entities(), None
+    except Retriable as error:
+        return {}, error
 
 
 def _latest(dropped: Iterable[Dropped]) -> dict[str, Dropped]:

@@ -7,6 +7,7 @@ the parts that changed take their records.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,6 +25,10 @@ from toolkit.source.protocol import Batch, Deleted
 
 SLICE = 16_384
 """Rows that are formatted together: their text fits the processor's cache."""
+
+MOST_OPEN = 120
+"""Partitions of a first sync that have files of their own: ten years of months. Four entities are
+below the 1,024 files that a process may open."""
 
 ABSENT_VERSION = np.iinfo(np.int64).max
 """A tombstone without a version is newer than every row."""
@@ -83,13 +88,16 @@ class Layout:
 class Spool:
     """Takes batches, writes their records to files of the staging folder. Close it in any case.
 
-    With ``split`` each partition has a file of its own, and another one from ``limit`` bytes on.
+    With ``split`` each partition has a file of its own, and another one from ``limit`` bytes on; but only the first
+    ``MOST_OPEN`` of them, since a process may open so many files: all others share one.
     """
 
     def __init__(self, lake: Lake, run: str, layout: Layout, *, split: bool, limit: int) -> None:
         self._lake, self._run, self._layout = lake, run, layout
         self._split, self._limit = split, limit
         self._open: dict[str, _OpenRun] = {}
+        self._own: set[str] = set()
+        """Partitions that have files of their own."""
         self._done: list[Run] = []
         self._deleted: list[Deleted] = []
         self._cursor = ""
@@ -106,13 +114,20 @@ class Spool:
     def seal(self) -> Gathered:
         """Make everything durable."""
         # Sorted by partition, so that numbers of files do not depend on which row came first.
-        self._done += [self._open.pop(name).sealed() for name in sorted(self._open)]
+        for key in sorted(self._open):
+            self._seal(key)
         return Gathered(tuple(self._done), _tombstones(self._deleted), self._cursor, self.rows)
 
     def close(self) -> None:
         """Give up what is not sealed."""
-        while self._open:
-            self._open.popitem()[1].writer.close()
+        with ExitStack() as every:
+            for run in self._open.values():
+                every.callback(run.writer.close)
+            self._open.clear()
+
+    def _seal(self, key: str) -> None:
+        self._done.append(self._open[key].sealed())
+        del self._open[key]
 
     def _write(self, rows: pa.RecordBatch) -> None:
         layout = self._layout
@@ -122,7 +137,8 @@ class Spool:
         self.rows += len(records)
 
     def _append(self, partition: str, records: Records) -> None:
-        run = self._run_of(partition)
+        key = self._key(partition)
+        run = self._run_of(key)
         data = contents(records.text)
         entries = entries_of(records.ids, lengths_of(records.text), records.versions, start=run.size)
         run.writer.write(data)
@@ -130,10 +146,14 @@ class Spool:
         run.size += len(data)
         self.bytes += len(data)
         if self._split and run.size >= self._limit:
-            self._done.append(self._open.pop(partition).sealed())
+            self._seal(key)
 
-    def _run_of(self, partition: str) -> _OpenRun:
-        key = partition if self._split else UNPLACED
+    def _key(self, partition: str) -> str:
+        if self._split and len(self._own) < MOST_OPEN:
+            self._own.add(partition)
+        return partition if partition in self._own else UNPLACED
+
+    def _run_of(self, key: str) -> _OpenRun:
         if key not in self._open:
             name = f"{self._layout.entity}.{key or 'rows'}.{len(self._done)}"
             self._open[key] = _OpenRun(self._lake.stage(self._run, name))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 
-from toolkit.errors import NotFound
+from toolkit.errors import Locked, NotFound, Retriable
 from toolkit.model.columns import arrow_schema
 from toolkit.model.entity import Entity
 from toolkit.organization import metadata, rows
@@ -17,6 +18,9 @@ from toolkit.source.protocol import Batch, Cursor, Deleted
 
 BATCH_SIZE = 50_000
 """Rows of a batch: about 25 MB at 60 columns."""
+
+BUSY_REST = 30.0
+"""Seconds to leave an entity alone while another process writes to the database."""
 
 _ROW_NUMBER = pa.field("row_number_", pa.int64())
 
@@ -30,19 +34,30 @@ class EmbeddedSource:
 
     def entities(self) -> Mapping[str, Entity]:
         """Return the definitions by name, as they are now."""
-        with self._database.read() as connection:
+        with _passing(), self._database.read() as connection:
             return metadata.entities(connection)
 
     def count(self, entity: str) -> int:
         """Return how many rows the entity has now. Raises EntityGone."""
         try:
-            return rows.count(self._database, entity)
+            with _passing():
+                return rows.count(self._database, entity)
         except NotFound as error:
             raise gone(entity) from error
 
     def changes(self, entity: str, columns: Sequence[str] | None, after: Cursor | None) -> Iterator[Batch]:
         """Yield what changed after the cursor, or every row when there is none."""
-        yield from batches(_EmbeddedFeed(self._database, entity, columns, self._batch_size), after)
+        with _passing():
+            yield from batches(_EmbeddedFeed(self._database, entity, columns, self._batch_size), after)
+
+
+@contextmanager
+def _passing() -> Iterator[None]:
+    """Turn a busy database into Retriable: only the lake's lock is one that a reader of rows must give way to."""
+    try:
+        yield
+    except Locked as error:
+        raise Retriable(error.code, error.what, after=BUSY_REST, where=error.where, why=error.why) from error
 
 
 class _EmbeddedFeed:
