@@ -20,6 +20,8 @@ from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.splice import CREATED_WIDTH, Change
 from toolkit.lake.protocol import Staged
 
+NO_PLACES: Places = np.empty(0, np.int64)
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -85,53 +87,84 @@ def targets(
     """Return the parts that change, by partition and number. With ``pad`` every part changes."""
     numbers = _numbers(come, parts, limit)
     known = {(part.partition, part.number): place for place, part in enumerate(parts)}
-    touched = {(name, number) for name, number in zip(come.partitions.tolist(), numbers.tolist(), strict=True)}
-    touched |= {(parts[place].partition, parts[place].number) for place in np.unique(gone.owners).tolist()}
+    coming_to = _by_part(come, numbers)
+    leaving = _by_owner(gone)
+    touched = {*coming_to, *((parts[place].partition, parts[place].number) for place in leaving)}
     touched |= set(known) if pad else set()
     adopted = dict(_adopted(come, pieces, {part.partition for part in parts}))
     made = [target for partition in adopted for target in _adoptions(partition, adopted[partition], pieces)]
-    for partition, number in sorted(touched):
+    for partition, number in touched:
         if partition not in adopted:
             place = known.get((partition, number), -1)
-            these = come.take((come.partitions == partition) & (numbers == number))
-            change = Change(
-                gone.entries.take(gone.owners == place), these.rows.entries, these.rows.owners, these.created
-            )
+            these = come.take(coming_to.get((partition, number), NO_PLACES))
+            goes = gone.entries.take(leaving.get(place, NO_PLACES))
+            change = Change(goes, these.rows.entries, these.rows.owners, these.created)
             made.append(Target(partition, number, parts[place] if place >= 0 else None, change))
     return sorted(made, key=lambda target: (target.partition, target.number))
+
+
+def alike(*keys: Places) -> list[Places]:
+    """Return the places at which all keys are the same, group by group in the order of the keys, each ascending.
+
+    One sort finds them all; a mask for each group would look at every row as often as there are groups.
+    """
+    order = np.lexsort(keys[::-1])
+    if not len(order):
+        return []
+    changes = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
+    return np.split(order, np.flatnonzero(changes) + 1)
+
+
+def _by_partition(partitions: npt.NDArray[np.str_]) -> dict[str, Places]:
+    """Return the places of each partition's records."""
+    groups = alike(np.unique(partitions, return_inverse=True)[1])
+    return {str(partitions[which[0]]): which for which in groups}
+
+
+def _by_part(come: Coming, numbers: Places) -> dict[tuple[str, int], Places]:
+    """Return the places of the records that go to each part."""
+    groups = alike(np.unique(come.partitions, return_inverse=True)[1], numbers)
+    return {(str(come.partitions[which[0]]), int(numbers[which[0]])): which for which in groups}
+
+
+def _by_owner(rows: Located) -> dict[int, Places]:
+    return {int(rows.owners[which[0]]): which for which in alike(rows.owners)}
 
 
 def _numbers(come: Coming, parts: Sequence[Part], limit: int) -> Places:
     """Return the number of the part that each record goes to."""
     number_of = np.array([*(part.number for part in parts), -1])
     numbers = number_of[come.stays]
-    for partition in np.unique(come.partitions).tolist():
-        new = np.flatnonzero((come.partitions == partition) & (come.stays < 0))
-        last = max((part for part in parts if part.partition == partition), key=lambda part: part.number, default=None)
-        first, room = (last.number, max(limit - last.size, 0)) if last else (0, limit)
-        entries = come.rows.entries.take(new)
+    last = {part.partition: part for part in sorted(parts, key=lambda part: part.number)}
+    new = np.flatnonzero(come.stays < 0)
+    for partition, within in _by_partition(come.partitions[new]).items():
+        which = new[within]
+        entries = come.rows.entries.take(which)
         order = np.lexsort((entries.deletes, entries.ids, entries.versions))
         lengths = entries.lengths[order]
-        begins = np.cumsum(lengths) - lengths
-        numbers[new[order]] = first + np.where(begins < room, 0, 1 + (begins - room) // limit)
+        numbers[which[order]] = _numbered(np.cumsum(lengths) - lengths, last.get(partition), limit)
     return numbers
+
+
+def _numbered(begins: Places, last: Part | None, limit: int) -> Places:
+    """Return the part of records that begin so many bytes behind what the last part holds."""
+    first, room = (last.number, max(limit - last.size, 0)) if last else (0, limit)
+    return first + np.where(begins < room, 0, 1 + (begins - room) // limit)
 
 
 def _adopted(come: Coming, pieces: Sequence[Piece], filled: set[str]) -> Iterator[tuple[str, list[int]]]:
     """Yield each new partition whose files can be taken as they are, with the numbers of its pieces."""
-    for partition in np.unique(come.partitions).tolist():
-        rows = come.take(come.partitions == partition)
-        owners, counts = np.unique(rows.rows.owners, return_counts=True)
+    for partition, which in _by_partition(come.partitions).items():
+        owners, counts = np.unique(come.rows.owners[which], return_counts=True)
         taken = zip(owners.tolist(), counts.tolist(), strict=True)
         # A file of which another partition takes records, or nobody, is not this partition's alone.
         whole = all(pieces[owner].whole and count == len(pieces[owner].entries) for owner, count in taken)
-        if partition not in filled and whole and not rows.created.any():
+        if partition not in filled and whole and not come.created[which].any():
             yield partition, owners.tolist()
 
 
 def _adoptions(partition: str, owners: Sequence[int], pieces: Sequence[Piece]) -> Iterator[Target]:
-    nothing = np.empty(0, np.int64)
     for number, owner in enumerate(owners):
         piece = pieces[owner]
-        change = Change(piece.entries.take(nothing), piece.entries, nothing, np.empty(0, f"S{CREATED_WIDTH}"))
+        change = Change(piece.entries.take(NO_PLACES), piece.entries, NO_PLACES, np.empty(0, f"S{CREATED_WIDTH}"))
         yield Target(partition, number, None, change, piece.staged)
