@@ -134,7 +134,15 @@ def test_the_exit_status_is_that_of_the_error(error: Exception, status: int) -> 
 
 def test_an_error_of_the_system_names_the_file() -> None:
     result = CliRunner().invoke(failing(PermissionError(13, "Permission denied", "/x")), ["fail"])
-    assert result.stderr == ("error[CLI005] permission denied\n  at: /x\n  why: the operating system said so\n")
+    assert result.stderr == (
+        "error[CLI005] permission denied\n  at: /x\n  why: the operating system said so\n"
+        "  fix: choose another place, or allow yourself to read and write there\n"
+    )
+
+
+def test_an_error_of_the_system_of_any_kind_says_what_to_do() -> None:
+    result = CliRunner().invoke(failing(OSError(28, "No space left on device", "/x")), ["fail"])
+    assert result.stderr.endswith("  fix: mend what it says, then run the command again\n")
 
 
 def test_an_unexpected_error_has_a_traceback_only_when_debugging() -> None:

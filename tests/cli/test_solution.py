@@ -132,3 +132,8 @@ def test_export_of_a_folder_as_managed_is_an_error_of_usage(dev: Run) -> None:
 def test_export_of_nothing_is_an_error(dev: Run, tmp_path: Path) -> None:
     assert dev("export", "Lake", "-o", "x.zip").exit_code == 1
     assert not (tmp_path / "x.zip").exists()
+
+
+def test_a_solution_where_there_is_none_is_answered_with_the_way_to_one(dev: Run) -> None:
+    result = dev("solution", "show", "Lakes")
+    assert result.stderr.endswith("  fix: make one: toolkit solution create NAME --publisher PUBLISHER\n")

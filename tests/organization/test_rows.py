@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.organization.samples import EVERY, NOW, Clock, numbered, organization
 from toolkit.errors import Finding, Invalid, NotFound
 from toolkit.model.columns import arrow_schema
-from toolkit.organization import rows
+from toolkit.organization import metadata, rows
 from toolkit.organization.database import Database, current_version
 from toolkit.organization.storage import from_storage, microseconds, to_storage
 
@@ -109,6 +109,53 @@ def test_an_upsert_changes_a_creation_time_that_it_names(database: Database) -> 
     assert read(database, ONE)["createdon"] == NOW - timedelta(days=1)
 
 
+def test_an_upsert_keeps_the_creation_time_of_an_old_row_that_names_none(database: Database) -> None:
+    clock = Clock()
+    rows.insert(database, "note", [{"noteid": ONE}], clock)
+    clock.move(hours=1)
+    named = NOW - timedelta(days=1)
+    rows.upsert(database, "note", [{"noteid": ONE}, {"noteid": TWO, "createdon": named}, {"noteid": THREE}], clock)
+    assert [read(database, row)["createdon"] for row in (ONE, TWO, THREE)] == [NOW, named, NOW + timedelta(hours=1)]
+
+
+def purged(database: Database) -> int:
+    with database.read() as connection:
+        found = metadata.stored(connection, "note")
+    assert found is not None
+    return found.purged_version
+
+
+def tombstones(database: Database) -> list[str]:
+    with database.read() as connection:
+        return [row["id"] for row in connection.execute("SELECT id FROM tombstone ORDER BY version")]
+
+
+def test_what_was_purged_stays_purged_after_a_step_of_the_clock(database: Database) -> None:
+    clock = Clock()
+    rows.insert(database, "note", [{"noteid": ONE}, {"noteid": TWO}], clock)
+    clock.move(days=2)
+    rows.delete(database, "note", [ONE], clock)
+    clock.move(days=-1)
+    rows.delete(database, "note", [TWO], clock)
+    assert rows.expire(database, NOW + timedelta(days=1, hours=1)) == 1
+    assert purged(database) == 4
+    rows.insert(database, "note", [{"noteid": ONE}], clock)
+    assert rows.expire(database, NOW + timedelta(days=3)) == 1
+    assert purged(database) == 4
+
+
+def test_a_deletion_purges_the_tombstones_that_are_kept_no_longer(database: Database) -> None:
+    clock = Clock()
+    rows.insert(database, "note", [{"noteid": numbered(number)} for number in range(1, 6)], clock)
+    rows.delete(database, "note", [ONE], clock)
+    clock.move(days=7, hours=23)
+    rows.delete(database, "note", [TWO], clock)
+    assert tombstones(database) == [ONE, TWO]
+    clock.move(hours=2)
+    rows.delete(database, "note", [THREE], clock)
+    assert (tombstones(database), purged(database)) == ([TWO, THREE], 6)
+
+
 def test_a_row_that_is_not_there_reads_as_none(database: Database) -> None:
     assert rows.read(database, "note", ONE) is None
 
@@ -121,7 +168,7 @@ def test_an_id_that_is_there_is_refused_with_dataverse_s_code(database: Database
     rows.insert(database, "note", [{"noteid": ONE}], Clock())
     with pytest.raises(Invalid, match="noteid in row 1 is there already") as failure:
         rows.insert(database, "note", [{"noteid": TWO}, {"noteid": ONE}], Clock())
-    assert failure.value.code == "0x80040237"
+    assert (failure.value.code, failure.value.fix) == ("0x80040237", "update that row, or give this one another id")
     assert (rows.count(database, "note"), version(database)) == (1, 1)
 
 

@@ -32,7 +32,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "import": Lazy("promotion", "Import a bundle: check, show, apply, sync, verify."),
         "verify": Lazy("promotion", "Check that an environment and its lakes are as configured."),
         "uninstall": Lazy("promotion", "Remove a solution from an environment."),
-        "history": Lazy("promotion", "List what was applied to an environment, when and by whom."),
+        "history": Lazy("promotion", "List what was imported and uninstalled, when and by whom."),
     },
     "By hand, as the maker portal does it": {
         "lake": Lazy("lake", "Link an environment to a lake: link, unlink, show."),

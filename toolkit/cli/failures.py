@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -12,6 +12,15 @@ from toolkit.errors import Finding, Place, Severity, ToolkitError
 
 ABORTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+
+
+_MENDS: Mapping[type[OSError], str] = {
+    PermissionError: "choose another place, or allow yourself to read and write there",
+    FileNotFoundError: "correct the path",
+    IsADirectoryError: "give a file: a folder has that name",
+    NotADirectoryError: "correct the path: a file stands where a folder should",
+    FileExistsError: "choose another name, or move what is there",
+}
 
 
 def report(error: BaseException, form: str, *, debug: bool) -> int:
@@ -59,7 +68,8 @@ def _usage(error: click.UsageError) -> Finding:
 def _system(error: OSError) -> Finding:
     where = Place(str(error.filename)) if error.filename else Place()
     what = error.strerror or type(error).__name__
-    return Finding("CLI005", Severity.ERROR, what[:1].lower() + what[1:], where, why="the operating system said so")
+    why, fix = "the operating system said so", _MENDS.get(type(error), "mend what it says, then run the command again")
+    return Finding("CLI005", Severity.ERROR, what[:1].lower() + what[1:], where, why, fix)
 
 
 def _unexpected(error: BaseException) -> Finding:

@@ -17,6 +17,8 @@ from toolkit.errors import NotFound, nearest
 from toolkit.model.environment import InstalledSolution, Inventory
 from toolkit.model.solution import Package, Solution
 
+MAKE = "make one: toolkit solution create NAME --publisher PUBLISHER"
+
 
 @click.group(cls=Group)
 def solution() -> None:
@@ -109,7 +111,7 @@ def show(session: Session, *, name: str, environment: str | None) -> None:
     inventory = site.environment.inventory()
     if (installed := inventory.solutions.get(name)) is None:
         what = f"there is no solution {name!r}"
-        raise NotFound("CLI028", what, where=site.name, fix=nearest(name, inventory.solutions))
+        raise NotFound("CLI028", what, where=site.name, fix=nearest(name, inventory.solutions) or MAKE)
     fields = {**_row(installed), "requires": list(installed.requires), "configs": _configs(installed, inventory)}
     session.show(record(fields))
 

@@ -118,17 +118,17 @@ class _Check:
         return broken(self.entity.name, code, column, wrong, why)
 
 
-def broken(entity: str, code: str, column: str, wrong: Column, why: str) -> Iterator[Finding]:
+def broken(entity: str, code: str, column: str, wrong: Column, why: str, *, fix: str = "") -> Iterator[Finding]:
     """Yield a finding when some of ``wrong`` (booleans, a row each) is true."""
     count = pc.sum(wrong).as_py() or 0
     if count:
         first = pc.index(wrong, True).as_py()
         others = f", and in {count - 1} rows more" if count > 1 else ""
-        yield _finding(entity, code, f"{column} in row {first} {why}{others}", f"[{first}].{column}")
+        yield _finding(entity, code, f"{column} in row {first} {why}{others}", f"[{first}].{column}", fix)
 
 
-def _finding(entity: str, code: str, what: str, key: str) -> Finding:
-    return Finding(code, Severity.ERROR, f"{entity}: {what}", Place(entity, key=key))
+def _finding(entity: str, code: str, what: str, key: str, fix: str = "") -> Finding:
+    return Finding(code, Severity.ERROR, f"{entity}: {what}", Place(entity, key=key), fix=fix)
 
 
 def _values(attribute: Attribute) -> Column:

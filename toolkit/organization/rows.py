@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from toolkit.errors import Invalid
 from toolkit.model.columns import arrow_schema, arrow_type
 from toolkit.model.entity import Entity
-from toolkit.organization import metadata, row_checks
+from toolkit.organization import catalog, metadata, row_checks
 from toolkit.organization.database import Connection, Database, next_version
 from toolkit.organization.row_input import Rows, checked
 from toolkit.organization.storage import Column, from_storage, microseconds, quoted, select, to_storage
@@ -32,6 +32,9 @@ MISSING = "0x80040217"
 """Dataverse's code for a row that does not exist."""
 
 Clock = Callable[[], datetime]
+
+_DAY = 86_400_000_000
+"""Microseconds."""
 
 
 class _MustBe(Enum):
@@ -58,12 +61,22 @@ def update(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
 
 
 def upsert(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
-    """Create rows, or change those that are there, which keep their ``createdon``. Raises as ``insert``."""
+    """Create rows, or change those that are there, which keep their ``createdon`` where none is given.
+
+    Raises as ``insert``.
+    """
     definition = _definition(database, entity)
-    given = checked(definition, rows)
-    stamped = _stamped(definition, given, clock(), "createdon", "modifiedon")
-    changed = [name for name in stamped.schema.names if name != "createdon" or name in given.schema.names]
-    return _write(database, definition, stamped, _upsert(definition, stamped, changed), _MustBe.EITHER)
+    given, now = checked(definition, rows), clock()
+    stamped = _stamped(definition, _with_createdon(definition, given), now, "modifiedon")
+    return _write(database, definition, stamped, _upsert(definition, stamped, now), _MustBe.EITHER)
+
+
+def _with_createdon(definition: Entity, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows with nulls of ``createdon`` where they lack it and the entity has it."""
+    attribute = definition.attribute("createdon")
+    if attribute is None or "createdon" in rows.schema.names:
+        return rows
+    return rows.append_column("createdon", pa.array([None] * rows.num_rows, arrow_type(attribute)))
 
 
 def insert_stored(connection: Connection, definition: Entity, stored: pa.RecordBatch) -> None:
@@ -78,6 +91,7 @@ def delete(database: Database, entity: str, ids: Sequence[str], clock: Clock) ->
     now = microseconds(clock())
     with database.write() as connection:
         _refuse(connection, definition, wanted, _MustBe.OLD)
+        _expire_daily(connection, entity, now)
         key = pa.RecordBatch.from_arrays([wanted], names=["id"])
         connection.bulk(f"DELETE FROM {_table(definition)} WHERE {_key(definition)} = ?", key)  # noqa: S608 - names of the metadata
         size = len(wanted)
@@ -108,16 +122,31 @@ def read(database: Database, entity: str, row_id: str) -> dict[str, Any] | None:
 
 def expire(database: Database, before: datetime) -> int:
     """Purge the tombstones of deletions before an instant, and return how many; cursors that need them expire."""
-    instant = [microseconds(before)]
     with database.write() as connection:
-        purged = connection.execute(
-            "SELECT entity, max(version) AS version, count(*) AS n FROM tombstone WHERE deleted_at < ? GROUP BY entity",
-            instant,
-        )
-        for row in purged:
-            connection.execute("UPDATE entity SET purged_version = ? WHERE name = ?", [row["version"], row["entity"]])
-        connection.execute("DELETE FROM tombstone WHERE deleted_at < ?", instant)
+        return _expire(connection, microseconds(before))
+
+
+def _expire(connection: Connection, before: int) -> int:
+    purged = connection.execute(
+        "SELECT entity, max(version) AS version, count(*) AS n FROM tombstone WHERE deleted_at < ? GROUP BY entity",
+        [before],
+    )
+    for row in purged:
+        # After a step of the clock the highest version that goes may be lower than one that went before.
+        sql = "UPDATE entity SET purged_version = max(purged_version, ?) WHERE name = ?"
+        connection.execute(sql, [row["version"], row["entity"]])
+    connection.execute("DELETE FROM tombstone WHERE deleted_at < ?", [before])
     return sum(row["n"] for row in purged)
+
+
+def _expire_daily(connection: Connection, entity: str, now: int) -> None:
+    """Purge what the organization keeps no longer, when the entity's oldest tombstone is a day over that."""
+    sql = "SELECT deleted_at FROM tombstone WHERE entity = ? ORDER BY version LIMIT 1"
+    if (oldest := connection.one(sql, [entity])) is None:
+        return
+    kept = catalog.settings(connection).change_tracking_expiry_days * _DAY
+    if oldest["deleted_at"] < now - kept - _DAY:
+        _expire(connection, now - kept)
 
 
 # --- from what is given to what is stored ---------------------------------------------------------------------------
@@ -163,10 +192,18 @@ def _update(definition: Entity, rows: pa.RecordBatch) -> str:
     return f"UPDATE {_table(definition)} SET {changes} WHERE {_key(definition)} = ?{key}"  # noqa: S608 - names of the metadata
 
 
-def _upsert(definition: Entity, rows: pa.RecordBatch, changed: Sequence[str]) -> str:
-    names = [*(name for name in changed if name != definition.primary_id), "versionnumber"]
-    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names)
-    return f"{_insert(definition, rows)} ON CONFLICT ({_key(definition)}) DO UPDATE SET {changes}"
+def _upsert(definition: Entity, rows: pa.RecordBatch, now: datetime) -> str:
+    """Return an upsert in which a null of ``createdon`` is now in a new row, and what it was in an old one."""
+    places = {name: f"?{place}" for place, name in enumerate([*rows.schema.names, "versionnumber"], 1)}
+    new, old = dict(places), {name: place for name, place in places.items() if name != definition.primary_id}
+    if "createdon" in places:
+        new["createdon"] = f"coalesce({places['createdon']}, {microseconds(now)})"
+        old["createdon"] = f'coalesce({places["createdon"]}, "createdon")'
+    changes = ", ".join(f'"{name}" = {value}' for name, value in old.items())
+    return (
+        f"INSERT INTO {_table(definition)} ({quoted(places)}) VALUES ({', '.join(new.values())}) "  # noqa: S608 - names of the metadata
+        f"ON CONFLICT ({_key(definition)}) DO UPDATE SET {changes}"
+    )
 
 
 def _write(database: Database, definition: Entity, rows: pa.RecordBatch, sql: str, must_be: _MustBe) -> int:
@@ -196,10 +233,10 @@ def _refuse(connection: Connection, definition: Entity, ids: Column, must_be: _M
         [json.dumps(ids.to_pylist())],
     )
     there = pc.is_in(ids, pc.cast(found.column("id"), pa.string()).combine_chunks())
-    wrong, code, why = (
-        (there, DUPLICATE, "is there already")
+    wrong, code, why, fix = (
+        (there, DUPLICATE, "is there already", "update that row, or give this one another id")
         if must_be is _MustBe.NEW
-        else (pc.invert(there), MISSING, "does not exist")
+        else (pc.invert(there), MISSING, "does not exist", "correct the id, or create that row first")
     )
-    if findings := list(row_checks.broken(definition.name, code, definition.primary_id, wrong, why)):
+    if findings := list(row_checks.broken(definition.name, code, definition.primary_id, wrong, why, fix=fix)):
         raise Invalid(findings)
