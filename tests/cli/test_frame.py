@@ -32,6 +32,12 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert imported_by(*arguments) & HEAVY == set()
 
 
+def test_commands_about_files_alone_do_not_import_arrow() -> None:
+    code = "import sys, toolkit.cli.bundle; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) & {"pyarrow", "numpy", "adbc_driver_manager"} == set()
+
+
 def test_help_imports_no_command() -> None:
     code = "import sys; from toolkit.cli import root; print(*(m for m in sys.modules if m.startswith('toolkit.')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

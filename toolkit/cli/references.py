@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit import bundle as bundles
 from toolkit.bundle import Loaded
@@ -12,7 +13,10 @@ from toolkit.model.bundle import Bundle
 from toolkit.model.environment import InstalledSolution, Inventory
 from toolkit.model.solution import Package
 from toolkit.release import bundle_at
-from toolkit.site import Site
+
+if TYPE_CHECKING:
+    # It brings Arrow, and commands about files alone shall start without.
+    from toolkit.site import Site
 
 CORE = "core"
 """The name under which the Core solution that we ship can be given in the place of a path."""
