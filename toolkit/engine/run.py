@@ -36,7 +36,8 @@ def run(
 
     ``read`` gives the link as it is now; a new generation is picked up at the next pass. ``wait(seconds)`` sleeps and
     returns True when the engine shall stop; ``wait(0.0)`` is asked in the middle of a pass too, from any thread, so a
-    stop takes effect between two batches, at a consistent point. ``passed`` is told what each pass did. The lock is
+    stop takes effect between two batches, at a consistent point: what the pass (a first sync, say) has read is thrown
+    away, what earlier ones wrote stays. ``passed`` is told what each pass did. The lock is
     held all the while. An entity that fails is left alone for a while, longer each time; the others go on.
     """
     linked = read()
