@@ -294,8 +294,3 @@ def _created(heads: Array, gone: Entries, part: Part) -> Created:
 
 Executor = Callable[[Lake, list[Task]], list[Made]]
 """Does tasks, wherever, and returns what they made in their order."""
-
-
-def here(lake: Lake, tasks: list[Task]) -> list[Made]:
-    """Do tasks one after the other in this thread."""
-    return [do(lake, task) for task in tasks]
