@@ -1,6 +1,8 @@
 """What the engine does after an apply, and what an apply leaves to it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 import pytest
 
@@ -10,11 +12,12 @@ from toolkit.apply import apply
 from toolkit.bundle import write_bundle
 from toolkit.engine import EntityProgress
 from toolkit.engine.session import WRITER_LOCK
-from toolkit.errors import EntityGone, Partial
+from toolkit.errors import EntityGone, Locked, Partial
 from toolkit.lake.protocol import Holder
 from toolkit.model.link import EntityState
 from toolkit.model.solution import Package
 from toolkit.plan import Plan, plan_entities, plan_link, plan_uninstall
+from toolkit.source.protocol import Source
 
 ONE = bundle(config("account", "contact"))
 ENGINE = Holder("engine@lab", "lab", 2, START)
@@ -122,7 +125,8 @@ def test_when_the_time_is_over_the_same_command_goes_on(prod: Rig) -> None:
     with pytest.raises(Partial) as caught:
         wait(prod, prod.plan(ONE), 2)
     assert (caught.value.code, caught.value.exit_status) == ("APL004", 7)
-    assert caught.value.what == "the time was over before contosolake was synced; everything up to here is durable"
+    assert caught.value.what == "the time was over before contosolake was synced"
+    assert caught.value.why == "what was committed stays; an initial sync that was stopped begins again"
     assert EntityState.COMPLETED not in states(prod).values()
     wait(prod, prod.plan(ONE), 10_000)
     assert set(states(prod).values()) == {EntityState.COMPLETED}
@@ -137,6 +141,28 @@ def test_a_running_engine_takes_the_link_over(prod: Rig) -> None:
     assert "engine@lab" in report.running["contosolake"]
     assert prod.link().generation == 2
     fence.release()
+
+
+def test_what_else_is_locked_is_no_engine_that_goes_on(prod: Rig) -> None:
+    source = LockedSource(prod.source)
+    with pytest.raises(Locked, match="somebody seeds"):
+        apply(
+            prod.plan(ONE),
+            replace(prod.site, source=source),
+            write_bundle(ONE, None).to_bytes(),
+            clock=prod.clock,
+            holder=HOLDER,
+        )
+
+
+class LockedSource:
+    """A source whose organization somebody else has locked."""
+
+    def __init__(self, behind: Source) -> None:
+        self.count, self.changes = behind.count, behind.changes
+
+    def entities(self) -> NoReturn:
+        raise Locked("ORG005", "somebody seeds the organization")
 
 
 def test_an_entity_that_fails_is_reported_and_stops_no_other(prod: Rig) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.plan.build import CONFIG, FILE_SYSTEM, OTHER_CONFIG, account, bundle, config, link, linked, world
 from toolkit.errors import Finding, NotFound, Refused
+from toolkit.model.config import LinkedEntity
 from toolkit.model.link import LakeAddress
 from toolkit.model.solution import CORE_SOLUTION, Package
 from toolkit.model.version import Version
@@ -156,6 +157,34 @@ def test_everything_wrong_with_entities_comes_at_once() -> None:
         ("PLN057", "the entity 'contct' is not linked"),
     ]
     assert caught.value.findings[2].fix == "did you mean 'contact'?"
+
+
+OTHER_WAYS = [
+    (linked("account", "Year"), "PLN041", "account=Year"),
+    (linked("account", append_only=True), "PLN042", "account=append-only"),
+]
+
+
+@pytest.mark.parametrize(("entity", "code", "add"), OTHER_WAYS)
+def test_another_way_to_export_a_linked_entity_is_refused_with_its_way_out(
+    entity: LinkedEntity, code: str, add: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        plan_entities(CONFIG, world(UNMANAGED), add=(entity,))
+    found = refused(caught)
+    assert (found.code, found.why) == (code, "this version does not change it in place")
+    assert found.fix == (
+        "toolkit entity remove account --config contosolake --env prod, then "
+        f"toolkit entity add {add} --config contosolake --env prod; the old data is kept"
+    )
+
+
+def test_the_same_way_to_export_a_linked_entity_is_linked_already() -> None:
+    with pytest.raises(Refused) as caught:
+        plan_entities(CONFIG, world(UNMANAGED), add=(linked("account", "Month"),))
+    found = refused(caught)
+    assert (found.code, found.why) == ("PLN056", "it is exported Month, in place")
+    assert found.fix == "leave it out; toolkit entity list --env prod shows what is linked"
 
 
 def test_a_managed_config_is_not_changed_by_hand() -> None:

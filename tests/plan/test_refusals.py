@@ -26,7 +26,7 @@ from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig, Storage
 from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, RootComponent
 from toolkit.model.version import Version
-from toolkit.plan import LakeName, Profile, World, plan_import
+from toolkit.plan import LakeName, Profile, World, plan_import, plan_uninstall
 
 
 def refused(of: Bundle, there: World, profile: Profile = Profile.ENGINE) -> tuple[Finding, ...]:
@@ -213,7 +213,21 @@ def test_the_account_must_be_one_that_the_environment_sees() -> None:
         "PLN020",
         "the environment cannot see a storage account 'contosolakes'",
     )
-    assert found.fix == "did you mean 'contosolake'?"
+    assert found.fix == (
+        "did you mean 'contosolake'? toolkit env define prod --account contosolakes lets the environment see it"
+    )
+
+
+def test_names_of_solution_and_publisher_count_in_any_case() -> None:
+    older = bundle(
+        config("account"), version="0.9", unique_name="contosolake", publisher=publisher(unique_name="Contoso")
+    )
+    found = only(older, world(bundle(config("account"))))
+    assert (found.code, found.why) == (
+        "0x80048541",
+        "ContosoLake 1.0.0.0 is installed, and the bundle is 0.9",
+    )
+    assert plan_uninstall("CONTOSOLAKE", world(NEW)).changes == plan_uninstall("ContosoLake", world(NEW)).changes
 
 
 @pytest.mark.parametrize(

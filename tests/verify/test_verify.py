@@ -113,6 +113,25 @@ def test_another_version_is_told(synced: Rig) -> None:
     ]
 
 
+def test_a_bundle_that_is_not_imported_yet_is_told_once(synced: Rig) -> None:
+    newer = bundle(
+        config(linked("account", "Year"), "lead", interval_minutes=5), version="1.1", package=Package.UNMANAGED
+    )
+    (found,) = [
+        finding
+        for one in verify(synced.site, clock=synced.clock, bundle=newer, expected=newer.configs)
+        for finding in one.findings
+    ]
+    assert (found.code, found.fix) == ("VFY011", "import the bundle")
+    assert found.why == "this version of the bundle is not imported; its export configs are compared once it is"
+
+
+def test_an_older_bundle_is_not_advised_to_be_imported(synced: Rig) -> None:
+    older = after("account", version="0.9")
+    (found,) = [finding for one in verify(synced.site, clock=synced.clock, bundle=older) for finding in one.findings]
+    assert (found.code, found.fix) == ("VFY011", "verify against ContosoLake 1.0.0.0")
+
+
 def test_another_kind_of_package_is_told(synced: Rig) -> None:
     assert synced.found(bundle(config("account", "contact"))) == [
         ("VFY012", "ContosoLake is installed as unmanaged, and the bundle is not")

@@ -10,6 +10,7 @@ from toolkit import engine
 from toolkit.apply.documents import config_of, forget_lake
 from toolkit.engine import EntityProgress, SyncReport
 from toolkit.errors import Locked, Partial, Place
+from toolkit.lake.paths import LOCKED
 from toolkit.lake.protocol import Holder
 from toolkit.model.link import EntityState, LakeAddress
 from toolkit.plan.changes import AddEntity, CreateLink, RemoveEntity, RemoveLink
@@ -49,6 +50,9 @@ def hand_over(
         try:
             report = engine.sync(linked, site.source, clock=clock, holder=holder, progress=progress, stop=over)
         except Locked as error:
+            # Only who holds the lake's lock is an engine that will do the data.
+            if error.code != LOCKED:
+                raise
             result.running[name] = error.what
             continue
         result.synced[name] = report
@@ -81,8 +85,9 @@ def _complete(linked: Linked) -> bool:
 def _partial(site: Site, config: str) -> Partial:
     return Partial(
         "APL004",
-        f"the time was over before {config} was synced; everything up to here is durable",
+        f"the time was over before {config} was synced",
         where=Place(site.name, key=config),
+        why="what was committed stays; an initial sync that was stopped begins again",
         fix="run the same command again, or let toolkit run do the rest",
     )
 

@@ -12,6 +12,9 @@ LOCK_FOLDER = f"{STATE_FOLDER}/lock"
 
 STAGING_FOLDER = f"{STATE_FOLDER}/staging"
 
+LOCKED = "LAK003"
+"""The code of a lock of a lake that somebody else holds."""
+
 # A literal %41 comes back decoded from ADLS when such a file is renamed.
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]|%[0-9A-Fa-f]{2}")
 
@@ -85,7 +88,7 @@ def locked(where: str, holder: Holder | None) -> Locked:
     if holder is not None:
         who = f"{holder.name} on {holder.host}, process {holder.pid}, since {holder.since:%Y-%m-%d %H:%M:%SZ}"
     return Locked(
-        "LAK003",
+        LOCKED,
         f"{where} is locked by {who}",
         where=where,
         fix="wait until it is done, or stop that process: its lock ends with it",

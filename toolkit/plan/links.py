@@ -58,7 +58,7 @@ def link_changes(link: Link, desired: ExportConfig, world: World) -> Iterator[Co
     for entity in sorted(desired.entities, key=lambda entity: entity.name):
         present = link.config.entity(entity.name)
         if present is not None:
-            yield from _entity_changes(link.config, present, entity, world)
+            yield from entity_changes(link.config, present, entity, world)
     for entity in desired.entities:
         if link.config.entity(entity.name) is None:
             yield add_entity(link.config, entity, world)
@@ -112,9 +112,10 @@ def _at(data: dict[str, object], path: str) -> object:
     return node
 
 
-def _entity_changes(
+def entity_changes(
     config: ExportConfig, before: LinkedEntity, after: LinkedEntity, world: World
 ) -> Iterator[ChangeMode | ChangeStrategy | ChangeSetting]:
+    """Yield the changes that export an entity of a link as ``after`` says."""
     if before.append_only != after.append_only:
         yield _mode(config, after, world)
     elif before.strategy != after.strategy:

@@ -6,7 +6,9 @@ Every function here is pure. A plan that is returned can be applied; what is ref
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
+from shlex import quote
 
 from toolkit.errors import Finding, NotFound, Place, Refused, Severity, nearest
 from toolkit.model.base import Frozen
@@ -33,8 +35,10 @@ from toolkit.plan.changes import (
     TrackEntity,
     WriteConfig,
     changed,
+    how,
+    spelled,
 )
-from toolkit.plan.links import add_entity, initial_sync, link_changes, remove_entity
+from toolkit.plan.links import add_entity, entity_changes, initial_sync, link_changes, remove_entity
 from toolkit.plan.prerequisites import Profile, entity_findings, named_twice, prerequisites
 from toolkit.plan.rules import (
     core_findings,
@@ -45,7 +49,7 @@ from toolkit.plan.rules import (
     refuse,
     rows_equal,
 )
-from toolkit.plan.world import World, effective_digest, fingerprint, total
+from toolkit.plan.world import World, effective_digest, fingerprint, same_name, total
 
 PLAN_FORMAT = 1
 """The format of saved plans."""
@@ -136,7 +140,7 @@ def _plan(
 
 def _register(bundle: Bundle, world: World) -> Iterator[RegisterSolution]:
     solution = bundle.solution
-    installed = world.inventory.solutions.get(solution.unique_name)
+    installed = world.installed(solution.unique_name)
     if installed is not None and installed.version == solution.version and rows_equal(bundle, world.inventory):
         return
     yield RegisterSolution(
@@ -182,8 +186,8 @@ def plan_uninstall(solution: str, world: World, *, prune: bool = False, delete_d
     A managed one takes its configs and links along. An unmanaged one leaves them as orphans, unless ``prune``. The
     data of a removed link is kept, unless ``delete_data``. Raises NotFound, or Refused while others depend on it.
     """
-    installed = world.inventory.solutions.get(solution)
-    links = [link for link in world.links if link.active and link.solution == solution]
+    installed = world.installed(solution)
+    links = [link for link in world.links if link.active and same_name(link.solution, solution)]
     if installed is None and not links:
         raise NotFound(
             "PLN050",
@@ -195,7 +199,7 @@ def plan_uninstall(solution: str, world: World, *, prune: bool = False, delete_d
     changes: list[AnyChange] = []
     if installed is not None:
         refuse(_dependents(installed, world))
-        changes.append(RemoveSolution(solution=solution, managed=managed, version=installed.version))
+        changes.append(RemoveSolution(solution=installed.unique_name, managed=managed, version=installed.version))
         changes += _prune(installed, world) if prune and not managed else ()
     ends = managed or prune
     changes += (remove_link(link, world, keep=not delete_data) if ends else _orphan(link) for link in links)
@@ -211,7 +215,7 @@ def _was_managed(solution: str, world: World) -> bool:
 def _dependents(installed: InstalledSolution, world: World) -> Iterator[Finding]:
     name = installed.unique_name
     for other in world.inventory.solutions.values():
-        if name in other.requires:
+        if any(same_name(name, needed) for needed in other.requires):
             yield Finding(
                 HAS_DEPENDENTS,
                 Severity.ERROR,
@@ -261,7 +265,7 @@ def plan_link(config: ExportConfig, world: World, *, profile: Profile = Profile.
         (
             *(_already_linked(linked, config, world) if linked is not None else ()),
             *core_findings(world),
-            *prerequisites(config, world.inventory, profile),
+            *prerequisites(config, world.inventory, profile, environment=world.environment),
             *lake_findings(config, (), world),
         )
     )
@@ -356,10 +360,27 @@ def _entities_in(link: Link, add: Sequence[LinkedEntity], world: World) -> Itera
     yield from named_twice((entity.name for entity in add), link.config.name, world.environment)
     for entity in add:
         place = Place(world.environment, key=f"{link.config.name}.entities.{entity.name}")
-        if link.config.entity(entity.name) is not None:
-            yield Finding("PLN056", Severity.ERROR, f"the entity {entity.name!r} is linked already", place)
+        if (present := link.config.entity(entity.name)) is not None:
+            yield from _linked_already(link, present, entity, world)
         else:
             yield from entity_findings(entity, world.inventory, place)
+
+
+def _linked_already(link: Link, present: LinkedEntity, entity: LinkedEntity, world: World) -> Iterator[Finding]:
+    """Yield why an entity is not linked again: in another way that is a later change, in the same way it is nothing."""
+    later = list(later_findings(entity_changes(link.config, present, entity, world), world.environment))
+    which = f"--config {quote(link.config.name)} --env {world.environment}"
+    again = f"toolkit entity remove {entity.name} {which}, then toolkit entity add {spelled(entity)} {which}"
+    yield from (replace(finding, fix=f"{again}; the old data is kept") for finding in later)
+    if not later:
+        yield Finding(
+            "PLN056",
+            Severity.ERROR,
+            f"the entity {entity.name!r} is linked already",
+            Place(world.environment, key=f"{link.config.name}.entities.{entity.name}"),
+            f"it is exported {how(present)}",
+            f"leave it out; toolkit entity list --env {world.environment} shows what is linked",
+        )
 
 
 def _entities_out(link: Link, remove: Sequence[str], world: World) -> Iterator[Finding]:
@@ -386,11 +407,17 @@ def plan_track(entity: str, world: World) -> Plan:
     known = world.inventory.entities
     place = Place(world.environment, key=entity)
     if entity not in known:
-        fix = nearest(entity, known)
+        fix = nearest(entity, known) or "install the solution that brings the entity first"
         raise NotFound("PLN010", f"the entity {entity!r} does not exist in the environment", where=place, fix=fix)
     if known[entity].change_tracking:
         return _plan(world, (), ())
     if not known[entity].can_track:
         why = "it is the table of an N:N relationship" if known[entity].intersect else "the platform does not allow it"
-        raise Refused("PLN012", f"change tracking cannot be enabled on the entity {entity!r}", where=place, why=why)
+        raise Refused(
+            "PLN012",
+            f"change tracking cannot be enabled on the entity {entity!r}",
+            where=place,
+            why=why,
+            fix=f"leave {entity!r} out of what is exported",
+        )
     return _plan(world, (), (TrackEntity(entity=entity),))

@@ -39,10 +39,15 @@ class _Rule:
     fix: str
 
 
-def prerequisites(config: ExportConfig, inventory: Inventory, profile: Profile, where: str = "") -> Iterator[Finding]:
-    """Yield what stands against exporting what ``config`` says, to where it says."""
+def prerequisites(
+    config: ExportConfig, inventory: Inventory, profile: Profile, where: str = "", environment: str = ""
+) -> Iterator[Finding]:
+    """Yield what stands against exporting what ``config`` says, to where it says.
+
+    ``environment`` is its name in ``toolkit.yaml``, ``where`` the file or environment that findings name.
+    """
     yield from entity_prerequisites(config, inventory, where)
-    yield from account_prerequisites(config, inventory, profile, where)
+    yield from account_prerequisites(config, inventory, profile, where, environment)
 
 
 def entity_prerequisites(config: ExportConfig, inventory: Inventory, where: str = "") -> Iterator[Finding]:
@@ -132,7 +137,7 @@ def _tracking(name: str, inventory: Inventory, where: Place) -> Iterator[Finding
 
 
 def account_prerequisites(
-    config: ExportConfig, inventory: Inventory, profile: Profile, where: str = ""
+    config: ExportConfig, inventory: Inventory, profile: Profile, where: str = "", environment: str = ""
 ) -> Iterator[Finding]:
     """Yield what stands against exporting to the storage account of ``config``."""
     place = Place(where, key=f"{config.name}.storage.account")
@@ -145,7 +150,7 @@ def account_prerequisites(
             f"the environment cannot see a storage account {name!r}",
             place,
             "an export needs an account in a subscription that the environment's user can read",
-            nearest(name, inventory.accounts) or f"create the account, or name another one in the overlay of {where}",
+            _account_fix(name, inventory, environment),
         )
         return
     for rule in _rules(account, inventory, profile):
@@ -155,6 +160,12 @@ def account_prerequisites(
             )
         elif not rule.holds:
             yield Finding(rule.code, rule.severity, rule.what.format(name), place, rule.why, rule.fix.format(name))
+
+
+def _account_fix(name: str, inventory: Inventory, environment: str) -> str:
+    show = f"toolkit env define {environment or 'ENV'} --account {name} lets the environment see it"
+    hint = nearest(name, inventory.accounts)
+    return f"{hint} {show}" if hint else f"{show}; or name another account"
 
 
 def _rules(account: StorageAccount, inventory: Inventory, profile: Profile) -> Iterator[_Rule]:

@@ -15,7 +15,7 @@ from toolkit.model.environment import InstalledSolution, Inventory
 from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, Publisher
 from toolkit.plan.changes import AnyChange, ChangeMode, ChangeStrategy, MoveLake, lake_name
 from toolkit.plan.prerequisites import Profile, prerequisites
-from toolkit.plan.world import LakeName, World, canonical
+from toolkit.plan.world import LakeName, World, canonical, same_name
 
 PUBLISHER_CHANGED = "0x8004801c"
 MISSING_DEPENDENCY = "0x8004801d"
@@ -43,11 +43,11 @@ def import_findings(
     """Yield everything that stands against importing ``bundle`` with its effective ``configs``."""
     place = Place(where, key="solution")
     yield from _organization(world)
-    yield from _publisher(bundle, world.inventory, place)
+    yield from _publisher(bundle, world, place)
     yield from _installed(bundle, world, place)
     yield from _dependencies(bundle, world, place)
     for config in configs:
-        yield from prerequisites(config, world.inventory, profile, where)
+        yield from prerequisites(config, world.inventory, profile, where, world.environment)
         yield from lake_findings(config, configs, world, where)
         yield from _owner(config, bundle.solution.unique_name, world, where)
     yield from _dropped_configs(bundle, world, place)
@@ -66,9 +66,9 @@ def _organization(world: World) -> Iterator[Finding]:
         )
 
 
-def _publisher(bundle: Bundle, inventory: Inventory, where: Place) -> Iterator[Finding]:
+def _publisher(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
     publisher = bundle.solution.publisher
-    known = inventory.publishers.get(publisher.unique_name)
+    known = world.publisher(publisher.unique_name)
     if known is not None and (changes := _publisher_changes(known, publisher)):
         yield Finding(
             PUBLISHER_CHANGED,
@@ -79,8 +79,8 @@ def _publisher(bundle: Bundle, inventory: Inventory, where: Place) -> Iterator[F
             f"and the bundle has {publisher.prefix}/{publisher.option_value_prefix}",
             "use the installed publisher's values, or another unique name",
         )
-    installed = inventory.solutions.get(bundle.solution.unique_name)
-    if installed is not None and installed.publisher != publisher.unique_name:
+    installed = world.installed(bundle.solution.unique_name)
+    if installed is not None and not same_name(installed.publisher, publisher.unique_name):
         yield Finding(
             PUBLISHER_CHANGED,
             Severity.ERROR,
@@ -98,7 +98,7 @@ def _publisher_changes(known: Publisher, new: Publisher) -> list[str]:
 
 
 def _installed(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
-    installed = world.inventory.solutions.get(bundle.solution.unique_name)
+    installed = world.installed(bundle.solution.unique_name)
     if installed is None:
         return
     if is_managed(installed.package) != is_managed(bundle.solution.package):
@@ -166,7 +166,7 @@ _NEEDS_CORE = "an export config can be added only where it is installed"
 def _dependencies(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
     found = (_dependency(dependency, world, where) for dependency in bundle.solution.missing_dependencies)
     missing = {finding.what: finding for finding in found if finding is not None}
-    if bundle.configs and CORE_SOLUTION not in world.inventory.solutions:
+    if bundle.configs and world.installed(CORE_SOLUTION) is None:
         core = _not_installed(CORE_SOLUTION, _NEEDS_CORE, world, where)
         missing[core.what] = core
     yield from missing.values()
@@ -174,7 +174,7 @@ def _dependencies(bundle: Bundle, world: World, where: Place) -> Iterator[Findin
 
 def core_findings(world: World) -> Iterator[Finding]:
     """Yield a finding where the Core solution is not installed."""
-    if CORE_SOLUTION not in world.inventory.solutions:
+    if world.installed(CORE_SOLUTION) is None:
         yield _not_installed(CORE_SOLUTION, _NEEDS_CORE, world, Place(world.environment))
 
 
@@ -182,7 +182,7 @@ def _dependency(dependency: MissingDependency, world: World, where: Place) -> Fi
     if dependency.solution is None or dependency.solution[0].lower() in PLATFORM:
         return None if _component_there(dependency, world.inventory) else _no_component(dependency, where)
     name, version = dependency.solution
-    installed = world.inventory.solutions.get(name)
+    installed = world.installed(name)
     if installed is None:
         return _not_installed(name, "the solution was built on it", world, where)
     if version is None or installed.version >= version:
@@ -292,7 +292,7 @@ def _recorded(lake: LakeName, config: ExportConfig, world: World) -> Iterator[st
 
 def _owner(config: ExportConfig, solution: str, world: World, where: str) -> Iterator[Finding]:
     link = world.link(config.id)
-    if link is not None and link.solution not in {None, solution}:
+    if link is not None and link.solution is not None and not same_name(link.solution, solution):
         yield Finding(
             "PLN033",
             Severity.ERROR,
@@ -307,7 +307,7 @@ def _dropped_configs(bundle: Bundle, world: World, where: Place) -> Iterator[Fin
     name = bundle.solution.unique_name
     kept = {config.id for config in bundle.configs}
     for link in world.links:
-        if link.active and link.solution == name and link.config.id not in kept:
+        if link.active and same_name(link.solution, name) and link.config.id not in kept:
             yield _dropped(link.config.name, name, where, managed=is_managed(bundle.solution.package))
 
 

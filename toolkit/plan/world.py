@@ -15,6 +15,7 @@ from toolkit.model.entity import Entity
 from toolkit.model.environment import InstalledSolution, Inventory
 from toolkit.model.link import EnvironmentRecord, LakeAddress, Link
 from toolkit.model.names import default_file_system
+from toolkit.model.solution import Publisher
 from toolkit.plan.changes import Consequence, Effect
 
 BYTES_PER_VALUE = 10
@@ -48,6 +49,14 @@ class World:
         """Return the live link of a config, or None."""
         return next((link for link in self.links if link.active and link.config.id == config), None)
 
+    def installed(self, name: str) -> InstalledSolution | None:
+        """Return the installed solution of a name, in any case, or None."""
+        return next((found for key, found in self.inventory.solutions.items() if same_name(key, name)), None)
+
+    def publisher(self, name: str) -> Publisher | None:
+        """Return the publisher of a name, in any case, or None."""
+        return next((found for key, found in self.inventory.publishers.items() if same_name(key, name)), None)
+
     def owner(self, config: str) -> InstalledSolution | None:
         """Return the installed solution that holds a config, or None."""
         return next((found for found in self.inventory.solutions.values() if config in found.configs), None)
@@ -63,6 +72,11 @@ class World:
         rows, definition = self.statistics.get(entity), self.inventory.entities.get(entity)
         size = None if rows is None or definition is None else rows * row_size(definition)
         return Consequence(effect=effect, rows=rows, size=size)
+
+
+def same_name(one: str | None, other: str) -> bool:
+    """Whether two unique names of solutions or publishers are the same to Dataverse: in any case."""
+    return one is not None and one.casefold() == other.casefold()
 
 
 def row_size(entity: Entity) -> int:

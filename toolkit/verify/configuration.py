@@ -8,14 +8,17 @@ from toolkit.errors import Finding, Place, Severity
 from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.environment import InstalledSolution
 from toolkit.model.link import Link
+from toolkit.model.version import Version
 from toolkit.plan.changes import AddEntity, ChangeMode, ChangeStrategy, RemoveEntity, describe, how, lake_name
 from toolkit.plan.links import ENTITY_SETTINGS, link_changes
 from toolkit.plan.prerequisites import account_prerequisites, entity_prerequisites
 from toolkit.plan.rules import is_managed
+from toolkit.plan.world import same_name
 from toolkit.site import RECORD_PATH
 from toolkit.verify.facts import Facts, LinkFacts
 
 _IMPORT = "import the bundle"
+_NOT_COMPARED = "this version of the bundle is not imported; its export configs are compared once it is"
 
 
 def check_solution(facts: Facts) -> Iterator[Finding]:
@@ -23,17 +26,23 @@ def check_solution(facts: Facts) -> Iterator[Finding]:
     if facts.bundle is None:
         return
     solution = facts.bundle.solution
-    installed = facts.inventory.solutions.get(solution.unique_name)
+    installed = facts.world.installed(solution.unique_name)
     where = Place(facts.site.name, key=solution.unique_name)
     if installed is None:
         yield Finding("VFY010", Severity.ERROR, f"{solution.unique_name} is not installed", where, fix=_IMPORT)
         return
     if installed.version != solution.version:
         what = f"{solution.unique_name} {installed.version} is installed, and the bundle is {solution.version}"
-        yield Finding("VFY011", Severity.ERROR, what, where, fix=_IMPORT)
+        yield Finding("VFY011", Severity.ERROR, what, where, _NOT_COMPARED, _other_version(installed, solution.version))
     if is_managed(installed.package) != is_managed(solution.package):
         what = f"{solution.unique_name} is installed as {_kind(installed)}, and the bundle is not"
         yield Finding("VFY012", Severity.ERROR, what, where, fix="verify against the package that was imported")
+
+
+def _other_version(installed: InstalledSolution, version: Version) -> str:
+    if installed.version < version:
+        return _IMPORT
+    return f"verify against {installed.unique_name} {installed.version}"
 
 
 def _kind(installed: InstalledSolution) -> str:
@@ -46,7 +55,7 @@ def check_lakes(facts: Facts) -> Iterator[Finding]:
     yield from _strange_links(facts)
     for config in facts.expected or ():
         yield from _lake(config, facts)
-    if facts.bundle is not None:
+    if facts.bundle is not None and facts.comparable:
         yield from _extra_links(facts, facts.bundle.solution.unique_name)
 
 
@@ -97,7 +106,7 @@ def _extra_links(facts: Facts, solution: str) -> Iterator[Finding]:
     expected = {config.id for config in facts.expected or ()}
     for linked in facts.live:
         link = linked.link
-        if link.solution == solution and link.config.id not in expected:
+        if same_name(link.solution, solution) and link.config.id not in expected:
             yield Finding(
                 "VFY022",
                 Severity.ERROR,
@@ -172,7 +181,7 @@ def check_row(link: LinkFacts) -> Iterator[Finding]:
             f"import the bundle again, or end the link: {_unlink(link.linked.link, link.facts)}",
         )
         return
-    bundle = link.facts.bundle
+    bundle = link.facts.bundle if link.facts.comparable else None
     own = next((config for config in bundle.configs if config.id == link.config.id), None) if bundle else None
     if own is not None and (drift := list(_row_drift(row.config, own))):
         yield Finding(
@@ -206,4 +215,5 @@ def check_tracking(link: LinkFacts) -> Iterator[Finding]:
 
 def check_prerequisites(link: LinkFacts) -> Iterator[Finding]:
     """The storage account is as an export needs it."""
-    yield from account_prerequisites(link.config, link.facts.inventory, link.facts.profile, link.facts.site.name)
+    name = link.facts.site.name
+    yield from account_prerequisites(link.config, link.facts.inventory, link.facts.profile, name, name)

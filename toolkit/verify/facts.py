@@ -49,7 +49,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Facts:
-    """An environment as a whole. ``bundle`` and ``expected`` (its configs after overlay) are what it should be."""
+    """An environment as a whole. ``bundle`` and ``wanted`` (its configs after overlay) are what it should be."""
 
     site: Site
     inventory: Inventory
@@ -59,7 +59,18 @@ class Facts:
     now: datetime
     profile: Profile
     bundle: Bundle | None = None
-    expected: tuple[ExportConfig, ...] | None = None
+    wanted: tuple[ExportConfig, ...] | None = None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the environment should be as the bundle says: not while another version of it is installed."""
+        installed = None if self.bundle is None else self.world.installed(self.bundle.solution.unique_name)
+        return installed is None or self.bundle is None or installed.version == self.bundle.solution.version
+
+    @property
+    def expected(self) -> tuple[ExportConfig, ...] | None:
+        """The configs that the links should have, or None where nothing is to be compared."""
+        return self.wanted if self.comparable else None
 
     def command(self, words: str) -> str:
         """Return a command of the toolkit for this environment."""
@@ -190,5 +201,5 @@ def read_facts(
         now=clock(),
         profile=profile,
         bundle=bundle,
-        expected=None if expected is None else tuple(expected),
+        wanted=None if expected is None else tuple(expected),
     )
