@@ -20,6 +20,9 @@ Localized = Mapping[Annotated[int, Field(ge=1)], str]
 CORE_SOLUTION = "ExportToDataLakeCore"
 """The solution that brings the export config's table: a config may be added only where it is installed."""
 
+SYSTEM_SOLUTIONS = frozenset({"active", "basic", "default", "system"})
+"""Solutions that every organization has and nobody imports, in lower case."""
+
 
 class Package(IntEnum):
     """The value of ``<Managed>``: 0 and 1 in zips, 2 in folders unpacked as both."""

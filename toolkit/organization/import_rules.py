@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from toolkit.errors import Finding, Place, Severity
-from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Publisher, RootComponent
+from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, MissingDependency, Publisher, RootComponent
 from toolkit.model.version import Version
 from toolkit.organization.incoming import Incoming, is_entity
-from toolkit.organization.solutions import SYSTEM_SOLUTIONS, Registered
+from toolkit.organization.solutions import Registered
 
 PUBLISHER_CHANGED = "0x8004801c"
 MISSING_DEPENDENCIES = "0x8004801d"

@@ -9,7 +9,7 @@ from toolkit.errors import NotFound, nearest
 from toolkit.model.base import Frozen
 from toolkit.model.environment import InstalledSolution
 from toolkit.model.names import Guid
-from toolkit.model.solution import CORE_SOLUTION, Package, RootComponent, Solution
+from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, Package, RootComponent, Solution
 from toolkit.organization.database import Connection
 
 DDL = """
@@ -19,9 +19,6 @@ CREATE TABLE solution (
     package BLOB
 ) STRICT, WITHOUT ROWID;
 """
-
-SYSTEM_SOLUTIONS = frozenset({"active", "basic", "default", "system"})
-"""Solutions that every organization has and nobody imports, in lower case."""
 
 
 class Registered(Frozen):

@@ -12,7 +12,7 @@ from toolkit.errors import Finding, Place, Refused, Severity
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
 from toolkit.model.environment import InstalledSolution, Inventory
-from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, Publisher
+from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, MissingDependency, Package, Publisher
 from toolkit.plan.changes import AnyChange, ChangeMode, ChangeStrategy, MoveLake, lake_name
 from toolkit.plan.prerequisites import Profile, prerequisites
 from toolkit.plan.world import LakeName, World, canonical, same_name
@@ -24,9 +24,6 @@ MANAGED_OVER_UNMANAGED = "0x80048040"
 UNMANAGED_OVER_MANAGED = "0x80048041"
 LOWER_VERSION = "0x80048541"
 """Source: Dataverse's support article on this error."""
-
-PLATFORM = frozenset({"active", "basic", "default", "system"})
-"""Solutions that every environment has and that no inventory lists, in lower case."""
 
 
 def refuse(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -179,7 +176,7 @@ def core_findings(world: World) -> Iterator[Finding]:
 
 
 def _dependency(dependency: MissingDependency, world: World, where: Place) -> Finding | None:
-    if dependency.solution is None or dependency.solution[0].lower() in PLATFORM:
+    if dependency.solution is None or dependency.solution[0].casefold() in SYSTEM_SOLUTIONS:
         return None if _component_there(dependency, world.inventory) else _no_component(dependency, where)
     name, version = dependency.solution
     installed = world.installed(name)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from toolkit import engine
 from toolkit.engine import EntityStatus, LinkStatus
 from toolkit.engine.checkpoint import Checkpoint, read_checkpoint
+from toolkit.engine.manifest import MANIFEST_PATH
 from toolkit.errors import Finding, Place
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
@@ -26,8 +27,6 @@ from toolkit.plan.prerequisites import Profile
 from toolkit.plan.world import World
 from toolkit.site import Broken, Linked, Site
 from toolkit.source.protocol import Batch, Cursor
-
-MANIFEST = "model.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ class LinkFacts:
     def manifest(self) -> Mapping[str, Sequence[str]] | None:
         """The locations that ``model.json`` names, by entity; None where there is no such file. Raises ValueError."""
         lake = self.linked.lake
-        return None if lake.stat(MANIFEST) is None else _locations(json.loads(lake.read(MANIFEST)))
+        return None if lake.stat(MANIFEST_PATH) is None else _locations(json.loads(lake.read(MANIFEST_PATH)))
 
     def checkpoint(self, entity: str) -> Checkpoint | None:
         """Read the state of an entity. Raises Damaged."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from toolkit.engine.checkpoint import Checkpoint, Move, Part
+from toolkit.engine.manifest import MANIFEST_PATH
 from toolkit.errors import Finding, Severity
 from toolkit.lake.protocol import Lake
-from toolkit.verify.facts import MANIFEST, LinkFacts
+from toolkit.verify.facts import LinkFacts
 
 
 def check_manifest(link: LinkFacts) -> Iterator[Finding]:
@@ -16,19 +17,19 @@ def check_manifest(link: LinkFacts) -> Iterator[Finding]:
     try:
         listed = link.manifest
     except ValueError as error:
-        what = f"{MANIFEST} of {link.config.name!r} cannot be read"
+        what = f"{MANIFEST_PATH} of {link.config.name!r} cannot be read"
         yield Finding("VFY064", Severity.ERROR, what, link.place(), str(error), _rewrite(link))
         return
     if listed is None:
         if completed:
-            what = f"{link.config.name!r} has no {MANIFEST}"
+            what = f"{link.config.name!r} has no {MANIFEST_PATH}"
             yield Finding("VFY060", Severity.ERROR, what, link.place(), "readers see an empty lake", _rewrite(link))
         return
     for name in sorted(completed - listed.keys()):
-        what = f"{MANIFEST} does not list {name!r}"
+        what = f"{MANIFEST_PATH} does not list {name!r}"
         yield Finding("VFY061", Severity.ERROR, what, link.entity_place(name), "readers do not see it", _rewrite(link))
     for name in sorted(listed.keys() - {entity.name for entity in link.config.entities}):
-        what = f"{MANIFEST} lists {name!r}, which is not linked"
+        what = f"{MANIFEST_PATH} lists {name!r}, which is not linked"
         yield Finding(
             "VFY065", Severity.WARNING, what, link.entity_place(name), "it waits to be retired", _rewrite(link)
         )
@@ -49,7 +50,7 @@ def check_locations(link: LinkFacts) -> Iterator[Finding]:
             yield Finding(
                 "VFY063",
                 Severity.ERROR,
-                f"{MANIFEST} says that {name!r} is at {missing[0]}, and the lake is at {lake.location('')}",
+                f"{MANIFEST_PATH} says that {name!r} is at {missing[0]}, and the lake is at {lake.location('')}",
                 link.entity_place(name),
                 "the lake was moved or copied; readers look at the old place",
                 _rewrite(link),
@@ -108,7 +109,7 @@ def _missing(entity: str, missing: Sequence[str], link: LinkFacts) -> Finding:
     return Finding(
         "VFY062",
         Severity.ERROR,
-        f"{MANIFEST} names {missing[0]}{_others(len(missing))} for {entity!r}, and there is no such file",
+        f"{MANIFEST_PATH} names {missing[0]}{_others(len(missing))} for {entity!r}, and there is no such file",
         link.entity_place(entity),
         "readers fail as a whole when one file is missing",
         f"{link.command('snapshot')} makes a new one of the live file",
