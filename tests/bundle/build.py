@@ -7,15 +7,21 @@ from hypothesis import strategies as st
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import (
     Cloud,
+    Condition,
     Endpoints,
     ExportConfig,
+    Layout,
     LinkedEntity,
+    Mask,
+    Output,
     PartitionStrategy,
+    Retention,
     RetryPolicy,
     Storage,
+    Times,
     derived_endpoints,
 )
-from toolkit.model.overlay import ConfigOverlay, EntityOverlay, Overlay
+from toolkit.model.overlay import ConfigOverlay, EntityOverlay, OutputOverlay, Overlay, RetentionOverlay
 from toolkit.model.solution import Address, MissingDependency, Package, Publisher, RootComponent, Solution
 from toolkit.model.version import Version
 
@@ -152,12 +158,28 @@ solutions = st.builds(
         max_size=2,
     ).map(tuple),
 )
+conditions = st.one_of(
+    st.builds(Condition, column=logical, equals=texts),
+    st.builds(Condition, column=logical, not_equals=st.just("") | texts),
+    st.builds(Condition, column=logical, any_of=st.lists(texts, min_size=1, max_size=3).map(tuple)),
+    st.builds(Condition, column=logical, at_least=texts),
+    st.builds(Condition, column=logical, below=st.sampled_from(["1.10", "no", "null", "2024-01-01"])),
+    st.builds(Condition, column=logical, is_null=st.booleans()),
+)
+columns = st.lists(logical, max_size=3).map(tuple)
+filters = st.lists(conditions, max_size=2).map(tuple)
+masks = st.dictionaries(logical, st.sampled_from(Mask), max_size=2)
+scans = st.none() | st.integers(1, 10_080)
 entities = st.builds(
     LinkedEntity,
     name=logical,
     partition_strategy=st.none() | strategies,
     records_per_block=st.integers(1, 10**6),
     append_only=st.booleans(),
+    columns=st.none() | columns,
+    filter=filters,
+    mask=masks,
+    scan_minutes=scans,
     extra=extras,
 )
 
@@ -188,6 +210,14 @@ configs = st.builds(
     entities=st.lists(entities, max_size=4, unique_by=lambda entity: entity.name).map(tuple),
     interval_minutes=st.integers(5, 10_080),
     retry=st.builds(RetryPolicy, max_count=st.integers(0, 1000), interval_seconds=st.integers(0, 86_400)),
+    output=st.builds(
+        Output,
+        header=st.booleans(),
+        times=st.sampled_from(Times),
+        labels=st.none() | st.integers(1, 65_535),
+        layout=st.sampled_from(Layout),
+    ),
+    snapshots=st.builds(Retention, keep=st.integers(1, 10), keep_days=st.none() | st.integers(1, 90)),
     destination=st.sampled_from(["Adls", "Other"]),
     write_delete_log=st.booleans(),
     odi_enabled=st.booleans(),
@@ -207,8 +237,26 @@ overlays = st.builds(
             storage_account=st.none() | accounts,
             cloud=st.none() | st.sampled_from(Cloud),
             interval_minutes=st.none() | st.integers(5, 10_080),
+            output=st.none()
+            | st.builds(
+                OutputOverlay,
+                header=st.none() | st.booleans(),
+                times=st.none() | st.sampled_from(Times),
+                labels=st.none() | st.integers(1, 65_535),
+                layout=st.none() | st.sampled_from(Layout),
+            ),
+            snapshots=st.none() | st.builds(RetentionOverlay, keep=st.none() | st.integers(1, 10)),
             entities=st.dictionaries(
-                logical, st.builds(EntityOverlay, partition_strategy=st.none() | strategies, exclude=st.booleans())
+                logical,
+                st.builds(
+                    EntityOverlay,
+                    partition_strategy=st.none() | strategies,
+                    columns=st.none() | columns,
+                    filter=st.none() | filters,
+                    mask=masks,
+                    scan_minutes=scans,
+                    exclude=st.booleans(),
+                ),
             ),
         ),
         max_size=2,

@@ -31,6 +31,7 @@ def test_a_good_bundle_has_no_findings(tmp_path: Path) -> None:
         ("subscription: 46a1f76e-", "subscription: ", "BND032", 6),
         ("resource_group: lake", "tenant: contoso.example", "BND032", 7),
         ("partition_strategy: Month", "partition_strategy: Mont", "DOC012", 11),
+        ("partition_strategy: Month", "mask: {name: hash, createdon: hash}", "BND111", 11),
     ],
 )
 def test_a_rule_of_a_config_is_found_at_its_line(tmp_path: Path, old: str, new: str, code: str, line: int) -> None:
@@ -68,6 +69,11 @@ def test_findings_of_several_files_and_kinds_come_together(tmp_path: Path) -> No
 def test_an_unknown_entity_of_an_overlay_is_found(tmp_path: Path) -> None:
     text = PROD_YAML + "    entities:\n      acount: {exclude: true}\n      account: {append_only: true}\n"
     assert found(write_source(tmp_path, prod=text)) == [("BND102", "prod.yaml", 7)]
+
+
+def test_a_mask_of_an_overlay_on_what_every_file_needs_is_found(tmp_path: Path) -> None:
+    text = PROD_YAML + "    entities:\n      account:\n        mask:\n          versionnumber: hash\n"
+    assert found(write_source(tmp_path, prod=text)) == [("BND111", "prod.yaml", 9)]
 
 
 def test_a_subscription_of_an_overlay_that_is_no_guid_is_a_warning(tmp_path: Path) -> None:

@@ -9,7 +9,18 @@ from tests.bundle.build import CONFIG, configs
 from toolkit.bundle import wire
 from toolkit.documents import as_model, parse
 from toolkit.documents.document import Document
-from toolkit.model.config import Cloud, Endpoints, ExportConfig, LinkedEntity, PartitionStrategy, RetryPolicy
+from toolkit.errors import Invalid
+from toolkit.model.config import (
+    Cloud,
+    Condition,
+    Endpoints,
+    ExportConfig,
+    LinkedEntity,
+    Mask,
+    Output,
+    PartitionStrategy,
+    RetryPolicy,
+)
 
 IDENTITY = {"id": CONFIG.id, "name": CONFIG.name}
 
@@ -52,6 +63,49 @@ def test_the_keys_stand_in_the_order_of_the_platform() -> None:
         "IsOdiEnabled",
         "SchedulerIntervalInMinutes",
     ]
+
+
+OPTIONS = CONFIG.model_copy(
+    update={
+        "output": Output(header=True, labels=1033),
+        "entities": (
+            LinkedEntity(
+                name="account",
+                columns=("name", "revenue"),
+                filter=(Condition(column="revenue", at_least="1.10"), Condition(column="name", is_null=False)),
+                mask={"name": Mask.HASH},
+            ),
+        ),
+    }
+)
+
+
+def test_what_the_platform_has_no_key_for_is_one_more_key() -> None:
+    raw = json.loads(wire.written(OPTIONS))
+    assert raw["ToolkitOptions"] == {"output": {"header": True, "labels": 1033}}
+    assert raw["Entities"][0]["ToolkitOptions"] == {
+        "columns": ["name", "revenue"],
+        "filter": [{"column": "revenue", "at_least": "1.10"}, {"column": "name", "is_null": False}],
+        "mask": {"name": "hash"},
+    }
+
+
+def test_options_that_become_defaults_leave_no_key() -> None:
+    text = wire.rewritten(wire.written(OPTIONS), OPTIONS, CONFIG)
+    assert "ToolkitOptions" not in text
+    assert read(text) == CONFIG
+
+
+@pytest.mark.parametrize("options", ['"x"', "[1]", '{"storage":{"account":"evil"}}', '{"Entities":[]}'])
+def test_options_never_hide_what_the_platform_has_a_key_for(options: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        read(f'{{"StorageAccountName":"contosolake","ToolkitOptions":{options}}}')
+    assert [finding.code for finding in raised.value.findings] == ["DOC010"]
+
+
+def test_a_number_in_the_options_stays_as_it_is_written() -> None:
+    tree = wire.tree(schema(Entities=[{"Type": "a", "ToolkitOptions": {"filter": [{"column": "x", "below": 0}]}}]))
+    assert tree["entities"][0]["filter"] == [{"column": "x", "below": "0"}]
 
 
 def test_absent_and_null_keys_are_defaults() -> None:

@@ -3,7 +3,18 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import NotFound
-from toolkit.model.config import Cloud, Endpoints, ExportConfig, LinkedEntity, PartitionStrategy, Storage
+from toolkit.model.config import (
+    Cloud,
+    Condition,
+    Endpoints,
+    ExportConfig,
+    LinkedEntity,
+    Mask,
+    Output,
+    PartitionStrategy,
+    Retention,
+    Storage,
+)
 from toolkit.model.overlay import ConfigOverlay, EntityOverlay, Overlay, overlaid
 
 CONFIG = ExportConfig(
@@ -53,6 +64,28 @@ def test_one_entity_differs_and_another_is_left_out() -> None:
         ("account", True, PartitionStrategy.YEAR)
     ]
     assert config.interval_minutes == 15
+
+
+def test_an_overlay_names_some_of_the_output_and_the_rest_stays() -> None:
+    ours = CONFIG.model_copy(update={"output": Output(labels=1033), "snapshots": Retention(keep=3, keep_days=7)})
+    overlay = Overlay.model_validate(
+        {"configs": {"contosodev": {"output": {"header": "true"}, "snapshots": {"keep": "9"}}}}
+    )
+    (config,) = overlaid((ours,), overlay, "prod.yaml")
+    assert config.output == Output(header=True, labels=1033)
+    assert config.snapshots == Retention(keep=9, keep_days=7)
+
+
+def test_an_overlay_adds_to_a_mask_and_replaces_columns_and_filter() -> None:
+    account = LinkedEntity(name="account", columns=("name", "fax"), mask={"name": Mask.HASH, "fax": Mask.HASH})
+    ours = CONFIG.model_copy(update={"entities": (account,)})
+    exception = EntityOverlay(
+        columns=("fax",), filter=(Condition(column="fax", is_null=False),), mask={"fax": Mask.NULL}
+    )
+    overlay = Overlay(configs={"contosodev": ConfigOverlay(entities={"account": exception})})
+    (entity,) = overlaid((ours,), overlay, "prod.yaml")[0].entities
+    assert (entity.columns, entity.filter) == (("fax",), (Condition(column="fax", is_null=False),))
+    assert entity.mask == {"name": Mask.HASH, "fax": Mask.NULL}
 
 
 def test_an_unknown_config_names_the_nearest() -> None:

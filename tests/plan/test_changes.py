@@ -8,7 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plan.build import CONFIG, FILE_SYSTEM, config, link, linked, world
-from toolkit.model.config import Cloud, ExportConfig, LinkedEntity, PartitionStrategy, RetryPolicy, Storage
+from toolkit.model.config import (
+    Cloud,
+    Condition,
+    ExportConfig,
+    Layout,
+    LinkedEntity,
+    Mask,
+    Output,
+    PartitionStrategy,
+    Retention,
+    RetryPolicy,
+    Storage,
+    Times,
+)
 from toolkit.model.link import LakeAddress
 from toolkit.model.version import Version
 from toolkit.plan import Consequence, Effect, describe
@@ -43,6 +56,10 @@ def entities(*, known: bool) -> st.SearchStrategy[LinkedEntity]:
         partition_strategy=st.none() | st.sampled_from(strategies),
         records_per_block=st.sampled_from([125, 250]),
         append_only=st.booleans(),
+        columns=st.sampled_from([None, (), ("name", "fax"), ("fax", "name")]),
+        filter=st.sampled_from([(), (Condition(column="fax", is_null=True),), (Condition(column="fax", equals=""),)]),
+        mask=st.sampled_from([{}, {"fax": Mask.HASH}, {"fax": Mask.NULL}]),
+        scan_minutes=st.sampled_from([None, 5]),
         extra=st.sampled_from([{}, {"Settings": '{"a":1}'}]),
     )
 
@@ -62,6 +79,14 @@ CONFIGS = st.builds(
     interval_minutes=st.sampled_from([5, 60]),
     retry=st.builds(RetryPolicy, max_count=st.integers(0, 5)),
     write_delete_log=st.booleans(),
+    output=st.builds(
+        Output,
+        header=st.booleans(),
+        times=st.sampled_from(Times),
+        labels=st.sampled_from([None, 1031, 1033]),
+        layout=st.sampled_from(Layout),
+    ),
+    snapshots=st.builds(Retention, keep=st.integers(1, 3), keep_days=st.none() | st.integers(1, 3)),
     is_default=st.none() | st.booleans(),
     extra=st.sampled_from([{}, {"Name": '"x"'}]),
 )
@@ -100,6 +125,63 @@ def test_append_only_on_reinitialises_and_off_deletes_history(on: bool, effect: 
     (change,) = link_changes(before, config(linked("account", append_only=on)), world())
     assert isinstance(change, ChangeMode)
     assert change.consequence.effect is effect
+
+
+def of_account(**values: object) -> LinkedEntity:
+    return LinkedEntity.model_validate({"name": "account", **values})
+
+
+OPTIONS = [
+    ("columns", ["name"], Effect.REINITIALISE, Effect.NOTHING, ()),
+    ("filter", [{"column": "name", "equals": "x"}], Effect.REINITIALISE, Effect.COMPARISON, ()),
+    ("mask", {"name": "hash"}, Effect.REINITIALISE, Effect.NOTHING, ("account",)),
+    ("scan_minutes", 5, Effect.NOTHING, Effect.NOTHING, ()),
+]
+
+
+@pytest.mark.parametrize(("setting", "value", "in_place", "append_only", "history"), OPTIONS)
+def test_what_of_an_entity_is_written_changes_with_its_consequence(
+    setting: str, value: object, in_place: Effect, append_only: Effect, history: tuple[str, ...]
+) -> None:
+    there = world(statistics={"account": 1000})
+    after = of_account(**{setting: value})
+    (change,) = link_changes(link(config(of_account())), config(after), there)
+    size = (None, None) if in_place is Effect.NOTHING else (1000, 50_000)
+    assert change == ChangeSetting(
+        config=CONFIG,
+        name="contosolake",
+        entity="account",
+        setting=setting,
+        before=None if setting in {"columns", "scan_minutes"} else type(value)(),
+        after=value,
+        consequence=Consequence(effect=in_place, rows=size[0], size=size[1]),
+    )
+    history_before, history_after = of_account(append_only=True), after.model_copy(update={"append_only": True})
+    (change,) = link_changes(link(config(history_before)), config(history_after), there)
+    assert isinstance(change, ChangeSetting)
+    assert (change.consequence.effect, change.history) == (append_only, history)
+
+
+def test_another_form_of_all_files_writes_the_entities_in_place_anew_and_not_those_that_come() -> None:
+    there = world(statistics={"account": 1000, "contact": 10, "lead": 1})
+    before = config("account", "contact", linked("lead", append_only=True))
+    after = config("account", "task", linked("lead", append_only=True), output=Output(labels=1033))
+    change, *_ = link_changes(link(before), after, there)
+    assert change == ChangeSetting(
+        config=CONFIG,
+        name="contosolake",
+        setting="output.labels",
+        before=None,
+        after=1033,
+        history=("lead",),
+        consequence=Consequence(effect=Effect.REINITIALISE, rows=1000, size=50_000),
+    )
+
+
+def test_columns_in_another_order_are_the_same_columns() -> None:
+    before, after = of_account(columns=("fax", "name")), of_account(columns=("name", "fax"))
+    (change,) = link_changes(link(config(before)), config(after), world())
+    assert change.consequence.effect is Effect.NOTHING
 
 
 @pytest.mark.parametrize(("append_only", "effect"), [(False, Effect.INITIAL_SYNC), (True, Effect.HISTORY_DELETED)])

@@ -23,7 +23,7 @@ from tests.plan.build import (
 )
 from toolkit.errors import Finding, Refused, Severity
 from toolkit.model.bundle import Bundle
-from toolkit.model.config import ExportConfig, Storage
+from toolkit.model.config import Condition, ExportConfig, Layout, LinkedEntity, Mask, Output, Storage, Times
 from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, RootComponent
 from toolkit.model.version import Version
 from toolkit.plan import LakeName, Profile, World, plan_import, plan_uninstall
@@ -385,6 +385,60 @@ def test_a_later_change_of_a_live_link_is_refused_and_names_its_command(
 def test_nothing_about_a_managed_link_is_advised_by_hand(after: ExportConfig) -> None:
     found = only(bundle(after, version="1.1.0.0"), world(NEW))
     assert found.fix == "toolkit uninstall ContosoLake, then import; the old data is kept"
+
+
+def test_another_layout_is_another_way_of_exporting() -> None:
+    there = world(bundle(config("account"), package=Package.UNMANAGED))
+    after = config("account", output=Output(layout=Layout.INCREMENTAL))
+    found = only(bundle(after, version="1.1.0.0", package=Package.UNMANAGED), there)
+    assert (found.code, found.what) == ("PLN051", "the live link 'contosolake' has the layout live, not incremental")
+    assert found.fix == "toolkit lake unlink contosolake, then import; the old data is kept"
+
+
+def test_a_history_keeps_its_form() -> None:
+    entities = (linked("account", append_only=True), linked("contact"), linked("lead", append_only=True))
+    there = world(bundle(config(*entities), package=Package.UNMANAGED))
+    after = config(*entities, output=Output(times=Times.ISO))
+    new = bundle(after, version="1.1.0.0", package=Package.UNMANAGED)
+    assert [(found.code, found.what) for found in refused(new, there)] == [
+        ("PLN055", f"output.times would change for '{name}' on the live link 'contosolake', which is append-only")
+        for name in ("account", "lead")
+    ]
+    assert refused(new, there)[0].fix == (
+        "toolkit entity remove account --config contosolake, then import; the old data is kept"
+    )
+
+
+def test_an_entity_has_the_columns_that_are_named() -> None:
+    entity = LinkedEntity(
+        name="account",
+        columns=("nam", "modifiedon"),
+        filter=(Condition(column="fax", is_null=True),),
+        mask={"town": Mask.NULL},
+    )
+    found = refused(bundle(config(entity)), world())
+    assert [(each.code, each.what, each.where.key) for each in found] == [
+        ("PLN058", "the entity 'account' has no column 'nam'", "contosolake.entities.account.columns"),
+        ("PLN058", "the entity 'account' has no column 'fax'", "contosolake.entities.account.filter"),
+        ("PLN058", "the entity 'account' has no column 'town'", "contosolake.entities.account.mask"),
+    ]
+    assert found[0].fix == "did you mean 'name'?"
+
+
+def test_what_places_a_row_is_not_masked() -> None:
+    entity = LinkedEntity(name="account", mask=dict.fromkeys(("accountid", "createdon", "name"), Mask.HASH))
+    assert [(each.code, each.what) for each in refused(bundle(config(entity)), world())] == [
+        ("PLN059", "the column 'accountid' of 'account' cannot be masked"),
+        ("PLN059", "the column 'createdon' of 'account' cannot be masked"),
+    ]
+
+
+def test_a_filter_compares_with_a_value_of_the_columns_type() -> None:
+    entity = LinkedEntity(name="account", filter=(Condition(column="createdon", below="yesterday"),))
+    found = only(bundle(config(entity)), world())
+    assert (found.code, found.what) == ("PLN059", "the filter of 'account' cannot compare 'createdon'")
+    assert found.why == "'yesterday' is no time in ISO 8601, such as 2024-01-31 or 2024-01-31T12:00:00Z"
+    assert found.where.key == "contosolake.entities.account.filter.createdon"
 
 
 def test_append_only_off_is_told_in_its_own_direction() -> None:

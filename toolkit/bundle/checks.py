@@ -10,7 +10,7 @@ from toolkit.bundle import wire
 from toolkit.bundle.parts import Parts
 from toolkit.documents import Document, Key, Tree
 from toolkit.errors import Finding, Place, Severity, nearest
-from toolkit.model.config import MAX_ENTITIES, NEVER_EXPORTABLE, Cloud, PartitionStrategy, derived_endpoints
+from toolkit.model.config import MAX_ENTITIES, NEEDED, NEVER_EXPORTABLE, Cloud, PartitionStrategy, derived_endpoints
 from toolkit.model.names import GUID
 
 _SECRETS = (
@@ -108,6 +108,7 @@ def _config(config: Document) -> Iterator[Finding]:
     yield from _entity_names(config)
     for index, entity in _entities(config):
         yield from _strategy(entity, config, "entities", index)
+        yield from _mask(entity, config, "entities", index)
         yield from _extra(entity, config, wire.KNOWN_ENTITY_KEYS, "entities", index)
     yield from _endpoints(config)
     yield from _azure_ids(config, "storage")
@@ -146,6 +147,15 @@ def _strategy(entity: dict[str, Tree], document: Document, *path: Key) -> Iterat
     elif not PartitionStrategy(strategy).known:
         why = "the names of its files are not known; it is kept, and a link refuses it"
         yield _warning("BND029", f"the strategy {strategy} cannot be applied here", where, why, "use Month or Year")
+
+
+def _mask(entity: dict[str, Tree], document: Document, *path: Key) -> Iterator[Finding]:
+    mask = _get(entity, "mask")
+    for column in mask if isinstance(mask, dict) else ():
+        if column in NEEDED:
+            why = "every file needs it as it is: it places the row, or tells which of two is newer"
+            where = document.place(*path, "mask", column)
+            yield _error("BND111", f"the column {column!r} cannot be masked", where, why, "take it out of the mask")
 
 
 def _extra(tree: Tree, document: Document, known: frozenset[str], *path: Key) -> Iterator[Finding]:
@@ -208,6 +218,7 @@ def _overlay(environment: str, overlay: Document, configs: Sequence[Document]) -
             else:
                 inherited = {"append_only": _text(linked[str(entity)], "append_only")}
                 yield from _strategy(inherited | exception, overlay, *where)
+                yield from _mask(exception, overlay, *where)
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from toolkit.documents import Tree
+from toolkit.model.base import Frozen
 from toolkit.model.config import Cloud, ExportConfig, LinkedEntity, PartitionStrategy, RetryPolicy, derived_endpoints
 
 MAX_CHARS = 4 << 20
@@ -50,8 +51,12 @@ _ENTITY = {
     "RecordCountPerBlock": "records_per_block",
     "AppendOnlyMode": "append_only",
 }
-KNOWN_KEYS = frozenset({*_ENDPOINTS, *_STORAGE, *_SETTINGS, "Entities", "RetryPolicy"})
-KNOWN_ENTITY_KEYS = frozenset(_ENTITY)
+OPTIONS = "ToolkitOptions"
+"""The key of what the platform has no key for, at the root and in an entity: an object of what is no default."""
+_ROOT_OPTIONS = ("output", "snapshots")
+_ENTITY_OPTIONS = ("columns", "filter", "mask", "scan_minutes")
+KNOWN_KEYS = frozenset({*_ENDPOINTS, *_STORAGE, *_SETTINGS, "Entities", "RetryPolicy", OPTIONS})
+KNOWN_ENTITY_KEYS = frozenset({*_ENTITY, OPTIONS})
 _DESTINATIONS = {"4": "Adls"}
 """Names of destination types by number. Source: both forms were seen for the same lake."""
 _STRATEGIES = {str(strategy.number): strategy.value for strategy in PartitionStrategy}
@@ -168,7 +173,7 @@ def tree(text: str) -> dict[str, Tree]:
         found["retry"] = _nested(raw["RetryPolicy"], lambda inner: _fields(inner, _RETRY))
     if _holds(raw, "Entities"):
         found["entities"] = _entities(raw["Entities"])
-    return found | _extra(raw, KNOWN_KEYS)
+    return found | _options(raw, _ROOT_OPTIONS) | _extra(raw, KNOWN_KEYS)
 
 
 def _holds(raw: Raw, key: str) -> bool:
@@ -195,7 +200,26 @@ def _entity(raw: Raw) -> dict[str, Tree]:
     strategy = found.get("partition_strategy")
     if strategy in _STRATEGIES:
         found["partition_strategy"] = _STRATEGIES[strategy]
-    return found | _extra(raw, KNOWN_ENTITY_KEYS)
+    return found | _options(raw, _ENTITY_OPTIONS) | _extra(raw, KNOWN_ENTITY_KEYS)
+
+
+def _options(raw: Raw, fields: Sequence[str]) -> dict[str, Tree]:
+    """Return the fields of the options. What is none of them keeps a name that no model has, so that it is refused."""
+    if not _holds(raw, OPTIONS):
+        return {}
+    options = _plain(json.loads(raw[OPTIONS], parse_float=str, parse_int=str))
+    if not isinstance(options, dict):
+        return {OPTIONS: options}
+    return {key if key in fields else f"{OPTIONS}.{key}": value for key, value in options.items()}
+
+
+def _plain(value: Any) -> Tree:  # noqa: ANN401 - JSON values
+    """Return a JSON value as YAML would be read: every scalar is text."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return spelled(value) if isinstance(value, bool) else value
 
 
 def _extra(raw: Raw, known: frozenset[str]) -> dict[str, Tree]:
@@ -293,6 +317,7 @@ def _written(config: ExportConfig) -> Raw:
         **{key: spelled(getattr(config, field)) for key, field in _SETTINGS.items()},
         "TenantId": spelled(storage.tenant),
         "FileSystemName": spelled(storage.file_system),
+        OPTIONS: _written_options(config, _ROOT_OPTIONS),
     }
     return _with_extra(raw, config.extra)
 
@@ -302,7 +327,13 @@ def _written_retry(retry: RetryPolicy) -> Raw:
 
 
 def _written_entity(entity: LinkedEntity) -> Raw:
-    return _with_extra({key: spelled(getattr(entity, field)) for key, field in _ENTITY.items()}, entity.extra)
+    raw = {key: spelled(getattr(entity, field)) for key, field in _ENTITY.items()}
+    return _with_extra(raw | {OPTIONS: _written_options(entity, _ENTITY_OPTIONS)}, entity.extra)
+
+
+def _written_options(model: Frozen, fields: Sequence[str]) -> str:
+    """Return the options of a config or an entity that are no defaults, or null where there are none."""
+    return spelled(model.model_dump(mode="json", include=set(fields), exclude_defaults=True) or None)
 
 
 def _with_extra(raw: Raw, extra: Raw) -> Raw:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from toolkit.model.base import Frozen
 from toolkit.model.names import ConfigName, FileSystemName, Guid, LogicalName, StorageAccountName
@@ -99,6 +99,100 @@ class RetryPolicy(Frozen):
     interval_seconds: Annotated[int, Field(ge=0, le=86_400)] = 5
 
 
+class Condition(Frozen):
+    """What a column's value must be. Exactly one comparison; its value is text, read by the attribute's type.
+
+    A comparison with null is false, ``not_equals`` too; ``is_null`` asks for null (true) or for a value (false).
+    """
+
+    column: LogicalName
+    equals: str | None = None
+    not_equals: str | None = None
+    any_of: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """One of these."""
+    at_least: str | None = None
+    below: str | None = None
+    is_null: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_comparison(self) -> Self:
+        made = [name for name in _COMPARISONS if getattr(self, name) is not None]
+        if len(made) != 1:
+            message = f"a condition has exactly one of {', '.join(_COMPARISONS)}, not {len(made)}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def comparison(self) -> str:
+        """The one comparison that is made: the name of its field."""
+        return next(name for name in _COMPARISONS if getattr(self, name) is not None)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values that are compared with: none for ``is_null``."""
+        if self.is_null is not None:
+            return ()
+        value: str | tuple[str, ...] = getattr(self, self.comparison)
+        return (value,) if isinstance(value, str) else value
+
+
+_COMPARISONS = tuple(name for name in Condition.model_fields if name != "column")
+
+
+class Mask(StrEnum):
+    """What is written in place of a column's values."""
+
+    HASH = "hash"
+    """HMAC-SHA-256 in hex, under a key that the environment holds: equal values stay equal."""
+    NULL = "null"
+    """Nothing."""
+
+
+class Times(StrEnum):
+    """How times are spelled."""
+
+    SERVICE = "service"
+    """As the service does it."""
+    ISO = "iso"
+    """ISO 8601 everywhere, the sink columns too."""
+
+
+class Layout(StrEnum):
+    """Where files lie."""
+
+    LIVE = "live"
+    """One file per partition, which changes, and snapshots of it."""
+    INCREMENTAL = "incremental"
+    """A folder per interval, with what changed in it."""
+
+
+class Output(Frozen):
+    """The form of all files of a config. The defaults are those of the service."""
+
+    header: bool = False
+    """A first line with the names of the columns."""
+    times: Times = Times.SERVICE
+    labels: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    """A language code such as 1033: a column ``<choice>_label`` stands behind each choice."""
+    layout: Layout = Layout.LIVE
+
+
+class Retention(Frozen):
+    """Which snapshots are kept besides those that ``model.json`` names."""
+
+    keep: Annotated[int, Field(ge=1, le=10_000)] = 5
+    """So many of each part, the newest."""
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """Also every snapshot that is younger than so many days."""
+
+
+NEEDED = frozenset({"versionnumber", "createdon", "modifiedon"})
+"""Columns that every file has where the entity has them, besides the primary id: never left out, never masked."""
+
+SCAN_MINUTES = 1440
+"""How often an entity that cannot be tracked is read whole, where its config does not say."""
+
+
 class LinkedEntity(Frozen):
     """An entity of an export config, and how it is exported."""
 
@@ -107,6 +201,14 @@ class LinkedEntity(Frozen):
     """None: Month in place, Year append-only."""
     records_per_block: Annotated[int, Field(ge=1)] = 125
     append_only: bool = False
+    columns: tuple[LogicalName, ...] | None = None
+    """Only these attributes, besides the primary id and the needed ones; None: all. Their order has no meaning."""
+    filter: tuple[Condition, ...] = ()
+    """Only rows for which all of these hold."""
+    mask: Mapping[LogicalName, Mask] = {}
+    """Columns whose values are not written as they are."""
+    scan_minutes: Annotated[int, Field(ge=1, le=10_080)] | None = None
+    """How often the entity is read whole where it cannot be tracked; None: ``SCAN_MINUTES``."""
     extra: Mapping[str, str] = {}
     """Keys that this toolkit does not know, each as JSON text, in their order."""
 
@@ -148,6 +250,8 @@ class ExportConfig(Frozen):
     interval_minutes: Annotated[int, Field(ge=5, le=10_080)] = 60
     """Minutes between snapshots."""
     retry: RetryPolicy = RetryPolicy()
+    output: Output = Output()
+    snapshots: Retention = Retention()
     destination: str = "Adls"
     write_delete_log: bool = True
     odi_enabled: bool = False

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from toolkit.errors import NotFound, Place, nearest
 from toolkit.model.base import Frozen
-from toolkit.model.config import Cloud, ExportConfig, LinkedEntity, PartitionStrategy, RetryPolicy
+from toolkit.model.config import (
+    Cloud,
+    Condition,
+    ExportConfig,
+    Layout,
+    LinkedEntity,
+    Mask,
+    PartitionStrategy,
+    RetryPolicy,
+    Times,
+)
 from toolkit.model.names import FileSystemName, LogicalName, StorageAccountName
 
 
@@ -19,7 +29,28 @@ class EntityOverlay(Frozen):
     partition_strategy: PartitionStrategy | None = None
     records_per_block: Annotated[int, Field(ge=1)] | None = None
     append_only: bool | None = None
+    columns: tuple[LogicalName, ...] | None = None
+    filter: tuple[Condition, ...] | None = None
+    mask: Mapping[LogicalName, Mask] = {}
+    """Laid over the mask of the bundle column by column: an overlay never lifts a mask."""
+    scan_minutes: Annotated[int, Field(ge=1, le=10_080)] | None = None
     exclude: bool = False
+
+
+class OutputOverlay(Frozen):
+    """What differs in the form of the files."""
+
+    header: bool | None = None
+    times: Times | None = None
+    labels: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    layout: Layout | None = None
+
+
+class RetentionOverlay(Frozen):
+    """What differs in which snapshots are kept."""
+
+    keep: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
 
 
 class ConfigOverlay(Frozen):
@@ -34,6 +65,8 @@ class ConfigOverlay(Frozen):
     tenant: str | None = None
     interval_minutes: Annotated[int, Field(ge=5, le=10_080)] | None = None
     retry: RetryPolicy | None = None
+    output: OutputOverlay | None = None
+    snapshots: RetentionOverlay | None = None
     write_delete_log: bool | None = None
     entities: Mapping[LogicalName, EntityOverlay] = {}
 
@@ -54,7 +87,8 @@ _STORAGE = {
     "tenant": "tenant",
 }
 _PLAIN = ("interval_minutes", "retry", "write_delete_log")
-_ENTITY = ("partition_strategy", "records_per_block", "append_only")
+_NESTED = ("output", "snapshots")
+_ENTITY = ("partition_strategy", "records_per_block", "append_only", "columns", "filter", "scan_minutes")
 
 
 def overlaid(configs: Sequence[ExportConfig], overlay: Overlay, where: str) -> tuple[ExportConfig, ...]:
@@ -80,7 +114,11 @@ def overlaid(configs: Sequence[ExportConfig], overlay: Overlay, where: str) -> t
 
 def _overlaid(config: ExportConfig, overlay: ConfigOverlay, where: str) -> ExportConfig:
     storage = {field: value for key, field in _STORAGE.items() if (value := getattr(overlay, key)) is not None}
-    changes: dict[str, object] = {key: value for key in _PLAIN if (value := getattr(overlay, key)) is not None}
+    changes: dict[str, object] = _given(overlay, _PLAIN)
+    for key in _NESTED:
+        if (nested := getattr(overlay, key)) is not None:
+            named = _given(nested, type(nested).model_fields)
+            changes[key] = getattr(config, key).model_copy(update=named)
     if storage:
         changes["storage"] = config.storage.model_copy(update={**storage, "endpoints": None})
     if overlay.storage_account is not None and config.name == config.storage.account:
@@ -88,6 +126,11 @@ def _overlaid(config: ExportConfig, overlay: ConfigOverlay, where: str) -> Expor
     if overlay.entities:
         changes["entities"] = _overlaid_entities(config, overlay, where)
     return config.model_copy(update=changes)
+
+
+def _given(overlay: Frozen, keys: Iterable[str]) -> dict[str, object]:
+    """Return those values of an overlay that it names."""
+    return {key: value for key in keys if (value := getattr(overlay, key)) is not None}
 
 
 def _overlaid_entities(config: ExportConfig, overlay: ConfigOverlay, where: str) -> tuple[LinkedEntity, ...]:
@@ -104,6 +147,8 @@ def _overlaid_entities(config: ExportConfig, overlay: ConfigOverlay, where: str)
     for entity in config.entities:
         exception = overlay.entities.get(entity.name, EntityOverlay())
         if not exception.exclude:
-            changes = {key: value for key in _ENTITY if (value := getattr(exception, key)) is not None}
+            changes = _given(exception, _ENTITY)
+            if exception.mask:
+                changes["mask"] = {**entity.mask, **exception.mask}
             entities.append(entity.model_copy(update=changes))
     return tuple(entities)

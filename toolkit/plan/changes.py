@@ -24,6 +24,7 @@ class Effect(StrEnum):
 
     NOTHING = "nothing"
     INITIAL_SYNC = "initial-sync"
+    COMPARISON = "comparison"
     REPARTITION = "repartition"
     REINITIALISE = "reinitialise"
     DATA_KEPT = "data-kept"
@@ -149,10 +150,10 @@ class RemoveEntity(Frozen):
 
 
 class ChangeSetting(Frozen):
-    """A value of a live link, or of one of its entities, that has no bearing on the data changes in place.
+    """A value of a live link, or of one of its entities, changes in place.
 
     ``setting`` is the key path in the model, with dots: ``interval_minutes``, ``retry.max_count``,
-    ``storage.subscription``.
+    ``storage.subscription``. Where it decides what is in the files, the consequence says so.
     """
 
     kind: Literal["setting.change"] = "setting.change"
@@ -162,6 +163,8 @@ class ChangeSetting(Frozen):
     setting: str
     before: JsonValue
     after: JsonValue
+    history: tuple[LogicalName, ...] = ()
+    """Append-only entities whose history would hold the old form: such a change is refused."""
     consequence: Consequence = Consequence()
 
 

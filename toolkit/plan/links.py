@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from toolkit.model.base import Frozen
 from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.link import LakeAddress, Link
+from toolkit.model.shape import Reshape, Shape, reshape, reshaped, shape_of
 from toolkit.plan.changes import (
     AddEntity,
     ChangeMode,
@@ -23,6 +26,11 @@ SETTINGS = (
     "interval_minutes",
     "retry",
     "write_delete_log",
+    "output.header",
+    "output.times",
+    "output.labels",
+    "output.layout",
+    "snapshots",
     "name",
     "storage.subscription",
     "storage.resource_group",
@@ -41,7 +49,15 @@ SETTINGS = (
 )
 """What changes in place, in the order of a plan. Account, file system and entities have changes of their own."""
 
-ENTITY_SETTINGS = ("partition_strategy", "records_per_block", "extra")
+ENTITY_SETTINGS = (
+    "partition_strategy",
+    "records_per_block",
+    "columns",
+    "filter",
+    "mask",
+    "scan_minutes",
+    "extra",
+)
 """The same for an entity; its strategy is a setting only where the strategy in force stays."""
 
 
@@ -52,7 +68,7 @@ def link_changes(link: Link, desired: ExportConfig, world: World) -> Iterator[Co
     moved = before != after
     if moved:
         yield _move(link, desired, before, after, world)
-    yield from _settings(link.config, desired, moved=moved)
+    yield from _settings(link.config, desired, world, moved=moved)
     gone = [entity for entity in link.config.entities if desired.entity(entity.name) is None]
     yield from (remove_entity(link.config, entity.name, world, keep=True) for entity in gone)
     for entity in sorted(desired.entities, key=lambda entity: entity.name):
@@ -95,20 +111,47 @@ def _move(link: Link, desired: ExportConfig, before: LakeAddress, after: LakeAdd
     )
 
 
-def _settings(before: ExportConfig, after: ExportConfig, *, moved: bool) -> Iterator[ChangeSetting]:
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+def _settings(before: ExportConfig, after: ExportConfig, world: World, *, moved: bool) -> Iterator[ChangeSetting]:
+    old, new = _dump(before), _dump(after)
+    # The files of a new lake have its form from the beginning.
+    staying = [] if moved else [entity for entity in before.entities if after.entity(entity.name) is not None]
     for setting in SETTINGS:
         if moved and setting == "storage.file_system":
             continue
         was, becomes = _at(old, setting), _at(new, setting)
         if was != becomes:
-            yield ChangeSetting(config=before.id, name=before.name, setting=setting, before=was, after=becomes)
+            change = ChangeSetting(config=before.id, name=before.name, setting=setting, before=was, after=becomes)
+            yield _with_consequence(change, setting.removeprefix("output."), staying, world)
+
+
+def _dump(of: Frozen) -> dict[str, Any]:
+    """Return the values of a model that are there: a condition has one comparison and not five that are null."""
+    return of.model_dump(mode="json", exclude_none=True)
+
+
+def _with_consequence(
+    change: ChangeSetting, aspect: str, entities: Iterable[LinkedEntity], world: World
+) -> ChangeSetting:
+    """Return a change with what it does to the files of ``entities``, where it changes their shape."""
+    if aspect not in Shape.model_fields:
+        return change
+    ways = {entity.name: reshape(aspect, append_only=world.append_only(entity)) for entity in entities}
+    history = tuple(name for name, way in ways.items() if way is Reshape.REFUSE)
+    effects = {_EFFECTS[way] for way in ways.values() if way in _EFFECTS}
+    if not effects:
+        return change.model_copy(update={"history": history})
+    sizes = (world.estimate(name) for name, way in ways.items() if way in _EFFECTS)
+    return change.model_copy(update={"history": history, "consequence": total(sizes, max(effects, key=_ORDER.index))})
+
+
+_EFFECTS = {Reshape.COMPARE: Effect.COMPARISON, Reshape.REBUILD: Effect.REINITIALISE}
+_ORDER = list(Effect)
 
 
 def _at(data: dict[str, object], path: str) -> object:
     node: object = data
     for key in path.split("."):
-        node = node[key] if isinstance(node, dict) else None
+        node = node.get(key) if isinstance(node, dict) else None
     return node
 
 
@@ -128,7 +171,7 @@ def entity_changes(
             written=after.partition_strategy,
             consequence=world.estimate(after.name, Effect.REPARTITION),
         )
-    yield from _entity_settings(config, before, after)
+    yield from _entity_settings(config, before, after, world)
 
 
 def _mode(config: ExportConfig, after: LinkedEntity, world: World) -> ChangeMode:
@@ -142,16 +185,20 @@ def _mode(config: ExportConfig, after: LinkedEntity, world: World) -> ChangeMode
     )
 
 
-def _entity_settings(config: ExportConfig, before: LinkedEntity, after: LinkedEntity) -> Iterator[ChangeSetting]:
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+def _entity_settings(
+    config: ExportConfig, before: LinkedEntity, after: LinkedEntity, world: World
+) -> Iterator[ChangeSetting]:
+    old, new = _dump(before), _dump(after)
     in_force = (before.append_only, before.strategy) == (after.append_only, after.strategy)
+    other = reshaped(shape_of(before, config.output), shape_of(after, config.output))
     for setting in ENTITY_SETTINGS:
-        if old[setting] != new[setting] and (in_force or setting != "partition_strategy"):
-            yield ChangeSetting(
+        if old.get(setting) != new.get(setting) and (in_force or setting != "partition_strategy"):
+            change = ChangeSetting(
                 config=config.id,
                 name=config.name,
                 entity=after.name,
                 setting=setting,
-                before=old[setting],
-                after=new[setting],
+                before=old.get(setting),
+                after=new.get(setting),
             )
+            yield _with_consequence(change, setting, [before] if setting in other else [], world)

@@ -368,6 +368,10 @@ def _entities_in(link: Link, add: Sequence[LinkedEntity], world: World) -> Itera
 
 def _linked_already(link: Link, present: LinkedEntity, entity: LinkedEntity, world: World) -> Iterator[Finding]:
     """Yield why an entity is not linked again: in another way that is a later change, in the same way it is nothing."""
+    # What a person adds by hand says strategy and mode only.
+    entity = present.model_copy(
+        update={"partition_strategy": entity.partition_strategy, "append_only": entity.append_only}
+    )
     later = list(later_findings(entity_changes(link.config, present, entity, world), world.environment))
     which = f"--config {quote(link.config.name)} --env {world.environment}"
     again = f"toolkit entity remove {entity.name} {which}, then toolkit entity add {spelled(entity)} {which}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from toolkit.errors import Finding, Place, Severity, nearest
-from toolkit.model.config import MAX_ENTITIES, NEVER_EXPORTABLE, ExportConfig, LinkedEntity
+from toolkit.model.conditions import values_of
+from toolkit.model.config import MAX_ENTITIES, NEEDED, NEVER_EXPORTABLE, Condition, ExportConfig, LinkedEntity
+from toolkit.model.entity import Entity
 from toolkit.model.environment import Inventory, StorageAccount
 
 READ_ACCESS = frozenset({"RAGRS", "RAGZRS"})
@@ -102,6 +104,57 @@ def entity_findings(entity: LinkedEntity, inventory: Inventory, where: Place) ->
             "the file names of this strategy are not known, and readers would not find the partitions",
             "use Year or Month",
         )
+    if (definition := inventory.entities.get(entity.name)) is not None:
+        yield from _options(entity, definition, where)
+
+
+def _options(entity: LinkedEntity, definition: Entity, where: Place) -> Iterator[Finding]:
+    """Yield what is wrong with the columns, the filter and the mask of an entity whose definition is known."""
+    known = {attribute.name: attribute for attribute in definition.attributes}
+    named = [("columns", name) for name in entity.columns or () if name not in NEEDED]
+    named += [("filter", condition.column) for condition in entity.filter]
+    named += [("mask", name) for name in entity.mask]
+    for option, name in named:
+        if name not in known:
+            yield Finding(
+                "PLN058",
+                Severity.ERROR,
+                f"the entity {entity.name!r} has no column {name!r}",
+                replace(where, key=f"{where.key}.{option}"),
+                "an export config may name only columns that are there",
+                nearest(name, known) or f"take {name!r} out of {option}",
+            )
+    for name in entity.mask:
+        if name in NEEDED | {definition.primary_id}:
+            yield _masks_needed(name, entity, where)
+    for condition in entity.filter:
+        if (attribute := known.get(condition.column)) is not None:
+            try:
+                values_of(condition, attribute)
+            except ValueError as error:
+                yield _no_value(condition, str(error), entity, where)
+
+
+def _masks_needed(name: str, entity: LinkedEntity, where: Place) -> Finding:
+    return Finding(
+        "PLN059",
+        Severity.ERROR,
+        f"the column {name!r} of {entity.name!r} cannot be masked",
+        replace(where, key=f"{where.key}.mask.{name}"),
+        "every file needs it as it is: it places the row, or tells which of two is newer",
+        f"take {name!r} out of the mask",
+    )
+
+
+def _no_value(condition: Condition, why: str, entity: LinkedEntity, where: Place) -> Finding:
+    return Finding(
+        "PLN059",
+        Severity.ERROR,
+        f"the filter of {entity.name!r} cannot compare {condition.column!r}",
+        replace(where, key=f"{where.key}.filter.{condition.column}"),
+        why,
+        f"correct the value of {condition.comparison}",
+    )
 
 
 def _tracking(name: str, inventory: Inventory, where: Place) -> Iterator[Finding]:

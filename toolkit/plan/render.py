@@ -98,6 +98,8 @@ def consequence_text(consequence: Consequence) -> str:  # noqa: PLR0911 - one re
             return "nothing"
         case Effect.INITIAL_SYNC:
             return f"initial sync{many and f' of {many}'}"
+        case Effect.COMPARISON:
+            return f"full read{many and f' of {many}'}, compared with the history"
         case Effect.REPARTITION:
             return f"re-partitioning{many and f' of {many}'}; readers keep the old snapshot meanwhile"
         case Effect.REINITIALISE:

@@ -13,7 +13,7 @@ from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
 from toolkit.model.environment import InstalledSolution, Inventory
 from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, MissingDependency, Package, Publisher
-from toolkit.plan.changes import AnyChange, ChangeMode, ChangeStrategy, MoveLake, lake_name
+from toolkit.plan.changes import AnyChange, ChangeMode, ChangeSetting, ChangeStrategy, MoveLake, lake_name
 from toolkit.plan.prerequisites import Profile, prerequisites
 from toolkit.plan.world import LakeName, World, canonical, same_name
 
@@ -347,8 +347,26 @@ def later_findings(changes: Iterable[AnyChange], where: str = "", managed_by: st
                 what = f"the live link {name!r} exports to {lake_name(before)}, not to {lake_name(after)}"
                 place = Place(where, key=f"{name}.storage")
                 yield _later("PLN043", what, place, _by_hand(managed_by, f"lake unlink {name}"))
+            case ChangeSetting(setting="output.layout", name=name, before=before, after=after):
+                what = f"the live link {name!r} has the layout {before}, not {after}"
+                place = Place(where, key=f"{name}.output.layout")
+                yield _later("PLN051", what, place, _by_hand(managed_by, f"lake unlink {name}"))
+            case ChangeSetting(history=history):
+                yield from (_other_form(change, entity, where, managed_by) for entity in history)
             case _:
                 pass
+
+
+def _other_form(change: ChangeSetting, entity: str, where: str, managed_by: str | None) -> Finding:
+    anew = _by_hand(managed_by, _anew(change.name, entity))
+    return Finding(
+        "PLN055",
+        Severity.ERROR,
+        f"{change.setting} would change for {entity!r} on the live link {change.name!r}, which is append-only",
+        _place(where, change.name, entity),
+        "append-only files are never written anew, so the history would hold the old form",
+        f"toolkit {anew}, then import; the old data is kept",
+    )
 
 
 def _place(where: str, config: str, entity: str) -> Place:

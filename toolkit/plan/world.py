@@ -67,6 +67,11 @@ class World:
         file_system = config.storage.file_system or default_file_system(organization.environment, organization.id)
         return LakeAddress(config=config.id, account=config.storage.account, file_system=file_system)
 
+    def append_only(self, linked: LinkedEntity) -> bool:
+        """Whether an entity is exported append-only: as linked, or because it has no createdon."""
+        definition = self.inventory.entities.get(linked.name)
+        return linked.append_only or (definition is not None and not definition.has_createdon)
+
     def estimate(self, entity: str, effect: Effect = Effect.INITIAL_SYNC) -> Consequence:
         """Return ``effect`` on an entity with its rows and bytes, as far as they are known."""
         rows, definition = self.statistics.get(entity), self.inventory.entities.get(entity)
