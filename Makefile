@@ -39,6 +39,11 @@ $(VENV)/.check: requirements/check.txt $(VENV)/.test
 	$(PIP) --require-hashes -r requirements/check.txt
 	@touch $@
 
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.test
+	@echo "installing the peers that the benchmarks measure (once) ..."
+	$(PIP) --require-hashes -r requirements/bench.txt
+	@touch $@
+
 quickstart: $(VENV)/.runtime ## the whole story on this machine, without a cloud account
 	$(BIN)/toolkit quickstart
 
@@ -67,9 +72,9 @@ imports: $(VENV)/.test
 schemas: $(VENV)/.runtime ## write schemas/ anew from the models
 	$(BIN)/toolkit schema -o schemas
 
-bench: $(VENV)/.test ## measure, and print ratios against named peers
+bench: $(VENV)/.bench ## measure beside named peers (half an hour, 15 GB), and write benchmarks/results.md
 	$(BIN)/python benchmarks/start.py
-	$(BIN)/python benchmarks/rows.py
+	$(BIN)/python benchmarks/engine.py $(ARGS)
 
 # One lock for every supported Python and platform; hashes, and no registry addresses.
 LOCK := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -80,6 +85,7 @@ lock: $(VENV)/.runtime ## renew the hashed requirement files
 	$(LOCK) -o requirements/runtime.txt
 	$(LOCK) --extra test -c requirements/runtime.txt -o requirements/test.txt
 	$(LOCK) --extra test --extra check -c requirements/test.txt -o requirements/check.txt
+	$(LOCK) --extra test --extra bench -c requirements/check.txt -o requirements/bench.txt
 
 wheel: $(VENV)/.runtime ## build the wheel into dist/
 	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .

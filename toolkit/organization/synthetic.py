@@ -32,7 +32,8 @@ def creation_times(random: Random, number: int, now: datetime) -> Integers:
     """Return sorted instants (microseconds since 1970) of the last three years; months differ, later ones hold more."""
     end = microseconds(now)
     width = (end - microseconds(now - timedelta(days=30.4 * MONTHS))) // MONTHS
-    weights = np.linspace(1, 3, MONTHS) * random.uniform(0.3, 1.7, MONTHS)
+    # Counted backwards from now: the first month is the latest.
+    weights = np.linspace(3, 1, MONTHS) * random.uniform(0.3, 1.7, MONTHS)
     months = random.choice(MONTHS, number, p=weights / weights.sum())
     # Whole milliseconds, as a service's clock writes them.
     within = random.integers(0, width // 1000, number) * 1000
