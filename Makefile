@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help prerequisites quickstart test coverage check lint types schemas stale-schemas imports bench lock wheel clean
+.PHONY: help prerequisites quickstart test coverage check lint types schemas stale-schemas imports bench spark lock wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -54,6 +54,17 @@ test: $(VENV)/.test ## run the tests
 coverage: ## the branch coverage of the last `make test COVERAGE=1`, against its floor
 	$(BIN)/python -m coverage report
 
+# Spark has an environment of its own: it is large, and needs Java.
+.venv-spark/.spark: requirements/spark.txt | prerequisites
+	@command -v java >/dev/null || { echo "missing: java (Debian, Ubuntu: apt-get install default-jre-headless)"; exit 1; }
+	$(PYTHON) -m venv .venv-spark
+	PIP_CONSTRAINT=requirements/spark.txt .venv-spark/bin/python -m pip --disable-pip-version-check --quiet install \
+		--require-hashes --requirement requirements/spark.txt
+	@touch $@
+
+spark: $(VENV)/.test .venv-spark/.spark ## let Spark read a lake, in an environment of its own
+	TOOLKIT_SPARK_PYTHON=.venv-spark/bin/python $(BIN)/python -m pytest -q -k spark tests/engine/test_readers.py
+
 check: lint types stale-schemas imports ## lint, types, stale schemas, import table
 
 lint: $(VENV)/.check
@@ -86,9 +97,10 @@ lock: $(VENV)/.runtime ## renew the hashed requirement files
 	$(LOCK) --extra test -c requirements/runtime.txt -o requirements/test.txt
 	$(LOCK) --extra test --extra check -c requirements/test.txt -o requirements/check.txt
 	$(LOCK) --extra test --extra bench -c requirements/check.txt -o requirements/bench.txt
+	$(subst pyproject.toml requirements/build.in,requirements/spark.in,$(LOCK)) -o requirements/spark.txt
 
 wheel: $(VENV)/.runtime ## build the wheel into dist/
 	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove what was built and installed
-	rm -rf $(VENV) dist build .quickstart .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) .venv-spark dist build .quickstart .pytest_cache .mypy_cache .ruff_cache .coverage

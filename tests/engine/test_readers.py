@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -147,6 +148,23 @@ def test_polars_equals_the_source(lake: tuple[World, dict[str, Row]]) -> None:
     assert {key: row["exact"] for key, row in found.items() if row["exact"]} == {
         min(rows): "12345678901234567.5000000000"
     }
+
+
+def test_spark_equals_the_source(lake: tuple[World, dict[str, Row]]) -> None:
+    python = os.environ.get("TOOLKIT_SPARK_PYTHON")
+    if python is None:
+        pytest.skip("TOOLKIT_SPARK_PYTHON names no interpreter with pyspark: make spark")
+    world, rows = lake
+    script = Path(__file__).with_name("spark_reader.py")
+    command = [python, str(script), world.lake.location("model.json"), "cts_everything"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    # Spark reads "" and nothing alike.
+    assert [(row["Id"], row["text"] or "", row["memo"] or "") for row in found] == [
+        (row["Id"], row.get("text") or "", row.get("memo") or "") for row in expected(rows)
+    ]
+    assert [row["exact"] for row in found if row["exact"]] == ["12345678901234567.5000000000"]
+    assert {tuple(row) for row in found} == {tuple(world.columns("cts_everything"))}
 
 
 @pytest.fixture
