@@ -146,6 +146,18 @@ def test_a_lake_that_is_linked_anew_before_its_old_data_left_has_one_link(linked
     assert list((lake_of(tmp_path) / "_kept" / "account").iterdir())
 
 
+# --- pins ------------------------------------------------------------------------------------------------------------
+
+
+def test_pins_are_made_listed_and_given_up(linked: Run, tmp_path: Path) -> None:
+    assert linked("pin", "q1").stdout.startswith("pinned q1: ")
+    (row,) = json.loads(linked("pins", "--format", "json").stdout)
+    assert (row["config"], row["name"], row["by"], row["entities"]) == ("contosodev", "q1", "ada@lab", 1)
+    assert row["manifest"] == str(lake_of(tmp_path) / "_pins" / "q1" / "model.json")
+    assert linked("unpin", "q1").stdout == "unpinned q1\n"
+    assert linked("pins").stdout == "nothing is pinned in dev; see: toolkit pin --help\n"
+
+
 # --- entity ---------------------------------------------------------------------------------------------------------
 
 

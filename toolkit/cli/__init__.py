@@ -43,6 +43,9 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
     "Rows": {
         "sync": Lazy("rows", "Bring the lakes up to the environment, once."),
         "snapshot": Lazy("rows", "Snapshot now what changed since the last snapshot."),
+        "pin": Lazy("pins", "Keep what model.json names now, under a name."),
+        "unpin": Lazy("pins", "Give up a pin."),
+        "pins": Lazy("pins", "List the pins."),
         "run": Lazy("run", "Export continuously until stopped."),
         "status": Lazy("rows", "Show how far each linked entity is."),
     },

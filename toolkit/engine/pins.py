@@ -1,0 +1,222 @@
+"""Pins: what ``model.json`` names at one moment, kept under a name until it is unpinned (docs/formats.md, pins).
+
+    _pins/<name>/<entity>/<file>     each snapshot, under a name of its own: on a folder lake a hard link
+    _pins/<name>/model.json          the manifest, as it was, with the places of these files; it is written last
+
+A pin owns its files, so neither retention nor the end of a link can take them, and an engine that runs need not know
+of it: no lock of the writer is taken. A snapshot never changes and is conditional on its etag here, so all that can
+happen is that one is gone before it was pinned; then the manifest has changed, and is read again. The lock ``pins``
+keeps two commands about pins, and an erasure, from meeting. What a dead command left has no manifest, and the next
+command removes it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from toolkit.engine.manifest import MANIFEST_PATH
+from toolkit.errors import Conflict, Damaged, NotFound, Refused, nearest
+from toolkit.lake.protocol import ABSENT, Etag, Fence, Holder, Lake
+
+PINS_FOLDER = "_pins"
+PINS_LOCK = "pins"
+"""The lock of whoever makes, removes or changes pins."""
+
+PIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_PINNED_BY = "toolkit:PinnedBy"
+"""The annotation that says who pinned."""
+
+Document = dict[str, Any]
+"""A manifest, parsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A pin: when it was made (UTC) and by whom, what it holds, and the address of its manifest."""
+
+    name: str
+    at: datetime
+    by: str
+    entities: int
+    files: int
+    bytes: int
+    manifest: str
+
+
+def pin_folder(name: str) -> str:
+    """Return the folder of a pin."""
+    return f"{PINS_FOLDER}/{name}"
+
+
+def manifest_of(name: str) -> str:
+    """Return where the manifest of a pin is."""
+    return f"{pin_folder(name)}/{MANIFEST_PATH}"
+
+
+def pin(lake: Lake, name: str, *, clock: Callable[[], datetime], holder: Holder) -> Pin:
+    """Keep what ``model.json`` names now under a name.
+
+    Raises Refused for a name that is taken (ENG081) or none (ENG085), and where there is no manifest (ENG083); Damaged
+    when the manifest names a file that is not there (ENG084).
+    """
+    if PIN_NAME.fullmatch(name) is None:
+        raise _no_name(name)
+    with pins_locked(lake, holder) as fence:
+        if lake.stat(manifest_of(name)) is not None:
+            raise _taken(lake, name)
+        document = _with_files(lake, name)
+        noted = {
+            "modifiedTime": clock().isoformat(),
+            "annotations": [{"name": _PINNED_BY, "value": holder.name}],
+        }
+        fence.check()
+        lake.put(manifest_of(name), manifest_bytes({**document, **noted}), ABSENT)
+        return _read(lake, name)
+
+
+def unpin(lake: Lake, name: str, *, holder: Holder) -> None:
+    """Remove a pin: its manifest, then its files. Raises NotFound (ENG082)."""
+    with pins_locked(lake, holder) as fence:
+        if lake.stat(manifest_of(name)) is None:
+            known = [each.name for each in pins(lake)]
+            where = lake.location(PINS_FOLDER)
+            raise NotFound(
+                "ENG082", f"there is no pin {name!r}", where=where, fix=nearest(name, known) or "toolkit pins"
+            )
+        fence.check()
+        lake.delete(manifest_of(name))
+        _sweep(lake)
+
+
+def pins(lake: Lake) -> tuple[Pin, ...]:
+    """Return the pins of a lake, in name order. Takes no lock."""
+    return tuple(_read(lake, name) for name in names_of_pins(lake))
+
+
+def names_of_pins(lake: Lake) -> list[str]:
+    """Return the names of the pins that are whole."""
+    paths = (stat.path.split("/") for stat in lake.list(PINS_FOLDER))
+    return [path[1] for path in paths if len(path) == 3 and path[2] == MANIFEST_PATH]
+
+
+@contextmanager
+def pins_locked(lake: Lake, holder: Holder) -> Iterator[Fence]:
+    """Hold the lock of the pins, and remove what a dead command left. Raises Locked."""
+    fence = lake.lock(PINS_LOCK, holder)
+    try:
+        _sweep(lake)
+        yield fence
+    finally:
+        fence.release()
+
+
+def manifest_bytes(document: Document) -> bytes:
+    """Return a manifest as a file."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _sweep(lake: Lake) -> None:
+    """Remove files of pins that have no manifest."""
+    whole = set(names_of_pins(lake))
+    for stat in lake.list(PINS_FOLDER):
+        if stat.path.split("/")[1] not in whole:
+            lake.delete(stat.path)
+
+
+def _with_files(lake: Lake, name: str) -> Document:
+    """Give every file that ``model.json`` names a name in the pin, and return the manifest that says so."""
+    while True:
+        document, etag = _manifest(lake)
+        try:
+            for entity in document["entities"]:
+                _keep(lake, name, entity)
+        except (NotFound, Conflict) as error:
+            now = lake.stat(MANIFEST_PATH)
+            if now is not None and now.etag == etag:
+                raise _lost(lake, error.what) from error
+            # Another manifest took its place meanwhile, and what only the old one named is gone.
+            _sweep(lake)
+            continue
+        return document
+
+
+def _manifest(lake: Lake) -> tuple[Document, Etag]:
+    stat = lake.stat(MANIFEST_PATH)
+    if stat is None:
+        raise _nothing(lake, "is not there")
+    document = document_from(lake.read(MANIFEST_PATH))
+    if document is None:
+        raise _nothing(lake, "cannot be read")
+    return document, stat.etag
+
+
+def document_from(data: bytes) -> Document | None:
+    """Return a manifest, parsed; None where the file is none."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and isinstance(document.get("entities"), list) else None
+
+
+def _keep(lake: Lake, name: str, entity: Document) -> None:
+    """Pin the files of an entity, and say in its entry where they are now."""
+    files = {lake.location(stat.path): stat for stat in lake.list(entity["name"])}
+    for partition in entity["partitions"]:
+        stat = files.get(partition["location"])
+        if stat is None:
+            raise NotFound("ENG084", partition["location"])
+        path = f"{pin_folder(name)}/{entity['name']}/{stat.path.rpartition('/')[2]}"
+        lake.snapshot(stat.path, path, stat.etag)
+        partition["location"] = lake.location(path)
+
+
+def _read(lake: Lake, name: str) -> Pin:
+    document = json.loads(lake.read(manifest_of(name)))
+    files = [stat for stat in lake.list(pin_folder(name)) if stat.path != manifest_of(name)]
+    (by,) = (each["value"] for each in document["annotations"] if each["name"] == _PINNED_BY)
+    return Pin(
+        name,
+        datetime.fromisoformat(document["modifiedTime"]),
+        by,
+        entities=len(document["entities"]),
+        files=len(files),
+        bytes=sum(stat.size for stat in files),
+        manifest=lake.location(manifest_of(name)),
+    )
+
+
+def _no_name(name: str) -> Refused:
+    why = "it has 1 to 64 lower-case letters, digits, dots, hyphens and underscores, and starts with a letter or digit"
+    return Refused("ENG085", f"{name!r} is no name for a pin", why=why, fix="choose a name like q1-2026")
+
+
+def _taken(lake: Lake, name: str) -> Refused:
+    return Refused(
+        "ENG081",
+        f"there is a pin {name!r} already",
+        where=lake.location(manifest_of(name)),
+        why="a pin never changes",
+        fix=f"choose another name, or give it up first: toolkit unpin {name}",
+    )
+
+
+def _nothing(lake: Lake, why: str) -> Refused:
+    what = f"there is nothing to pin: {MANIFEST_PATH} {why}"
+    return Refused("ENG083", what, where=lake.location(MANIFEST_PATH), fix="toolkit sync writes it")
+
+
+def _lost(lake: Lake, what: str) -> Damaged:
+    return Damaged(
+        "ENG084",
+        f"{MANIFEST_PATH} names a file that is not there: {what}",
+        where=lake.location(MANIFEST_PATH),
+        why="the lake was moved or copied, or somebody deleted the file",
+        fix="toolkit sync writes the manifest anew, toolkit snapshot makes lost snapshots again; then pin",
+    )
