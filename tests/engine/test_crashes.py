@@ -10,8 +10,8 @@ from itertools import count
 import pytest
 
 from tests.engine.world import Clock, World, insert_account, link, linked_entity, source_of
-from toolkit.engine import Settings
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
+from toolkit.model.config import Retention
 
 OLD, NEW = datetime(2025, 5, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
@@ -45,6 +45,7 @@ def empty(world: World) -> None:
     for number in (1, 5):
         world.source.delete("account", f"00000000-0000-0000-0000-{number:012x}")
     world.relink(linked_entity("account"))
+    world.configure(snapshots=Retention(keep=1))
 
 
 PHASES: list[tuple[Phase, Phase]] = [
@@ -59,8 +60,9 @@ PHASES: list[tuple[Phase, Phase]] = [
 def new_world() -> World:
     clock = Clock()
     linked = link(linked_entity("account"), linked_entity("teammembership"))
-    settings = Settings(workers=1, keep_snapshots=1)
-    return World(source_of(clock), MemoryLake(clock=clock), clock, linked, settings)
+    world = World(source_of(clock), MemoryLake(clock=clock), clock, linked)
+    world.configure(snapshots=Retention(keep=1))
+    return world
 
 
 def files(world: World) -> dict[str, bytes]:

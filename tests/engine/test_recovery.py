@@ -12,7 +12,7 @@ from toolkit.engine.checkpoint import checkpoint_path, read_checkpoint
 from toolkit.engine.run import BackOff
 from toolkit.errors import Forbidden, Retriable
 from toolkit.lake.memory import Call, Crashed, MemoryLake
-from toolkit.model.config import LinkedEntity
+from toolkit.model.config import LinkedEntity, Retention
 
 PART = "account/2026-03.csv"
 INDEX = "_toolkit/account/index/2026-03.1.idx"
@@ -287,7 +287,7 @@ def test_five_snapshots_are_kept_and_none_that_a_reader_may_be_at(synced: World)
 
 
 def test_a_snapshot_beyond_the_number_stays_for_an_hour(synced: World) -> None:
-    synced.settings = Settings(workers=1, keep_snapshots=1)
+    synced.configure(snapshots=Retention(keep=1))
     for minutes in (0, 59, 2):
         synced.clock.forward(minutes=minutes)
         synced.source.update("account", "00000000-0000-0000-0000-000000000001", name=f"at {minutes}")
@@ -298,6 +298,17 @@ def test_a_snapshot_beyond_the_number_stays_for_an_hour(synced: World) -> None:
         "account/Snapshot/2026-03_1772369940.csv",
         "account/Snapshot/2026-03_1772370060.csv",
     ]
+
+
+def test_with_days_every_younger_snapshot_stays_too(synced: World) -> None:
+    synced.configure(snapshots=Retention(keep=1, keep_days=1))
+    for hour in range(30):
+        synced.clock.forward(hours=1)
+        synced.source.update("account", "00000000-0000-0000-0000-000000000001", name=f"at {hour}")
+        synced.sync()
+    times = sorted(int(path[-14:-4]) for path in synced.paths("account/Snapshot"))
+    now = int(synced.clock.now.timestamp())
+    assert times == [now - 3600 * hours for hours in reversed(range(24))]
 
 
 # run

@@ -125,6 +125,11 @@ class World:
     def relink(self, *entities: LinkedEntity, **how: Any) -> None:
         self.link = link(*entities, **{"generation": self.link.generation + 1, **how})
 
+    def configure(self, **settings: Any) -> None:
+        """Give the link's config other settings."""
+        config = self.link.config.model_copy(update=settings)
+        self.link = self.link.model_copy(update={"config": config, "generation": self.link.generation + 1})
+
     def paths(self, below: str = "") -> list[str]:
         return [stat.path for stat in self.lake.list(below) if below or not stat.path.startswith("_toolkit/")]
 

@@ -49,7 +49,7 @@ from toolkit.engine.spool import Gathered, Layout, Spool
 from toolkit.engine.takeover import require_untouched
 from toolkit.errors import CursorExpired, EntityGone, Partial, Refused, SourceError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
-from toolkit.model.config import LinkedEntity, PartitionStrategy
+from toolkit.model.config import LinkedEntity, PartitionStrategy, Retention
 from toolkit.model.entity import Entity
 from toolkit.model.link import EntityState
 from toolkit.source.protocol import Cursor, Source
@@ -66,6 +66,7 @@ class Work:
     fence: Fence
     clock: Callable[[], datetime]
     interval: timedelta
+    retention: Retention
     settings: Settings
     execute: Executor
     progress: Callable[[EntityProgress], None]
@@ -315,7 +316,7 @@ class _Pass:
             return self._unchanged(cursor)
         checkpoint = self._next(cursor, made)
         if is_due(checkpoint, self.now, self.work.interval):
-            checkpoint = with_snapshot(checkpoint, self.now, self.work.settings)
+            checkpoint = self._with_snapshot(checkpoint)
         return self._done(checkpoint, self._report(checkpoint, resolved, made), cursor)
 
     def _done(self, checkpoint: Checkpoint, report: EntityReport, cursor: str | None) -> Outcome:
@@ -333,12 +334,15 @@ class _Pass:
         moved = self._moved(cursor)
         report = EntityReport(self.entity.name, EntityState.COMPLETED)
         if is_due(old, now, self.work.interval):
-            checkpoint = with_snapshot(moved, now, self.work.settings)
+            checkpoint = self._with_snapshot(moved)
             return self._done(checkpoint, replace(report, snapshots=_new_snapshots(old, checkpoint)), cursor)
         aged = old.cursor_at is None or now - old.cursor_at >= self.work.settings.cursor_age
         if aged or moved.columns != old.columns:
             return self._done(moved, report, cursor)
         return Outcome(self.before, report, cursor)
+
+    def _with_snapshot(self, checkpoint: Checkpoint) -> Checkpoint:
+        return with_snapshot(checkpoint, self.now, self.work.retention, self.work.settings.reader_grace)
 
     def _moved(self, cursor: str) -> Checkpoint:
         """Return the checkpoint with its cursor moved, and nothing else begun."""

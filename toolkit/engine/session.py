@@ -27,7 +27,7 @@ from toolkit.engine.snapshot import is_stale, with_snapshot, without
 from toolkit.engine.splice import Made, Task, do
 from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Holder, Lake
-from toolkit.model.config import LinkedEntity
+from toolkit.model.config import LinkedEntity, Retention
 from toolkit.model.entity import Entity
 from toolkit.model.link import Dropped, EntityState, Link
 from toolkit.source.protocol import Source
@@ -109,12 +109,12 @@ class Session:
         self._write_journal(reports)
         return SyncReport(reports, gone_now, stopped=len(reports) < len(asked))
 
-    def snapshot(self, entities: Collection[str] | None) -> SyncReport:
+    def snapshot(self, link: Link, entities: Collection[str] | None) -> SyncReport:
         """Snapshot what changed since the last snapshot, and what lost the one that the manifest names."""
         # The next commit has steps of its own: those of the last one must be done before.
         self._publish()
         names = sorted({*self._states, *self._unsettled} if entities is None else entities)
-        reports = [report for name in names if (report := self._snapshot_of(name)) is not None]
+        reports = [report for name in names if (report := self._snapshot_of(name, link.config.snapshots)) is not None]
         self._publish()
         self._write_journal(())
         return SyncReport(tuple(reports))
@@ -290,6 +290,7 @@ class Session:
             fence=self._fence,
             clock=ways.clock,
             interval=timedelta(minutes=link.config.interval_minutes),
+            retention=link.config.snapshots,
             settings=ways.settings,
             execute=self._execute,
             progress=ways.progress,
@@ -356,7 +357,7 @@ class Session:
         after = error.after if isinstance(error, Retriable) else None
         return EntityReport(name, EntityState.FAILED, error=error.findings[0], retry_after=after)
 
-    def _snapshot_of(self, name: str) -> EntityReport | None:
+    def _snapshot_of(self, name: str, retention: Retention) -> EntityReport | None:
         """Snapshot an entity and return the report; None where there is nothing to do."""
         if (error := self._unsettled.get(name)) is not None:
             return self._failure(name, error)
@@ -367,7 +368,7 @@ class Session:
         if not (lost or is_stale(state.checkpoint)):
             return None
         try:
-            return self._snapshot(state, without(state.checkpoint, lost))
+            return self._snapshot(state, without(state.checkpoint, lost), retention)
         except Locked:
             raise
         except ToolkitError as failure:
@@ -379,10 +380,10 @@ class Session:
         named = checkpoint.published.files if checkpoint.published else ()
         return {file.path for file in named} - there
 
-    def _snapshot(self, state: Committed, before: Checkpoint) -> EntityReport:
+    def _snapshot(self, state: Committed, before: Checkpoint, retention: Retention) -> EntityReport:
         now = self._ways.clock()
         begun = before.model_copy(update={"seq": before.seq + 1, "fence": self._fence.number, "pending": ()})
-        checkpoint = with_snapshot(begun, now, self._ways.settings)
+        checkpoint = with_snapshot(begun, now, retention, self._ways.settings.reader_grace)
         # Readers keep what they have until the files are there.
         self._doubtful.add(before.entity)
         committed = commit(self._lake, self._fence, checkpoint, state.etag)

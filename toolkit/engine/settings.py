@@ -14,8 +14,6 @@ class Settings:
 
     part_limit: int = 256 * MEBIBYTE
     """Bytes after which a partition continues in a further numbered part."""
-    keep_snapshots: int = 5
-    """Snapshots of a part that are kept. Source: the service keeps five."""
     reader_grace: timedelta = timedelta(hours=1)
     """How long a snapshot that is no longer named stays, for readers that are still at it."""
     cursor_age: timedelta = timedelta(hours=42)

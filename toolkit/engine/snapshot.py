@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from toolkit.engine.checkpoint import Checkpoint, Copy, Part, Published, PublishedFile, Remove, Snapshot
 from toolkit.engine.partitions import snapshot_path
-from toolkit.engine.settings import Settings
+from toolkit.model.config import Retention
 
 
 def is_due(checkpoint: Checkpoint, now: datetime, interval: timedelta) -> bool:
@@ -32,8 +32,11 @@ def without(checkpoint: Checkpoint, lost: Collection[str]) -> Checkpoint:
     return checkpoint.model_copy(update={"parts": tuple(parts), "snapshots": kept})
 
 
-def with_snapshot(checkpoint: Checkpoint, now: datetime, settings: Settings) -> Checkpoint:
-    """Return the checkpoint with a snapshot of every part that changed, and without those that are kept no longer."""
+def with_snapshot(checkpoint: Checkpoint, now: datetime, retention: Retention, grace: timedelta) -> Checkpoint:
+    """Return the checkpoint with a snapshot of every part that changed, and without those that are kept no longer.
+
+    ``grace`` is how long a snapshot stays that is no longer named, whatever the retention says.
+    """
     second = max(int(now.timestamp()), checkpoint.second + 1)
     parts = tuple(_held(part, checkpoint.entity, second) for part in checkpoint.parts)
     made = tuple(part for part, before in zip(parts, checkpoint.parts, strict=True) if before.snapshot is None)
@@ -43,7 +46,7 @@ def with_snapshot(checkpoint: Checkpoint, now: datetime, settings: Settings) -> 
         files=tuple(PublishedFile(partition=p.partition, number=p.number, path=p.snapshot or "") for p in parts),
     )
     snapshots = (*_superseded(checkpoint.snapshots, published, now), *(_snapshot(part, second) for part in made))
-    kept, dropped = _retained(snapshots, now, settings)
+    kept, dropped = _retained(snapshots, now, retention, grace)
     return checkpoint.model_copy(
         update={
             "parts": parts,
@@ -81,19 +84,26 @@ def _superseded(snapshots: tuple[Snapshot, ...], published: Published, now: date
 
 
 def _retained(
-    snapshots: tuple[Snapshot, ...], now: datetime, settings: Settings
+    snapshots: tuple[Snapshot, ...], now: datetime, retention: Retention, grace: timedelta
 ) -> tuple[tuple[Snapshot, ...], tuple[Snapshot, ...]]:
-    """Return which snapshots stay and which go: beyond the number that is kept, and no reader can be at them."""
+    """Return which snapshots stay and which go: beyond the number and the age that are kept, and no reader at them."""
     of_part: dict[tuple[str, int], list[Snapshot]] = defaultdict(list)
     for snapshot in snapshots:
         of_part[snapshot.partition, snapshot.number].append(snapshot)
     gone = {
         snapshot.path
         for those in of_part.values()
-        for snapshot in those[: -settings.keep_snapshots]
-        if snapshot.superseded is not None and now - snapshot.superseded > settings.reader_grace
+        for snapshot in those[: -retention.keep]
+        if snapshot.superseded is not None
+        and now - snapshot.superseded > grace
+        and not _young(snapshot, now, retention)
     }
     return (
         tuple(snapshot for snapshot in snapshots if snapshot.path not in gone),
         tuple(snapshot for snapshot in snapshots if snapshot.path in gone),
     )
+
+
+def _young(snapshot: Snapshot, now: datetime, retention: Retention) -> bool:
+    """Whether a snapshot is younger than the days for which all are kept."""
+    return now.timestamp() - snapshot.second < (retention.keep_days or 0) * timedelta(days=1).total_seconds()

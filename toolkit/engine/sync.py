@@ -53,4 +53,4 @@ def snapshot(
 ) -> SyncReport:
     """Snapshot now whatever changed since the last snapshot, and write the manifest."""
     with opened(linked.lake, holder, Ways(clock, settings, progress, never)) as session:
-        return session.snapshot(entities)
+        return session.snapshot(linked.link, entities)
