@@ -79,6 +79,11 @@ def between(data: bytes | memoryview, offsets: Places) -> Array:
     return _from_buffers(BYTES, len(offsets) - 1, None, offsets, data)
 
 
+def texts_between(data: memoryview, offsets: Places) -> Array:
+    """Return the texts between every two neighbouring offsets, without copying; the offsets part whole characters."""
+    return _from_buffers(TEXT, len(offsets) - 1, None, offsets, data)
+
+
 def spread(width: int, data: npt.NDArray[np.uint8], valid: Array) -> Array:
     """Return texts of one width as an array in which the places that are not valid are null."""
     offsets = np.zeros(len(valid) + 1, np.int64)

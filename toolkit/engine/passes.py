@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from toolkit.engine import resolve
+from toolkit.engine.ahead import read_ahead
 from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, anew, index_path
 from toolkit.engine.columns import Column, columns_of, evolve
 from toolkit.engine.commit import Committed, commit, settled
@@ -213,8 +214,9 @@ class _Pass:
         layout = Layout(name, self.entity.primary_id, self.columns, self.mode.strategy, self.now)
         spool = Spool(work.lake, self.name, layout, split=not self.parts, limit=work.settings.part_limit)
         final = False
-        with closing(spool):
-            for batch in work.source.changes(name, None, Cursor(cursor) if cursor is not None else None):
+        changes = work.source.changes(name, None, Cursor(cursor) if cursor is not None else None)
+        with closing(spool), closing(read_ahead(changes)) as batches:
+            for batch in batches:
                 self._require_going()
                 spool.add(batch)
                 final = batch.final

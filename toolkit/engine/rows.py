@@ -1,7 +1,8 @@
 """Rows as CSV: an Arrow batch becomes the bytes of a file and the places of its records, column by column.
 
-Every column is spelled as text at once, and the columns are joined into one: its data are the bytes of the file, its
-offsets are where each record begins. Nothing here loops over rows, except to name the one that is wrong.
+Arrow's CSV writer spells neighbouring columns at once. Guids and booleans stand without quotes, which it gives to all
+texts; so they are joined with what it wrote, into one column of text: its data are the bytes of the file, its offsets
+are where each record begins. Nothing here loops over rows, except to name the one that is wrong.
 
 A record is ``Id,"SinkCreatedOn","SinkModifiedOn",...`` and ends in a line feed (docs/formats.md, section CSV).
 """
@@ -14,12 +15,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyarrow import csv
 
-from toolkit.engine.arrays import TEXT, Array, Places, Scalar, compute, contents, flags, joined_text, spread, text
+from toolkit.engine.arrays import (
+    TEXT,
+    Array,
+    Places,
+    Scalar,
+    compute,
+    contents,
+    flags,
+    joined_text,
+    offsets_of,
+    spread,
+    taken,
+    text,
+    texts_between,
+)
 from toolkit.engine.columns import CREATED, ID, IS_DELETE, SINK_CREATED, SINK_MODIFIED, VERSION, Column, Kind
 from toolkit.engine.entries import ID_LENGTH, Ids, ids_of_text
 from toolkit.errors import ToolkitError
@@ -39,6 +57,9 @@ _PLAIN_SCALE = 6
 _ARROW_TIME = 26
 """Characters of a time as Arrow spells it: ``2018-05-25 16:21:09.000000``."""
 _GUID_LETTERS = b"0123456789abcdef-"
+_LINE_FEED = ord("\n")
+_NOWHERE: Places = np.empty(0, np.int64)
+_CSV = csv.WriteOptions(include_header=False, batch_size=1 << 20)
 _GUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -52,6 +73,14 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def take(self, which: Places) -> Records:
+        """Return some records, by place."""
+        return Records(taken(self.text, which), self.ids[which], self.versions[which])
+
+    def slice(self, start: int, stop: int) -> Records:
+        """Return the records between two places, without copying."""
+        return Records(self.text.slice(start, stop - start), self.ids[start:stop], self.versions[start:stop])
 
 
 def sink_time(time: datetime) -> str:
@@ -71,10 +100,9 @@ def format_rows(batch: pa.RecordBatch, columns: Sequence[Column], primary_id: st
         ids = ids_of_text(batch.column(primary_id), name)
     with naming(batch, VERSION):
         versions = np.asarray(batch.column(VERSION).cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
-    quoted = f'"{sink_time(sink)}"'
-    pieces = [_piece(batch, column, primary_id, quoted, name) for column in columns]
-    pieces[-1] = _ended(pieces[-1])
-    return Records(joined_text(*pieces, separator=",", null=""), ids, versions)
+    sink_field = Literal(f'"{sink_time(sink)}"')
+    fields = [_field(batch, column, primary_id, sink_field, name) for column in columns]
+    return Records(_records(fields, len(batch)), ids, versions)
 
 
 @contextmanager
@@ -131,37 +159,103 @@ def _row_namer(batch: pa.RecordBatch, primary_id: str) -> _Name:
     return lambda row: str(batch.column(primary_id)[row].as_py())
 
 
-def _piece(batch: pa.RecordBatch, column: Column, primary_id: str, sink: str, name: _Name) -> Array | Scalar:
+class Literal(NamedTuple):
+    """A field that is the same in every record."""
+
+    text: str
+
+
+class Bare(NamedTuple):
+    """A field that stands as it is spelled; it holds neither comma, quote nor line feed."""
+
+    values: Array
+
+
+_Field = Literal | Bare | Array
+"""What becomes of a column. Arrow's CSV writer spells the arrays: it quotes texts, and numbers it does not."""
+
+
+def _field(batch: pa.RecordBatch, column: Column, primary_id: str, sink: Literal, name: _Name) -> _Field:
     if column.kind is Kind.SINK:
-        return text(sink)
+        return sink
     source = primary_id if column.name == ID else column.name
     if column.kind is Kind.DELETED or source not in batch.schema.names:
-        return text("")
+        return pa.nulls(len(batch))
+    values = batch.column(source)
+    if values.null_count == len(values):
+        return pa.nulls(len(batch))
     with naming(batch, source):
-        return _SPELLINGS[column.kind](batch.column(source), column, name)
+        return _SPELLINGS[column.kind](values, column, name)
 
 
-def _ended(piece: Array | Scalar) -> Array | Scalar:
-    if isinstance(piece, pa.Scalar):
-        return text(f"{piece.as_py()}\n")
-    return joined_text(piece, text("\n"), null="")
+def _records(fields: Sequence[_Field], count: int) -> Array:
+    """Join fields to records, each with its line feed."""
+    pieces: list[Array | Scalar] = []
+    behind = len(fields)
+    for kind, several in groupby(fields, key=_kind_of):
+        run = list(several)
+        behind -= len(run)
+        pieces += _pieces(kind, run, count, "," if behind else "\n")
+    return joined_text(*pieces, null="")
+
+
+def _kind_of(field: _Field) -> type:
+    return type(field) if isinstance(field, Literal | Bare) else Array
+
+
+def _pieces(kind: type, run: list[Any], count: int, end: str) -> Iterator[Array | Scalar]:
+    """Yield the pieces of neighbouring fields of one kind, with commas between them and ``end`` behind."""
+    if kind is Literal:
+        yield text(",".join(field.text for field in run) + end)
+    elif kind is Bare:
+        for place, field in enumerate(run, 1):
+            yield field.values
+            yield text("," if place < len(run) else end)
+    else:
+        yield _lines(run, count, end)
+
+
+def _lines(run: list[Array], count: int, end: str) -> Array:
+    """Return what Arrow's CSV writer makes of columns: for each row its fields, with ``end`` behind.
+
+    Line feeds within values are counted, so that those behind the rows are told from them without parsing.
+    """
+    out = pa.BufferOutputStream()
+    csv.write_csv(pa.RecordBatch.from_arrays(run, names=[str(place) for place in range(len(run))]), out, _CSV)
+    data = np.frombuffer(memoryview(out.getvalue()), np.uint8)
+    rows = np.concatenate([np.arange(count), *map(_rows_of_line_feeds, run)])
+    behind = np.flatnonzero(data == _LINE_FEED)[np.cumsum(np.bincount(rows, minlength=count)) - 1]
+    data[behind] = ord(end)
+    return texts_between(data.data, np.concatenate([[0], behind + 1]))
+
+
+def _rows_of_line_feeds(values: Array) -> Places:
+    """Return the row of each line feed that is in a text."""
+    if not pa.types.is_large_string(values.type):
+        return _NOWHERE
+    places = np.flatnonzero(np.frombuffer(contents(values), np.uint8) == _LINE_FEED)
+    if not places.size:
+        return _NOWHERE
+    offsets = offsets_of(values)
+    return np.asarray(np.searchsorted(offsets, places + offsets[0], "right") - 1, np.int64)
 
 
 def _string(values: Array, _: Column, __: _Name) -> Array:
     spelled = values.cast(TEXT)
-    data = bytes(contents(spelled))
-    if b"\r\n" in data:
+    if b"\r\n" in bytes(contents(spelled)):
         spelled = compute.replace_substring(spelled, "\r\n", "\n")
-    if b'"' in data:
-        spelled = compute.replace_substring(spelled, '"', '""')
-    return joined_text(text('"'), spelled, text('"'))
+    return spelled
 
 
-def _plain(values: Array, _: Column, __: _Name) -> Array:
-    return values.cast(TEXT)
+def _integer(values: Array, _: Column, __: _Name) -> Array:
+    return values.cast(pa.int64())
 
 
-def _guid(values: Array, column: Column, name: _Name) -> Array:
+def _double(values: Array, _: Column, __: _Name) -> Array:
+    return values.cast(pa.float64())
+
+
+def _guid(values: Array, column: Column, name: _Name) -> Bare:
     """Guids stand without quotes, so nothing else may pass."""
     spelled = values.cast(TEXT)
     odd = compute.any(compute.not_equal(compute.binary_length(spelled), ID_LENGTH)).as_py()
@@ -173,25 +267,24 @@ def _guid(values: Array, column: Column, name: _Name) -> Array:
             where=column.name,
             fix="mend the row in the source",
         )
-    return spelled
+    return Bare(spelled)
 
 
 def _first_false(good: Array) -> int:
     return int(np.argmin(flags(compute.fill_null(good, True))))  # noqa: FBT003 - the value of a missing flag
 
 
-def _boolean(values: Array, _: Column, __: _Name) -> Array:
-    spelled: Array = compute.if_else(values, text("True"), text("False"))
-    return spelled
+def _boolean(values: Array, _: Column, __: _Name) -> Bare:
+    return Bare(compute.if_else(values, text("True"), text("False")))
 
 
-def _decimal(values: Array, column: Column, name: _Name) -> Array:
+def _decimal(values: Array, column: Column, name: _Name) -> _Field:
     scale = SOURCE_SCALE if column.scale is None else column.scale
     try:
-        spelled = values.cast(pa.decimal128(38, scale)).cast(TEXT)
+        exact = values.cast(pa.decimal128(38, scale))
     except pa.ArrowInvalid as error:
         raise _too_fine(values, column, scale, name) from error
-    return spelled if scale <= _PLAIN_SCALE else _without_exponents(spelled)
+    return exact if scale <= _PLAIN_SCALE else Bare(_without_exponents(exact.cast(TEXT)))
 
 
 def _too_fine(values: Array, column: Column, scale: int, name: _Name) -> ToolkitError:
@@ -219,11 +312,11 @@ def _time(values: Array, column: Column, name: _Name, *, end: str) -> Array:
     """Spell times by patching Arrow's own spelling, which is twice as fast as ``strftime``."""
     times = values.cast(pa.timestamp("us"))
     arrow = _fixed_width(times, column, name)
-    template = np.frombuffer(f'"{" " * 10}T{" " * 15}{PRECISE_TIME}{end}"'.encode(), np.uint8)
+    template = np.frombuffer(f"{' ' * 10}T{' ' * 15}{PRECISE_TIME}{end}".encode(), np.uint8)
     letters = np.empty((len(arrow), template.size), np.uint8)
     letters[:] = template
-    letters[:, 1:11] = arrow[:, :10]
-    letters[:, 12:27] = arrow[:, 11:]
+    letters[:, :10] = arrow[:, :10]
+    letters[:, 11:26] = arrow[:, 11:]
     return spread(template.size, letters, times.is_valid())
 
 
@@ -241,11 +334,11 @@ def _fixed_width(times: Array, column: Column, name: _Name) -> npt.NDArray[np.ui
     return data.reshape(-1, _ARROW_TIME)
 
 
-_SPELLINGS: Mapping[Kind, Callable[[Array, Column, _Name], Array]] = {
+_SPELLINGS: Mapping[Kind, Callable[[Array, Column, _Name], _Field]] = {
     Kind.GUID: _guid,
     Kind.STRING: _string,
-    Kind.INTEGER: _plain,
-    Kind.DOUBLE: _plain,
+    Kind.INTEGER: _integer,
+    Kind.DOUBLE: _double,
     Kind.DECIMAL: _decimal,
     Kind.BOOLEAN: _boolean,
     Kind.INSTANT: partial(_time, end=INSTANT_END),

@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from toolkit.engine.arrays import TEXT, Places, contents, lengths_of, taken
+from toolkit.engine.arrays import TEXT, Places, contents, lengths_of
 from toolkit.engine.columns import CREATED, Column
 from toolkit.engine.entries import Entries, Ids, entries_of, ids_of_text, joined
 from toolkit.engine.partitions import UNPLACED, partitions_of
@@ -170,12 +170,12 @@ def _groups(rows: pa.RecordBatch, records: Records, strategy: PartitionStrategy)
     if len(names) == 1:
         yield names[0], records
         return
-    order = np.argsort(codes, kind="stable")
-    text = taken(records.text, order)
-    bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    if (codes[1:] < codes[:-1]).any():
+        order = np.argsort(codes, kind="stable")
+        records, codes = records.take(order), codes[order]
+    bounds = np.searchsorted(codes, np.arange(len(names) + 1))
     for name, start, stop in zip(names, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        which = order[start:stop]
-        yield name, Records(text.slice(start, stop - start), records.ids[which], records.versions[which])
+        yield name, records.slice(start, stop)
 
 
 def _tombstones(deleted: list[Deleted]) -> Tombstones:

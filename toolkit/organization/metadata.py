@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 from pydantic import TypeAdapter
@@ -60,7 +61,7 @@ def table(entity: str) -> str:
 def entities(connection: Connection) -> dict[str, Entity]:
     """Return all definitions by logical name."""
     rows = connection.execute("SELECT definition FROM entity ORDER BY name")
-    found = (Entity.model_validate_json(row["definition"]) for row in rows)
+    found = (_parsed(row["definition"]) for row in rows)
     return {entity.name: entity for entity in found}
 
 
@@ -74,7 +75,19 @@ def stored(connection: Connection, name: str) -> Stored | None:
     row = connection.one("SELECT definition, schema_version, purged_version FROM entity WHERE name = ?", [name])
     if row is None:
         return None
-    return Stored(Entity.model_validate_json(row["definition"]), row["schema_version"], row["purged_version"])
+    return Stored(_parsed(row["definition"]), row["schema_version"], row["purged_version"])
+
+
+def schema_version(connection: Connection, name: str) -> int | None:
+    """Return the version of an entity's attributes, or None when there is no such entity."""
+    row = connection.one("SELECT schema_version FROM entity WHERE name = ?", [name])
+    return int(row["schema_version"]) if row else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(definition: str) -> Entity:
+    """Return a definition. The engine asks for all of them at every pass, and they hardly ever change."""
+    return Entity.model_validate_json(definition)
 
 
 def definition(connection: Connection, name: str) -> Entity:

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from toolkit.model.entity import Attribute, AttributeType, Entity
 from toolkit.organization.database import Connection, Scalar
-from toolkit.organization.metadata import storage_type
 
 Column: TypeAlias = "pa.Array[Any]"
 
@@ -65,16 +64,11 @@ def select(
 ) -> pa.Table:
     """Select the columns of ``schema`` from a table, in stored types; ``tail`` is the statement after FROM.
 
-    ADBC infers types from the first rows, and a column that begins with nulls would be taken for integers: so one
-    typed row goes first, and is dropped here.
+    ADBC infers types from the first rows; all that come are among those, so that a column of nulls alone comes in
+    another type than its own, and every other one in the type that it is stored in.
     """
-    sample = ", ".join(f'{_sample(field.type)} AS "{field.name}"' for field in schema)
     wanted = f"SELECT {quoted(schema.names)} FROM {source} {tail} LIMIT {limit}"  # noqa: S608 - names of the metadata, and a number
-    return connection.arrow(f"SELECT {sample} UNION ALL SELECT * FROM ({wanted})", parameters, limit + 1).slice(1)  # noqa: S608 - the same
-
-
-def _sample(column: pa.DataType) -> str:
-    return {"TEXT": "''", "REAL": "0.0", "INTEGER": "0"}[storage_type(column)]
+    return connection.arrow(wanted, parameters, limit)
 
 
 def _stored(column: Column, attribute: Attribute | None) -> Column:
