@@ -330,6 +330,25 @@ def test_status_fits_a_terminal_and_is_whole_as_json(linked: Run) -> None:
     assert row["last_synced"].startswith("2026-03-01T12:")
 
 
+def defined(folder: Path, attributes: str) -> str:
+    """A file that defines an entity with these attributes."""
+    (folder / "inspection.yaml").write_text(f"entities:\n  - name: cts_inspection\n    attributes: [{attributes}]\n")
+    return "inspection.yaml"
+
+
+def test_a_new_column_is_told_by_sync_and_by_status(linked: Run, tmp_path: Path) -> None:
+    linked("publisher", "create", "contoso", "--prefix", "cts")
+    score = "{name: cts_score, type: integer}"
+    linked("env", "define", "dev", defined(tmp_path, score))
+    linked("entity", "add", "cts_inspection")
+    linked("env", "define", "dev", defined(tmp_path, f"{score}, {{name: cts_note, type: string, max_length: 40}}"))
+    told = "cts_inspection: cts_note added (string(40))"
+    assert linked("sync").stderr.startswith(f"note[ENG061] {told}\n")
+    assert linked("status").stdout.splitlines()[-1].startswith(f"{told}, 12:")
+    rows = json.loads(linked("status", "--format", "json").stdout)
+    assert [change["column"] for row in rows for change in row["schema_changes"]] == ["cts_note"]
+
+
 @pytest.mark.parametrize("line", ["status", "lake show"])
 def test_what_the_lake_knows_is_shown_without_the_organization(linked: Run, tmp_path: Path, line: str) -> None:
     (tmp_path / "environments" / "dev" / "organization.sqlite").write_bytes(b"no database at all" * 500)

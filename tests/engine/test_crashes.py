@@ -119,7 +119,7 @@ def every(files: dict[str, bytes]) -> dict[str, bytes]:
 
 def live(files: dict[str, bytes]) -> dict[str, bytes]:
     """The files without snapshots, of which there is another one when one was made after a crash."""
-    return {path: data for path, data in files.items() if "/Snapshot/" not in path and path != "model.json"}
+    return {path: data for path, data in files.items() if "/Snapshot/" not in path and not path.endswith("model.json")}
 
 
 @pytest.mark.parametrize("kind", ["before", "after", "torn"])
@@ -140,9 +140,18 @@ def test_a_crash_in_any_call_leaves_no_trace(phase: int, kind: Kind, expected: d
 
 def test_the_undisturbed_run_ends_with_these_files(expected: dict[str, bytes]) -> None:
     assert sorted(expected) == [
+        "Microsoft.Athena.TrickleFeedService/account-EntityMetadata.json",
+        "Microsoft.Athena.TrickleFeedService/account-model.json",
+        "OptionsetMetadata/GlobalOptionsetMetadata.csv",
+        "OptionsetMetadata/OptionsetMetadata.csv",
+        "OptionsetMetadata/StateMetadata.csv",
+        "OptionsetMetadata/StatusMetadata.csv",
+        "OptionsetMetadata/TargetMetadata.csv",
         "_kept/teammembership/20260301T150600Z/2026.csv",
         "_kept/teammembership/20260301T150600Z/Snapshot/2026_1772366400.csv",
         "_kept/teammembership/20260301T150600Z/Snapshot/2026_1772371800.csv",
+        "_kept/teammembership/20260301T150600Z/teammembership-EntityMetadata.json",
+        "_kept/teammembership/20260301T150600Z/teammembership-model.json",
         "account/2025-05.csv",
         "account/2026-02.csv",
         "account/Snapshot/2025-05_1772371800.csv",

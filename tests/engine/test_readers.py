@@ -205,6 +205,8 @@ def test_the_manifest_is_valid_against_microsofts_schema(lake: tuple[World, dict
         pytest.skip("TOOLKIT_CORPUS is not set")
     schema = json.loads((Path(corpus) / "lake" / "modeljsonschema.json").read_text(encoding="utf-8-sig"))
     jsonschema.validate(lake[0].manifest(), schema)
+    own = lake[0].text("Microsoft.Athena.TrickleFeedService/teammembership-model.json")
+    jsonschema.validate(json.loads(own), schema)
 
 
 def test_the_manifest_has_the_keys_of_the_real_service_in_their_order(lake: tuple[World, dict[str, Row]]) -> None:

@@ -568,11 +568,13 @@ def test_an_unlinked_entity_leaves_the_manifest_and_its_files_are_kept(world: Wo
     world.relink()
     assert world.sync().retired == ("account",)
     assert world.manifest()["entities"] == []
-    assert world.paths() == [
+    assert world.paths("_kept") == [
         "_kept/account/20260301T120000Z/2026-03.csv",
         "_kept/account/20260301T120000Z/Snapshot/2026-03_1772366400.csv",
-        "model.json",
+        "_kept/account/20260301T120000Z/account-EntityMetadata.json",
+        "_kept/account/20260301T120000Z/account-model.json",
     ]
+    assert [path for path in world.paths() if "account" in path and not path.startswith("_kept")] == []
     assert world.paths("_toolkit/account") == []
 
 
@@ -584,7 +586,7 @@ def test_a_second_retirement_within_a_second_is_kept_beside_the_first(world: Wor
         world.sync()
         world.relink()
         world.sync()
-    kept = [path for path in world.paths("_kept") if "Snapshot" not in path]
+    kept = [path for path in world.paths("_kept") if path.endswith("2026-03.csv")]
     assert [(path, world.rows(path)[0][4]) for path in kept] == [
         ("_kept/account/20260301T120000Z/2026-03.csv", "a"),
         ("_kept/account/20260301T120001Z/2026-03.csv", "b"),
@@ -596,7 +598,7 @@ def test_data_that_was_named_is_deleted_and_linking_again_starts_clean(world: Wo
     world.sync()
     world.relink(dropped=(Dropped(entity="account", keep=False),))
     world.sync()
-    assert world.paths() == ["model.json"]
+    assert [path for path in world.paths() if not path.startswith("OptionsetMetadata/")] == ["model.json"]
     world.relink(linked_entity("account"))
     assert world.sync().by_entity["account"].written == 1
 

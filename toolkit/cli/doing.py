@@ -59,8 +59,10 @@ def finish(session: Session, report: Report) -> int:
 
 
 def failed(session: Session, reports: Iterable[SyncReport]) -> int:
-    """Print why entities failed, and return the exit status."""
-    errors = [entity.error for report in reports for entity in report.failed if entity.error is not None]
+    """Print what is to be known of the entities, and why some failed; return the exit status."""
+    told = list(reports)
+    session.warn([notice for report in told for notice in report.notices])
+    errors = [entity.error for report in told for entity in report.failed if entity.error is not None]
     session.complain(errors)
     return 1 if errors else 0
 
@@ -99,6 +101,7 @@ def _entity_data(entity: EntityReport) -> dict[str, Any]:
         "bytes": entity.bytes,
         "partitions": list(entity.partitions),
         "snapshots": list(entity.snapshots),
+        "notices": [finding_data(notice) for notice in entity.notices],
         "error": None if entity.error is None else finding_data(entity.error),
     }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -18,6 +18,9 @@ from toolkit.cli.session import Session
 from toolkit.engine import EntityStatus, SyncReport
 from toolkit.errors import NotFound
 from toolkit.site import Linked, Site
+
+RECENT = timedelta(days=7)
+"""How long the status tells of a change of columns; as JSON it tells of all of them."""
 
 Names = Sequence[str] | None
 """The entities that a pass is limited to; None where it is not."""
@@ -115,10 +118,13 @@ def status(session: Session, *, config: str | None, environment: str | None) -> 
     """Show how far each linked entity is."""
     site = session.site(environment)
     links = chosen_links(site, config)
-    rows = [_row(linked, each) for linked in links for each in engine.status(linked).entities]
+    found = [(linked, each) for linked in links for each in engine.status(linked).entities]
+    rows = [_row(linked, each) for linked, each in found]
     live = [each.link.config for each in links if each.link.active]
     bare = [f"{config.name} has no entities" for config in live if not config.entities]
-    text = "\n".join([_status_text(rows, session.clock()), *bare]).strip()
+    now = session.clock()
+    changes = _schema_lines((each for _, each in found), now)
+    text = "\n".join([_status_text(rows, now), *changes, *bare]).strip()
     failed = tell_broken(session, site, config)
     session.show(Result(rows, text or f"{site.name} exports nothing{' that can be read' if failed else ''}"))
     return failed
@@ -137,6 +143,7 @@ def _row(linked: Linked, each: EntityStatus) -> dict[str, Any]:
         "snapshots": each.snapshots,
         "changed_since_snapshot": _iso(each.changed_since_snapshot),
         "reason": each.reason,
+        "schema_changes": [change.model_dump(mode="json") for change in each.schema_changes],
     }
 
 
@@ -153,6 +160,13 @@ def _status_text(rows: list[dict[str, Any]], now: datetime) -> str:
         parts += [f"{config} (times are UTC)", table(shown, columns, empty="").text, ""]
     reasons = [f"{row['entity']}: {row['reason']}" for row in rows if row["reason"]]
     return "\n".join([*parts, *reasons]).rstrip()
+
+
+def _schema_lines(found: Iterable[EntityStatus], now: datetime) -> Iterator[str]:
+    """Yield how columns changed of late, a line for each change."""
+    for each in found:
+        recent = [change for change in each.schema_changes if now - change.at < RECENT]
+        yield from (f"{each.entity}: {change}, {_short(_iso(change.at), now)}" for change in recent)
 
 
 def _shown(row: dict[str, Any], now: datetime) -> dict[str, Any]:

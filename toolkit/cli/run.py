@@ -105,7 +105,8 @@ def read_again(linked: Linked) -> Linked:
 
 def _print_pass(session: Session, name: str, report: SyncReport) -> None:
     did = any(
-        each.written or each.deleted or each.partitions or each.snapshots or each.error for each in report.entities
+        each.written or each.deleted or each.partitions or each.snapshots or each.notices or each.error
+        for each in report.entities
     )
     if session.format == "json":
         click.echo(dumps({"config": name, "at": session.clock().isoformat(), **doing.sync_data(report)}))

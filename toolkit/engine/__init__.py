@@ -8,6 +8,7 @@ status    how far each entity is
 
 from toolkit.engine.report import EntityProgress, EntityReport, EntityStatus, LinkStatus, Phase, SyncReport
 from toolkit.engine.run import run
+from toolkit.engine.schema_history import SchemaChange
 from toolkit.engine.settings import Settings
 from toolkit.engine.status import status
 from toolkit.engine.sync import snapshot, sync
@@ -18,6 +19,7 @@ __all__ = [
     "EntityStatus",
     "LinkStatus",
     "Phase",
+    "SchemaChange",
     "Settings",
     "SyncReport",
     "run",

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from toolkit.engine.columns import Column
+from toolkit.engine.schema_history import SchemaChange
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
 from toolkit.model.base import Frozen
@@ -115,10 +116,14 @@ class Checkpoint(Frozen):
     """The OrganizationId that the rows come from."""
     generation: int = 0
     """The generation of the link at which the entity began; 0 in checkpoints that do not say."""
+    began: datetime | None = None
+    """When it began."""
     cursor: str | None = None
     """Where the next pass begins; None before the first sync is complete."""
     cursor_at: datetime | None = None
     columns: tuple[Column, ...] = ()
+    schema_changes: tuple[SchemaChange, ...] = ()
+    """How the columns changed since the initial sync, oldest first."""
     append_only: bool
     strategy: PartitionStrategy
     parts: tuple[Part, ...] = ()

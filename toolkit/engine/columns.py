@@ -103,6 +103,8 @@ class Column(Frozen):
     kind: Kind
     length: int | None = None
     scale: int | None = None
+    dropped: bool = False
+    """Whether the entity no longer has it; it stays, and later rows have nothing in it."""
 
 
 def columns_of(entity: Entity) -> tuple[Column, ...]:
@@ -148,6 +150,10 @@ class Evolution:
     columns: tuple[Column, ...]
     added: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+    """Columns that were dropped, and are there again."""
+    widened: tuple[str, ...] = ()
+    """Strings that became longer, and decimals that became finer."""
     retyped: tuple[str, ...] = ()
     """Columns whose values are spelled in another way now: the entity is written anew."""
 
@@ -156,14 +162,38 @@ def evolve(known: tuple[Column, ...], entity: Entity) -> Evolution:
     """Compare the columns of a checkpoint with an entity's definition.
 
     Added columns go to the end, behind IsDelete; dropped ones stay, and later rows have nothing in them. A string that
-    became longer or a decimal that became finer keeps its place and its rows.
+    became longer or a decimal that became finer keeps its place and its rows. One that became shorter or coarser keeps
+    its size as well, since older rows may need it.
     """
     now = {column.name: column for column in columns_of(entity)}
     before = {column.name: column for column in known}
+    kept = tuple(_kept(column, now.get(column.name)) for column in known)
     added = tuple(column for name, column in now.items() if name not in before)
     return Evolution(
-        columns=(*(now.get(column.name, column) for column in known), *added),
+        columns=(*kept, *added),
         added=tuple(column.name for column in added),
-        dropped=tuple(name for name in before if name not in now),
-        retyped=tuple(name for name in before if name in now and now[name].kind is not before[name].kind),
+        dropped=tuple(column.name for column in kept if column.dropped and not before[column.name].dropped),
+        restored=tuple(column.name for column in kept if before[column.name].dropped and not column.dropped),
+        widened=tuple(column.name for column in kept if _is_wider(column, before[column.name])),
+        retyped=tuple(column.name for column in kept if column.kind is not before[column.name].kind),
     )
+
+
+def _kept(before: Column, now: Column | None) -> Column:
+    """Return what becomes of a column that the files have."""
+    if now is None:
+        return before.model_copy(update={"dropped": True})
+    if now.kind is not before.kind:
+        return now
+    sizes = {"length": _widest(before.length, now.length), "scale": _widest(before.scale, now.scale)}
+    return now.model_copy(update=sizes)
+
+
+def _widest(before: int | None, now: int | None) -> int | None:
+    """Return the greater size; None stands for the greatest there is."""
+    return None if before is None or now is None else max(before, now)
+
+
+def _is_wider(column: Column, before: Column) -> bool:
+    sizes = (column.length, column.scale), (before.length, before.scale)
+    return column.kind is before.kind and sizes[0] != sizes[1]

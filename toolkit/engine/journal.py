@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from toolkit.engine.companions import Written
 from toolkit.engine.report import EntityReport
 from toolkit.errors import Finding
 from toolkit.lake.protocol import STATE_FOLDER, Lake
@@ -36,6 +37,8 @@ class Journal(Frozen):
     format: Literal[1] = 1
     at: datetime | None = None
     entities: Mapping[LogicalName, EntityJournal] = {}
+    written: Mapping[str, Written] = {}
+    """The files that go with the manifest, by path."""
 
     def after(self, reports: Iterable[EntityReport], settled: Mapping[str, int | None], now: datetime) -> Journal:
         """Return the journal after a pass; ``settled`` has the last commit followed up, for every entity there is."""
@@ -56,7 +59,9 @@ class Journal(Frozen):
 
     def outdates(self, before: Journal, age: timedelta) -> bool:
         """Whether it tells more than another time of the last sync, or ``before`` is older than ``age``."""
-        if before.at is None or self.at is None or self._without_times() != before._without_times():
+        if before.at is None or self.at is None or self.written != before.written:
+            return True
+        if self._without_times() != before._without_times():
             return True
         return not timedelta(0) <= self.at - before.at < age
 

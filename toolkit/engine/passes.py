@@ -32,6 +32,7 @@ from toolkit.engine.place import Coming, Piece, Target, coming, targets
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.resolve import Resolved
 from toolkit.engine.rows import unspelled
+from toolkit.engine.schema_history import ChangeKind, SchemaChange, changes_of, is_dropped, notices, with_changes
 from toolkit.engine.settings import Settings
 from toolkit.engine.snapshot import is_due, with_snapshot
 from toolkit.engine.splice import (
@@ -140,6 +141,7 @@ def begin(work: Work, linked: LinkedEntity, entity: Entity) -> Committed:
         fence=work.fence.number,
         organization=work.organization,
         generation=work.generation,
+        began=work.clock(),
         columns=columns_of(entity),
         append_only=mode.append_only,
         strategy=mode.strategy,
@@ -180,6 +182,7 @@ class _Pass:
         self.rebuild = _must_rebuild(self.old, self.mode, retyped=bool(self.evolution.retyped))
         self.parts: tuple[Part, ...] = () if self.rebuild else self.old.parts
         self.now = work.clock()
+        self.changes = (*_returned(self.old, self.now), *changes_of(self.evolution, self.old.columns, self.now))
         self.sweeps = True
         """Whether files may be staged that no checkpoint names, which then must go."""
         self.name = f"{self.now:%Y%m%dT%H%M%SZ}-{work.fence.number}-{self.old.seq + 1}-{entity.name}"
@@ -327,6 +330,7 @@ class _Pass:
         lake, fence = self.work.lake, self.work.fence
         committed = settled(lake, fence, commit(lake, fence, checkpoint, self.before.etag))
         self.sweeps = True
+        report = replace(report, notices=(*report.notices, *notices(self.entity.name, self.changes)))
         self.work.progress(EntityProgress(self.entity.name, Phase.DONE, report.written, report.bytes))
         return Outcome(committed, report, cursor)
 
@@ -339,7 +343,7 @@ class _Pass:
             checkpoint = self._with_snapshot(moved)
             return self._done(checkpoint, replace(report, snapshots=_new_snapshots(old, checkpoint)), cursor)
         aged = old.cursor_at is None or now - old.cursor_at >= self.work.settings.cursor_age
-        if aged or moved.columns != old.columns:
+        if aged or self.changes:
             return self._done(moved, report, cursor)
         return Outcome(self.before, report, cursor)
 
@@ -355,6 +359,7 @@ class _Pass:
                 "cursor": cursor,
                 "cursor_at": self.now,
                 "columns": self.columns,
+                "schema_changes": with_changes(self.old.schema_changes, self.changes),
                 "changed": self.old.changed or (self.now if self.columns != self.old.columns else None),
                 "pending": (),
             }
@@ -440,6 +445,18 @@ def _must_rebuild(old: Checkpoint, mode: Mode, *, retyped: bool) -> bool:
     if old.completed is None or old.append_only:
         return False
     return retyped or (old.append_only, old.strategy) != (mode.append_only, mode.strategy)
+
+
+def _returned(old: Checkpoint, now: datetime) -> tuple[SchemaChange, ...]:
+    """Return the change that the source has the entity again, where it had none."""
+    return (SchemaChange(at=now, change=ChangeKind.ENTITY_RESTORED),) if is_dropped(old.schema_changes) else ()
+
+
+def with_dropped(old: Checkpoint, fence: int, now: datetime) -> Checkpoint:
+    """Return the checkpoint of an entity that the source no longer has."""
+    change = SchemaChange(at=now, change=ChangeKind.ENTITY_DROPPED)
+    update = {"fence": fence, "seq": old.seq + 1, "pending": ()}
+    return old.model_copy(update={**update, "schema_changes": with_changes(old.schema_changes, (change,))})
 
 
 def _require_one_spelling(old: Checkpoint, retyped: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from toolkit.engine.schema_history import SchemaChange
 from toolkit.errors import Finding
 from toolkit.model.config import PartitionStrategy
 from toolkit.model.link import EntityState
@@ -49,6 +50,8 @@ class EntityReport:
     """The partitions that were touched, in their order."""
     snapshots: tuple[str, ...] = ()
     """The paths of the snapshots that were made."""
+    notices: tuple[Finding, ...] = ()
+    """What else a person should know: how the entity's columns changed, what was mended."""
     error: Finding | None = None
     retry_after: float | None = None
     """Seconds that the source asked to wait, when the error is a passing one."""
@@ -67,6 +70,11 @@ class SyncReport:
     def failed(self) -> tuple[EntityReport, ...]:
         """The entities whose pass failed."""
         return tuple(entity for entity in self.entities if entity.error is not None)
+
+    @property
+    def notices(self) -> tuple[Finding, ...]:
+        """What a person should know of the entities, besides failures."""
+        return tuple(notice for entity in self.entities for notice in entity.notices)
 
     @property
     def by_entity(self) -> Mapping[str, EntityReport]:
@@ -92,6 +100,8 @@ class EntityStatus:
     """The time of the oldest committed change that no snapshot holds."""
     reason: str = ""
     """Why the last pass failed."""
+    schema_changes: tuple[SchemaChange, ...] = ()
+    """How its columns changed since the initial sync, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

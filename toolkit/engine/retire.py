@@ -7,10 +7,12 @@ its folder is free, and stands in the checkpoint; so whoever goes on moves the r
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from toolkit.engine.checkpoint import Checkpoint, Retired, checkpoint_path
-from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Lake, Staged
+from toolkit.engine.metadata import SERVICE_FOLDER, description_path, model_path
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Lake, Staged, Stat
 from toolkit.model.config import PartitionStrategy
 
 KEPT_FOLDER = "_kept"
@@ -35,7 +37,7 @@ def clear(lake: Lake, checkpoint: Checkpoint) -> None:
     if checkpoint.retired is None:
         return
     entity = checkpoint.entity
-    for stat in lake.list(entity):
+    for stat in _files_of(lake, entity):
         if checkpoint.retired.keep:
             kept = kept_path(entity, checkpoint.retired.at, stat.path)
             lake.publish(Staged(stat.path, stat.size, stat.etag), kept, ABSENT)
@@ -46,6 +48,14 @@ def clear(lake: Lake, checkpoint: Checkpoint) -> None:
         if stat.path != last:
             lake.delete(stat.path)
     lake.delete(last)
+
+
+def _files_of(lake: Lake, entity: str) -> Iterator[Stat]:
+    """Yield the files of an entity: its data, then what says of which columns they are."""
+    yield from lake.list(entity)
+    for path in (model_path(entity), description_path(entity)):
+        if (stat := lake.stat(path)) is not None:
+            yield stat
 
 
 def free_second(lake: Lake, entity: str, now: datetime) -> datetime:
@@ -61,5 +71,6 @@ def kept_folder(entity: str, at: datetime) -> str:
 
 
 def kept_path(entity: str, at: datetime, path: str) -> str:
-    """Return where a file of a retired entity is kept."""
-    return f"{kept_folder(entity, at)}/{path.removeprefix(f'{entity}/')}"
+    """Return where a file of a retired entity is kept; its metadata stands beside its data."""
+    below = path.removeprefix(f"{entity}/").removeprefix(f"{SERVICE_FOLDER}/")
+    return f"{kept_folder(entity, at)}/{below}"

@@ -16,12 +16,14 @@ from threading import Event
 
 from toolkit.engine.checkpoint import Checkpoint, Move, Newer, checkpoint_path, entities_with_state, read_checkpoint
 from toolkit.engine.commit import Committed, commit, settled, tidy
+from toolkit.engine.companions import Companions
 from toolkit.engine.journal import Journal, read_journal, write_journal
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
-from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone
+from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone, with_dropped
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
 from toolkit.engine.retire import clear, free_second, retired, unreadable
+from toolkit.engine.schema_history import is_dropped
 from toolkit.engine.settings import Settings
 from toolkit.engine.snapshot import is_stale, with_snapshot, without
 from toolkit.engine.splice import Made, Task, do
@@ -79,12 +81,14 @@ class Session:
         """What the manifest says of an entity, by its checkpoint: hundreds of them end their first sync one by one."""
         self._journal = Journal()
         """As it is in the lake."""
+        self._companions = Companions(lake, fence, {})
 
     # what the engine does with it
 
     def recover(self) -> None:
         """Finish what another engine began."""
         self._journal = read_journal(self._lake)
+        self._companions = Companions(self._lake, self._fence, self._journal.written)
         self._doubtful = set(entities_with_state(self._lake))
         self._settle_doubts()
         self._sweep()
@@ -99,6 +103,8 @@ class Session:
         definitions, silent = _definitions(source)
         work = self._work(link, source)
         linked = self._linked(link)
+        if not silent:
+            self._companions.learn(definitions, [each.name for each in linked])
         mute = {each.name: silent for each in linked} if silent else {}
         failed = {**mute, **self._unsettled, **self._begin(work, linked, definitions)}
         self._publish()
@@ -168,10 +174,12 @@ class Session:
     # the manifest
 
     def _publish(self) -> None:
-        """Write the manifest, and then remove what it no longer names."""
-        if self._shown() == self._published:
+        """Write the manifest, before it what goes with it, and then remove what it no longer names."""
+        if self._shown() == self._published and not self._companions.stale:
             return
-        data = manifest(dict(self._entries()))
+        entries = dict(self._entries())
+        self._companions.write(entries, self._told_of(entries))
+        data = manifest(entries)
         if data != self._manifest:
             self._fence.check()
             self._manifest_etag = self._lake.put(MANIFEST_PATH, data, self._manifest_etag)
@@ -191,6 +199,10 @@ class Session:
             elif name in before:
                 yield name, before[name]
 
+    def _told_of(self, entries: Collection[str]) -> dict[str, Checkpoint]:
+        """Return the checkpoints that can be read of the entities that the manifest lists."""
+        return {name: self._states[name].checkpoint for name in entries if name not in self._unsettled}
+
     def _entry(self, name: str, state: Committed) -> str:
         etag, text = self._listed.get(name, (ABSENT, ""))
         if etag != state.etag:
@@ -206,6 +218,7 @@ class Session:
         state = self._states[entity]
         if state.checkpoint.retired is not None:
             clear(self._lake, state.checkpoint)
+            self._companions.forget(entity)
             del self._states[entity]
         elif state.checkpoint.pending:
             tidy(self._lake, state.checkpoint)
@@ -317,7 +330,7 @@ class Session:
                 if (error := failed.get(each.name)) is not None:
                     yield each.name, self._failure(each.name, error)
                 elif each.name not in definitions:
-                    yield each.name, self._failure(each.name, gone(each.name))
+                    yield each.name, self._gone(each.name)
                 else:
                     state = self._states[each.name]
                     cursor = self._cursors.get(each.name, state.checkpoint.cursor)
@@ -351,6 +364,21 @@ class Session:
         self._states[name] = outcome.committed
         self._cursors[name] = outcome.cursor
         return outcome.report
+
+    def _gone(self, name: str) -> EntityReport:
+        """Note in an entity's checkpoint, once, that the source no longer has it, and return the failure."""
+        state = self._states.get(name)
+        if state is None or is_dropped(state.checkpoint.schema_changes):
+            return self._failure(name, gone(name))
+        try:
+            after = with_dropped(state.checkpoint, self._fence.number, self._ways.clock())
+            self._states[name] = commit(self._lake, self._fence, after, state.etag)
+        except Locked:
+            raise
+        except ToolkitError as error:
+            self._doubtful.add(name)
+            return self._failure(name, error)
+        return self._failure(name, gone(name))
 
     def _failure(self, name: str, error: ToolkitError) -> EntityReport:
         self._ways.progress(EntityProgress(name, Phase.FAILED))
@@ -400,6 +428,7 @@ class Session:
         done = {name: state.checkpoint.seq for name, state in self._states.items() if not state.checkpoint.pending}
         names = {*self._states, *self._unsettled, *(report.entity for report in reports)}
         journal = self._journal.after(reports, {name: done.get(name) for name in names}, self._ways.clock())
+        journal = journal.model_copy(update={"written": dict(sorted(self._companions.written.items()))})
         if journal.outdates(self._journal, self._ways.settings.status_age):
             write_journal(self._lake, journal)
             self._journal = journal

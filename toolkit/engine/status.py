@@ -70,6 +70,7 @@ def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: En
         snapshots=len(checkpoint.snapshots),
         changed_since_snapshot=checkpoint.changed,
         reason=reason,
+        schema_changes=checkpoint.schema_changes,
     )
 
 
