@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from benchmarks import peers, world
 from benchmarks.world import NOW, Place
 from toolkit import engine
+from toolkit.engine import Settings
 from toolkit.engine.columns import columns_of
 from toolkit.lake.disk import System
 from toolkit.lake.folder import FolderLake
@@ -151,14 +152,15 @@ def idle(place: Place, entities: str, passes: str) -> Task:
     engine.sync(target, source, clock=lambda: NOW, holder=world.HOLDER)
     written = _written(place.lake)
     took: list[float] = []
-    began = time.perf_counter()
+    began, now = time.perf_counter(), NOW + timedelta(seconds=1)
 
     def passed(_: object) -> None:
         took.append(time.perf_counter() - began)
 
     def wait(seconds: float) -> bool:
-        nonlocal began
+        nonlocal began, now
         if seconds:  # between two passes; within one it is asked whether to stop
+            now += timedelta(seconds=seconds)
             began = time.perf_counter()
         return seconds > 0 and len(took) > rounds
 
@@ -166,11 +168,13 @@ def idle(place: Place, entities: str, passes: str) -> Task:
         engine.run(
             lambda: target,
             source,
-            clock=lambda: NOW + timedelta(seconds=1),
+            clock=lambda: now,
             wait=wait,
             holder=world.HOLDER,
             passed=passed,
             trickle_seconds=1.0,
+            jitter=lambda: 0.0,
+            settings=Settings(idle_poll=timedelta(seconds=1), status_age=timedelta(days=1)),
         )
 
     def told() -> dict[str, object]:

@@ -142,6 +142,9 @@ class Replay:
     def count(self, entity: str) -> int:  # noqa: ARG002 - the protocol's
         return sum(batch.num_rows for batch in self._rows)
 
+    def mark(self) -> None:
+        return None
+
     def changes(self, entity: str, columns: Sequence[str] | None, after: Cursor | None) -> Iterator[Batch]:  # noqa: ARG002 - the protocol's
         for batch in self._rows:
             yield Batch(batch, (), Cursor("replayed"), final=False)

@@ -370,3 +370,18 @@ def test_ids_and_versions_are_never_null(rig: Rig) -> None:
     (batch,) = read(rig)
     assert not batch.rows.schema.field("noteid").nullable
     assert batch.rows.column("versionnumber") == pa.array([1])
+
+
+def test_the_mark_is_another_one_after_every_change(rig: Rig) -> None:
+    marks = [rig.source.mark()]
+    row = rig.insert("note", title="a")
+    marks.append(rig.source.mark())
+    rig.update("note", row, title="b")
+    marks.append(rig.source.mark())
+    rig.delete("note", row)
+    marks.append(rig.source.mark())
+    rig.define(NOTE.model_copy(update={"attributes": (*NOTE.attributes, attribute("added", "integer"))}))
+    marks.append(rig.source.mark())
+    assert len(set(marks)) == 5
+    read(rig)
+    assert rig.source.mark() == marks[-1]

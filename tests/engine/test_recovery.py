@@ -6,13 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.engine.world import HOLDER, START, Clock, World, insert_account, link, linked_entity, source_of
-from toolkit.engine import Settings, SyncReport, run, status
+from tests.engine.world import START, Clock, World, insert_account, link, linked_entity, source_of
+from toolkit.engine import Settings, SyncReport, status
 from toolkit.engine.checkpoint import checkpoint_path, read_checkpoint
-from toolkit.engine.run import BackOff
-from toolkit.errors import Forbidden, Retriable
 from toolkit.lake.memory import Call, Crashed, MemoryLake
-from toolkit.model.config import LinkedEntity, Retention
+from toolkit.model.config import Retention
 
 PART = "account/2026-03.csv"
 INDEX = "_toolkit/account/index/2026-03.1.idx"
@@ -309,90 +307,3 @@ def test_with_days_every_younger_snapshot_stays_too(synced: World) -> None:
     times = sorted(int(path[-14:-4]) for path in synced.paths("account/Snapshot"))
     now = int(synced.clock.now.timestamp())
     assert times == [now - 3600 * hours for hours in reversed(range(24))]
-
-
-# run
-
-
-def run_for(world: World, passes: int, then: tuple[LinkedEntity, ...] | None = None) -> list[SyncReport]:
-    reports: list[SyncReport] = []
-
-    def passed(report: SyncReport) -> None:
-        reports.append(report)
-        if then is not None:
-            world.relink(*then)
-
-    def wait(seconds: float) -> bool:
-        world.clock.now += timedelta(seconds=seconds)
-        return seconds > 0 and len(reports) >= passes
-
-    run(
-        lambda: world.linked,
-        world.source,
-        clock=world.clock,
-        wait=wait,
-        holder=HOLDER,
-        trickle_seconds=600,
-        passed=passed,
-        settings=world.settings,
-    )
-    return reports
-
-
-def test_run_makes_a_snapshot_when_the_interval_is_over(world: World) -> None:
-    insert_account(world.source, "a")
-    made = [bool(report.by_entity["account"].snapshots) for report in run_for(world, 1)]
-    insert_account(world.source, "b")
-    made += [bool(report.by_entity["account"].snapshots) for report in run_for(world, 6)]
-    assert made == [True, False, False, False, False, False, True]
-
-
-def test_run_picks_up_a_new_generation_at_the_next_pass(world: World) -> None:
-    reports = run_for(world, 2, then=(linked_entity("teammembership"),))
-    assert [[each.entity for each in report.entities] for report in reports] == [["account"], ["teammembership"]]
-    assert reports[1].retired == ("account",)
-
-
-def test_run_leaves_a_failing_entity_alone_for_longer_each_time(world: World) -> None:
-    for _ in range(3):
-        world.source.fail("account", Forbidden("SRC010", "no"))
-    tried = [number for number, report in enumerate(run_for(world, 9)) if report.entities]
-    assert tried == [0, 2, 6]
-
-
-def test_run_stops_in_the_middle_of_a_pass_at_a_consistent_point(world: World) -> None:
-    insert_account(world.source, "a")
-    reports: list[SyncReport] = []
-    run(
-        lambda: world.linked,
-        world.source,
-        clock=world.clock,
-        wait=lambda _: True,
-        holder=HOLDER,
-        passed=reports.append,
-        settings=world.settings,
-    )
-    assert [report.stopped for report in reports] == [True]
-    checkpoint, _ = read_checkpoint(world.lake, "account")
-    assert checkpoint is not None
-    assert (checkpoint.completed, checkpoint.parts) == (None, ())
-
-
-def test_the_source_may_ask_for_a_longer_rest(world: World) -> None:
-    back_off = BackOff(timedelta(seconds=10))
-    world.source.fail("account", Retriable("SRC009", "busy", after=300))
-    back_off.learn(world.sync(), START)
-    assert back_off.waiting(START + timedelta(seconds=299)) == {"account"}
-    assert back_off.waiting(START + timedelta(seconds=300)) == set()
-    back_off.learn(world.sync(), START)
-    assert back_off.waiting(START) == set()
-
-
-@pytest.mark.parametrize("asked", [0.0, 1e300])
-def test_a_rest_never_grows_beyond_what_a_time_can_hold(world: World, asked: float) -> None:
-    back_off = BackOff(timedelta(days=100_000))
-    for _ in range(40):
-        world.source.fail("account", Retriable("SRC009", "busy", after=asked))
-        back_off.learn(world.sync(), START)
-    assert back_off.waiting(START + timedelta(minutes=59)) == {"account"}
-    assert back_off.waiting(START + timedelta(days=1)) == set()

@@ -110,3 +110,7 @@ def test_a_wider_definition_reads_older_rows_with_nulls(source: ScriptedSource) 
     source.define(NOTE.model_copy(update={"attributes": (*NOTE.attributes, attribute("size", "integer"))}))
     batch = next(source.changes("note", ["size"], None))
     assert batch.rows.column("size").to_pylist() == [None, None]
+
+
+def test_a_source_may_not_tell_of_changes() -> None:
+    assert ScriptedSource([NOTE], clock=Clock(), tells=False).mark() is None

@@ -30,7 +30,7 @@ from toolkit.site import Linked, Site, read_link
     type=options.Duration(least=0.1, most=options.DAY),
     default=10.0,
     metavar="TIME",
-    help="Time between passes; 10 s when left out.",
+    help="Shortest time between two passes over an entity; 10 s when left out.",
 )
 @options.config
 @options.environment

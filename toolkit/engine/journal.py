@@ -6,7 +6,7 @@ One small file, written once per pass at most; a pass that finds nothing new wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -29,6 +29,8 @@ class EntityJournal(Frozen):
     reason: str = ""
     settled: int | None = None
     """The ``seq`` of the last commit whose pending steps are all done."""
+    scanned: datetime | None = None
+    """When an entity that cannot be tracked was last read whole."""
 
 
 class Journal(Frozen):
@@ -40,12 +42,23 @@ class Journal(Frozen):
     written: Mapping[str, Written] = {}
     """The files that go with the manifest, by path."""
 
-    def after(self, reports: Iterable[EntityReport], settled: Mapping[str, int | None], now: datetime) -> Journal:
-        """Return the journal after a pass; ``settled`` has the last commit followed up, for every entity there is."""
+    def after(
+        self,
+        reports: Iterable[EntityReport],
+        settled: Mapping[str, int | None],
+        now: datetime,
+        scanned: Collection[str] = (),
+    ) -> Journal:
+        """Return the journal after a pass; ``settled`` has the last commit followed up, for every entity there is.
+
+        ``scanned`` are the entities among the reports that cannot be tracked.
+        """
         entities = {name: self._entity(name, seq) for name, seq in settled.items()}
         for report in reports:
             error, entry = report.error, entities[report.entity]
-            ended = {"reason": reason_of(error)} if error else {"reason": "", "synced": now}
+            ended: dict[str, object] = {"reason": reason_of(error)} if error else {"reason": "", "synced": now}
+            if error is None and report.entity in scanned:
+                ended["scanned"] = now
             entities[report.entity] = entry.model_copy(update=ended)
         return Journal(at=now, entities=dict(sorted(entities.items())))
 
@@ -53,6 +66,11 @@ class Journal(Frozen):
         """Return the ``seq`` of the last commit of an entity that was followed up, as far as that is known."""
         entry = self.entities.get(entity)
         return entry.settled if entry else None
+
+    def scanned(self, entity: str) -> datetime | None:
+        """Return when an entity was last read whole, as far as that is known."""
+        entry = self.entities.get(entity)
+        return entry.scanned if entry else None
 
     def _entity(self, name: str, settled: int | None) -> EntityJournal:
         return self.entities.get(name, EntityJournal()).model_copy(update={"settled": settled})
@@ -66,7 +84,10 @@ class Journal(Frozen):
         return not timedelta(0) <= self.at - before.at < age
 
     def _without_times(self) -> dict[str, tuple[object, ...]]:
-        return {name: (entry.reason, entry.settled, entry.synced is None) for name, entry in self.entities.items()}
+        return {
+            name: (entry.reason, entry.settled, entry.scanned, entry.synced is None)
+            for name, entry in self.entities.items()
+        }
 
 
 def reason_of(error: Finding) -> str:

@@ -56,6 +56,11 @@ class EntityReport:
     retry_after: float | None = None
     """Seconds that the source asked to wait, when the error is a passing one."""
 
+    @property
+    def changed(self) -> bool:
+        """Whether rows came or went, or files were written anew."""
+        return bool(self.written or self.deleted or self.partitions)
+
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:

@@ -1,23 +1,28 @@
-"""Continuous export: passes, snapshots at the config's interval, new generations of the link, a clean stop."""
+"""Continuous export: passes when something may have changed, snapshots in time, new generations of the link, a stop."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from toolkit.engine.report import EntityProgress, EntityReport, SyncReport
-from toolkit.engine.session import Ways, opened
+from toolkit.engine.attended import Attended
+from toolkit.engine.budget import Budget
+from toolkit.engine.report import EntityProgress, SyncReport
+from toolkit.engine.schedule import Schedule
+from toolkit.engine.session import Session, Ways, opened
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.engine.sync import ignore
+from toolkit.errors import Partial, ToolkitError
 from toolkit.lake.protocol import Holder
+from toolkit.model.link import Link
 from toolkit.site import Linked
 from toolkit.source.protocol import Source
 
-LONGEST_BACK_OFF = timedelta(hours=1)
-LONGEST_ASKED = timedelta(days=1)
-"""The longest rest that a source may ask for."""
-MOST_DOUBLINGS = 32
+LOOK = timedelta(seconds=0.2)
+"""How often a source that tells is looked at."""
 
 
 def run(
@@ -28,60 +33,127 @@ def run(
     wait: Callable[[float], bool],
     holder: Holder,
     trickle_seconds: float = 10.0,
+    budget: Budget | None = None,
+    jitter: Callable[[], float] = random.random,
     progress: Callable[[EntityProgress], None] = ignore,
+    began: Callable[[], None] = lambda: None,
     passed: Callable[[SyncReport], None] = lambda _: None,
     settings: Settings = DEFAULTS,
-) -> None:
-    """Export until ``wait`` says stop.
+) -> tuple[str, ...]:
+    """Export until ``wait`` says stop, and return the linked entities whose first sync is not complete yet.
 
-    ``read`` gives the link as it is now; a new generation is picked up at the next pass. ``wait(seconds)`` sleeps and
-    returns True when the engine shall stop; ``wait(0.0)`` is asked in the middle of a pass too, from any thread, so a
-    stop takes effect between two batches, at a consistent point: what the pass (a first sync, say) has read is thrown
-    away, what earlier ones wrote stays. ``passed`` is told what each pass did. The lock is
-    held all the while. An entity that fails is left alone for a while, longer each time; the others go on.
+    ``read`` gives the link as it is now; a new generation is picked up after ``trickle_seconds`` at most. ``wait(s)``
+    sleeps and returns True when the engine shall stop; ``wait(0.0)`` is asked in the middle of a pass too, from any
+    thread, so a stop takes effect between two batches, at a consistent point; a call of the source that does not
+    return is left behind. The lock is held all the while.
+
+    An entity that changes is polled every ``trickle_seconds``, an idle one ever more rarely, a failing one ever later
+    (``Schedule``); the others go on. Where the source tells that something changed, all are polled at once, unless a
+    pass wrote something less than ``trickle_seconds`` ago. ``jitter`` gives numbers from 0 to 1. ``began`` is called
+    once the lock is held, ``passed`` after each pass.
     """
-    linked = read()
-    back_off = BackOff(timedelta(seconds=trickle_seconds))
+    budget = budget or Budget(None, clock)
     ways = Ways(clock, settings, progress, stop=lambda: wait(0.0))
-    with opened(linked.lake, holder, ways) as session:
-        while True:
-            link = linked.link
-            names = {entity.name for entity in link.config.entities} - back_off.waiting(clock())
-            report = session.sync(link, source, names)
-            back_off.learn(report, clock())
-            passed(report)
-            if report.stopped or wait(trickle_seconds):
-                return
-            linked = read()
+    schedule = Schedule(timedelta(seconds=trickle_seconds), settings.idle_poll, jitter)
+    linked = read()
+    with (
+        closing(Attended(source, budget, wait)) as attended,
+        opened(linked.lake, holder, ways) as session,
+    ):
+        began()
+        return _Run(read, attended, session, schedule, budget, clock, wait, passed, linked.link).go()
 
 
 @dataclass(slots=True)
-class BackOff:
-    """How long each failing entity is left alone: ``unit``, doubled with each failure; longer where the source asks."""
+class _Run:
+    """A run that holds the lock."""
 
-    unit: timedelta
-    _failures: dict[str, int] = field(default_factory=dict)
-    _until: dict[str, datetime] = field(default_factory=dict)
+    read: Callable[[], Linked]
+    source: Attended
+    session: Session
+    schedule: Schedule
+    budget: Budget
+    clock: Callable[[], datetime]
+    wait: Callable[[float], bool]
+    passed: Callable[[SyncReport], None]
+    link: Link
+    _done: int | None = None
+    """The generation of the link that the last pass was about."""
+    _mark: str | None = None
+    """The mark of the source when every entity was last found due."""
+    _wrote: datetime | None = None
+    """When a pass last changed something."""
 
-    def waiting(self, now: datetime) -> set[str]:
-        """Return the entities that are to be left alone now."""
-        return {name for name, until in self._until.items() if until > now}
+    def go(self) -> tuple[str, ...]:
+        while not (self._pass() or self._rest()):
+            self.link = self.read().link
+        return self.session.incomplete(self.link)
 
-    def learn(self, report: SyncReport, now: datetime) -> None:
-        """Take note of what failed and what went well."""
-        for entity in report.entities:
-            if entity.error is None:
-                self._failures.pop(entity.entity, None)
-                self._until.pop(entity.entity, None)
-                continue
-            count = self._failures[entity.entity] = self._failures.get(entity.entity, 0) + 1
-            self._until[entity.entity] = now + max(self._doubled(count), _asked(entity))
+    def _pass(self) -> bool:
+        """Do a pass over what is due, if anything is, and say whether it was stopped."""
+        same = self.link.generation == self._done
+        if not same:
+            self.schedule.wake(self.clock(), failing=True)
+        self._news()
+        names = self._due()
+        if not names and same and self.link.active:
+            return False
+        self._done = self.link.generation
+        report = self._sync(names)
+        now = self.clock()
+        self.schedule.learn(self.link.config, names, report, now)
+        if any(each.changed for each in report.entities):
+            self._wrote = now
+        self.passed(report)
+        return report.stopped
 
-    def _doubled(self, count: int) -> timedelta:
-        # In seconds, since a timedelta overflows where a float does not.
-        seconds = self.unit.total_seconds() * 2.0 ** min(count, MOST_DOUBLINGS)
-        return timedelta(seconds=min(seconds, LONGEST_BACK_OFF.total_seconds()))
+    def _due(self) -> list[str]:
+        """Return what is to be polled now, the busiest first, and no more than there are requests for."""
+        now = self.clock()
+        due = self.schedule.due(self._names, now)
+        waiting = self.session.unsnapshotted(self.link, now) - self.schedule.resting(now) - {*due}
+        return [*sorted(waiting), *due][: max(1, self.budget.free())]
 
+    @property
+    def _names(self) -> list[str]:
+        return [entity.name for entity in self.link.config.entities] if self.link.active else []
 
-def _asked(entity: EntityReport) -> timedelta:
-    return timedelta(seconds=min(entity.retry_after or 0, LONGEST_ASKED.total_seconds()))
+    def _sync(self, names: list[str]) -> SyncReport:
+        try:
+            return self.session.sync(self.link, self.source, names)
+        except Partial:
+            # Not one entity was begun: the definitions were still being asked for.
+            return SyncReport((), stopped=True)
+
+    def _rest(self) -> bool:
+        """Wait until something is to be done, and say whether to stop."""
+        until = self._until()
+        while (left := until - self.clock()) > timedelta(0):
+            if self.wait((left if self._mark is None else min(left, LOOK)).total_seconds()):
+                return True
+            if self._news():
+                break
+        return self.wait(0.0)
+
+    def _until(self) -> datetime:
+        tick, due = self.clock() + self.schedule.trickle, self.schedule.next(self._names)
+        return tick if due is None else min(tick, due)
+
+    def _news(self) -> bool:
+        """Whether the source tells of a change; then every entity is due, unless the last write was a moment ago."""
+        now = self.clock()
+        if self._wrote is not None and now - self._wrote < self.schedule.trickle:
+            return False
+        if (mark := self._look()) in {None, self._mark}:
+            return False
+        # Looked at before the pass: a change while it goes on is another mark.
+        self._mark = mark
+        self.schedule.wake(now)
+        return True
+
+    def _look(self) -> str | None:
+        try:
+            return self.source.mark()
+        except ToolkitError:
+            # The next pass says what is wrong.
+            return None

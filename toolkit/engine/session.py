@@ -24,8 +24,8 @@ from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone, with_drop
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
 from toolkit.engine.retire import clear, free_second, retired, unreadable
 from toolkit.engine.schema_history import is_dropped
-from toolkit.engine.settings import Settings
-from toolkit.engine.snapshot import is_stale, with_snapshot, without
+from toolkit.engine.settings import Settings, scan_interval
+from toolkit.engine.snapshot import is_due, is_stale, with_snapshot, without
 from toolkit.engine.splice import Made, Task, do
 from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Holder, Lake
@@ -94,8 +94,11 @@ class Session:
         self._sweep()
         self._read_manifest()
 
-    def sync(self, link: Link, source: Source, entities: Collection[str] | None) -> SyncReport:
-        """Do one pass over the link; ``entities`` limits it to some of the linked ones."""
+    def sync(self, link: Link, source: Source, entities: Collection[str] | None, *, scan: bool = False) -> SyncReport:
+        """Do one pass over the link; ``entities`` limits it to some of the linked ones.
+
+        Entities that cannot be tracked are read when their time has come; with ``scan`` at once.
+        """
         self._require_organization(link)
         self._settle_doubts()
         self._publish()
@@ -109,11 +112,24 @@ class Session:
         failed = {**mute, **self._unsettled, **self._begin(work, linked, definitions)}
         self._publish()
         asked = [each for each in linked if entities is None or each.name in entities]
-        ended = dict(self._passes(work, asked, definitions, failed))
+        resting = [] if scan else [each.name for each in asked if self._rests(each, definitions)]
+        ended = dict(self._passes(work, [each for each in asked if each.name not in resting], definitions, failed))
+        reports = [report for each in asked if (report := ended.get(each.name)) is not None]
+        due = [name for name in resting if is_due(self._states[name].checkpoint, work.clock(), work.interval)]
+        snapshots = [report for name in due if (report := self._snapshot_of(name, link.config.snapshots)) is not None]
         self._publish()
-        reports = tuple(report for each in asked if (report := ended[each.name]) is not None)
-        self._write_journal(reports)
-        return SyncReport(reports, gone_now, stopped=len(reports) < len(asked))
+        self._write_journal(reports, {report.entity for report in reports if _scans(report.entity, definitions)})
+        return SyncReport((*reports, *snapshots), gone_now, stopped=None in ended.values())
+
+    def incomplete(self, link: Link) -> tuple[str, ...]:
+        """Return the linked entities whose first sync is not complete."""
+        complete = {name for name, state in self._states.items() if state.checkpoint.completed is not None}
+        return tuple(each.name for each in self._linked(link) if each.name not in complete)
+
+    def unsnapshotted(self, link: Link, now: datetime) -> set[str]:
+        """Return the linked entities that changed and whose snapshot is due."""
+        interval, linked = timedelta(minutes=link.config.interval_minutes), {each.name for each in self._linked(link)}
+        return {name for name in linked & self._states.keys() if is_due(self._states[name].checkpoint, now, interval)}
 
     def snapshot(self, link: Link, entities: Collection[str] | None) -> SyncReport:
         """Snapshot what changed since the last snapshot, and what lost the one that the manifest names."""
@@ -293,6 +309,14 @@ class Session:
 
     # passes
 
+    def _rests(self, linked: LinkedEntity, definitions: Mapping[str, Entity]) -> bool:
+        """Whether an entity that cannot be tracked was read whole so lately that it is not read again yet."""
+        if not _scans(linked.name, definitions) or linked.name in self._doubtful or linked.name not in self._states:
+            return False
+        at, now = self._journal.scanned(linked.name), self._ways.clock()
+        complete = self._states[linked.name].checkpoint.completed is not None
+        return complete and at is not None and timedelta(0) <= now - at < scan_interval(linked)
+
     def _work(self, link: Link, source: Source) -> Work:
         ways = self._ways
         return Work(
@@ -424,10 +448,11 @@ class Session:
 
     # the status file
 
-    def _write_journal(self, reports: Collection[EntityReport]) -> None:
+    def _write_journal(self, reports: Collection[EntityReport], scanned: Collection[str] = ()) -> None:
         done = {name: state.checkpoint.seq for name, state in self._states.items() if not state.checkpoint.pending}
         names = {*self._states, *self._unsettled, *(report.entity for report in reports)}
-        journal = self._journal.after(reports, {name: done.get(name) for name in names}, self._ways.clock())
+        settled = {name: done.get(name) for name in names}
+        journal = self._journal.after(reports, settled, self._ways.clock(), scanned)
         journal = journal.model_copy(update={"written": dict(sorted(self._companions.written.items()))})
         if journal.outdates(self._journal, self._ways.settings.status_age):
             write_journal(self._lake, journal)
@@ -440,6 +465,11 @@ def _definitions(source: Source) -> tuple[Mapping[str, Entity], Retriable | None
         return source.entities(), None
     except Retriable as error:
         return {}, error
+
+
+def _scans(name: str, definitions: Mapping[str, Entity]) -> bool:
+    """Whether an entity has to be read whole to know what changed."""
+    return name in definitions and not definitions[name].change_tracking
 
 
 def _latest(dropped: Iterable[Dropped]) -> dict[str, Dropped]:

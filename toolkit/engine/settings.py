@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from toolkit.model.config import SCAN_MINUTES, LinkedEntity
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -22,6 +24,15 @@ class Settings:
     """How old the status file may be while all that it could tell anew is when entities were synced."""
     workers: int = 4
     """Entities that are worked on at once."""
+    idle_poll: timedelta = timedelta(minutes=5)
+    """The longest rest of an entity that does not change, in a run."""
+    retry_patience: timedelta = timedelta(minutes=2)
+    """How long a sync waits at most for failures to pass, all of its waits together."""
+
+
+def scan_interval(linked: LinkedEntity) -> timedelta:
+    """Return how often an entity is read whole when it cannot be tracked."""
+    return timedelta(minutes=linked.scan_minutes or SCAN_MINUTES)
 
 
 DEFAULTS = Settings()

@@ -35,11 +35,12 @@ def sync(
 ) -> SyncReport:
     """Bring the lake up to the source: one pass per entity, the first snapshots and those that are due, the manifest.
 
-    ``entities`` limits the pass to those names. A failing entity does not stop the others; its report says why. Raises
+    ``entities`` limits the pass to those names. One that cannot be tracked is read whole when its time has come, and at
+    once when it is named. A failing entity does not stop the others; its report says why. Raises
     Locked when another holder is at work.
     """
     with opened(linked.lake, holder, Ways(clock, settings, progress, stop)) as session:
-        return session.sync(linked.link, source, entities)
+        return session.sync(linked.link, source, entities, scan=entities is not None)
 
 
 def snapshot(

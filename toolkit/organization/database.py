@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -123,12 +123,15 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close the connections of all threads, but for those of a thread that was left behind in a call."""
         with self._lock:
             for connection in list(self._connections):
-                connection.close()
+                # ADBC refuses to close what is in use; it goes with the process.
+                with suppress(RuntimeError):
+                    connection.close()
             if self._handle is not None:
-                self._handle.close()
+                with suppress(RuntimeError):
+                    self._handle.close()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

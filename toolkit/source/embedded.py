@@ -50,6 +50,12 @@ class EmbeddedSource:
         with _passing():
             yield from batches(_EmbeddedFeed(self._database, entity, columns, self._batch_size), after)
 
+    def mark(self) -> str:
+        """Return the highest row version, and how often attributes have changed. Raises Retriable."""
+        with _passing(), self._database.read() as connection:
+            found = connection.one("SELECT version_number, (SELECT SUM(schema_version) FROM entity) FROM organization")
+        return ".".join(map(str, (found or {}).values()))
+
 
 @contextmanager
 def _passing() -> Iterator[None]:

@@ -64,3 +64,10 @@ class Source(Protocol):
     def count(self, entity: str) -> int:
         """Return how many rows the entity has now."""
         ...
+
+    def mark(self) -> str | None:
+        """Return a mark that is another one after every change of rows or attributes; None where only asking tells.
+
+        It costs no request and next to no time, so that a run can look at it several times a second.
+        """
+        ...

@@ -57,7 +57,8 @@ class ScriptedSource:
 
     ``insert``, ``update`` and ``delete`` take values as ``arrow_schema`` types them (Decimal, aware datetime, date).
     Ids that are not given count up from 00000000-0000-0000-0000-000000000001. With ``repeat`` every batch but the
-    first of a pass begins with the last row of the one before, as a source does whose pages overlap.
+    first of a pass begins with the last row of the one before, as a source does whose pages overlap. With ``tells``
+    its mark says that something changed.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class ScriptedSource:
         organization: str = ORGANIZATION,
         batch_size: int = 1000,
         repeat: bool = False,
+        tells: bool = True,
     ) -> None:
         self.organization = organization
         self.batch_size = batch_size
         self.repeat = repeat
+        self.tells = tells
         self.lock = threading.RLock()
         self._stores = {entity.name: _Store(entity) for entity in entities}
         self._clock = clock
@@ -150,6 +153,12 @@ class ScriptedSource:
         with self.lock:
             feed = _ScriptedFeed(self, self._store(entity), columns)
         yield from batches(feed, after)
+
+    def mark(self) -> str | None:
+        """Return the highest version and how often entities were defined; None from a source that does not tell."""
+        with self.lock:
+            changes = sum(store.schema_version for store in self._stores.values())
+            return f"{self._version}.{changes}" if self.tells else None
 
     def _store(self, entity: str) -> _Store:
         if entity not in self._stores:
