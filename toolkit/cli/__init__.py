@@ -48,6 +48,8 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "pins": Lazy("pins", "List the pins."),
         "run": Lazy("run", "Export continuously until stopped."),
         "status": Lazy("rows", "Show how far each linked entity is."),
+        "reconcile": Lazy("data", "Compare the rows of the lakes with those of the environment."),
+        "estimate": Lazy("data", "Say what an initial sync would take: rows, bytes, requests."),
     },
 }
 

@@ -154,12 +154,19 @@ def _finish_import(session: Session, site: Site, wanted: Desired, report: Report
 
 @click.command(cls=Command, formats=(*FORMATS, "junit", "github"))
 @click.argument("bundle", required=False)
+@click.option("--deep", is_flag=True, help="Read every file of the lakes, and find what is missing or damaged.")
 @options.overlays
 @options.profile
 @options.environment
 @click.pass_obj
 def verify(
-    session: Session, *, bundle: str | None, overlays: tuple[Path, ...], profile: Profile, environment: str | None
+    session: Session,
+    *,
+    bundle: str | None,
+    deep: bool,
+    overlays: tuple[Path, ...],
+    profile: Profile,
+    environment: str | None,
 ) -> int:
     """Check that an environment and its lakes are as configured.
 
@@ -167,12 +174,14 @@ def verify(
     """
     site = session.site(environment)
     wanted = desired(session, bundle, site, overlays) if bundle else None
-    checked = check(session, site, wanted, profile)
+    checked = check(session, site, wanted, profile, deep=deep)
     session.show(verification(checked))
     return exit_status(checked)
 
 
-def check(session: Session, site: Site, wanted: Desired | None, profile: Profile) -> tuple[Checked, ...]:
+def check(
+    session: Session, site: Site, wanted: Desired | None, profile: Profile, *, deep: bool = False
+) -> tuple[Checked, ...]:
     """Run every check of an environment, with the bundle that it should be like, if there is one."""
     return run_checks(
         site,
@@ -180,6 +189,7 @@ def check(session: Session, site: Site, wanted: Desired | None, profile: Profile
         bundle=wanted.found.bundle if wanted else None,
         expected=wanted.configs if wanted else None,
         profile=profile,
+        deep=deep,
     )
 
 

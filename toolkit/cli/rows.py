@@ -48,7 +48,7 @@ def sync(session: Session, *, entities: tuple[str, ...], config: str | None, env
         forget_ended(site, linked, report)
         return report
 
-    return _each(session, _chosen(site, config, entities), one) | tell_broken(session, site, config)
+    return _each(session, chosen(site, config, entities), one) | tell_broken(session, site, config)
 
 
 @click.command(cls=Command)
@@ -64,10 +64,10 @@ def snapshot(session: Session, *, entities: tuple[str, ...], config: str | None,
         holder = session.holder()
         return engine.snapshot(linked, clock=session.clock, holder=holder, entities=names, progress=progress)
 
-    return _each(session, _chosen(site, config, entities), one) | tell_broken(session, site, config)
+    return _each(session, chosen(site, config, entities), one) | tell_broken(session, site, config)
 
 
-def _chosen(site: Site, config: str | None, entities: tuple[str, ...]) -> Sequence[tuple[Linked, Names]]:
+def chosen(site: Site, config: str | None, entities: Sequence[str]) -> Sequence[tuple[Linked, Names]]:
     """Return the links to work on, each with the entities to work on; None stands for all of them."""
     links = links_to_sync(site, config)
     if not entities:

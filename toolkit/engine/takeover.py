@@ -50,22 +50,24 @@ def taken_over(lake: Lake, checkpoint: Checkpoint, fence: int) -> Checkpoint:
 def etag_of(lake: Lake, path: str, part: Part, columns: Columns) -> Etag | None:
     """Return the etag of the file at ``path``, or None when it does not hold what the part does."""
     stat = lake.stat(path)
-    if stat is None or (stat.etag != part.etag and not _alike(lake, path, stat.size, part, columns)):
+    if stat is None or (stat.etag != part.etag and not holds(lake, path, part, columns)):
         return None
     return stat.etag
+
+
+def holds(lake: Lake, path: str, part: Part, columns: Columns) -> bool:
+    """Whether a file holds the records that the part does: it is read, whatever its etag."""
+    stat = lake.stat(path)
+    try:
+        return stat is not None and stat.size == part.size and digest_of(scan(lake, path, columns)) == part.digest
+    except Damaged:
+        return False
 
 
 def require_untouched(lake: Lake, part: Part, columns: Columns) -> None:
     """Raise Damaged (ENG041) unless the part holds what was written to it: then it must not be spliced."""
     if etag_of(lake, part.path, part, columns) is None:
         raise damaged(part)
-
-
-def _alike(lake: Lake, path: str, size: int, part: Part, columns: Columns) -> bool:
-    try:
-        return size == part.size and digest_of(scan(lake, path, columns)) == part.digest
-    except Damaged:
-        return False
 
 
 def _found(lake: Lake, part: Part, move: Move | None, columns: Columns) -> tuple[Part, Move | None]:

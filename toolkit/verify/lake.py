@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from toolkit.engine.checkpoint import Checkpoint, Move, Part
+from toolkit.engine.inspection import Fault, Role, faults
 from toolkit.engine.manifest import MANIFEST_PATH
 from toolkit.errors import Finding, Severity
 from toolkit.lake.protocol import Lake
@@ -72,6 +73,39 @@ def check_files(link: LinkFacts) -> Iterator[Finding]:
                 "the next pass cannot change a file that is not as it was written",
                 f"restore the file from a backup; or {link.anew(one.entity)}",
             )
+
+
+def check_content(link: LinkFacts) -> Iterator[Finding]:
+    """Every live file, index and snapshot holds what was written to it: all of them are read."""
+    for one in link.completed:
+        checkpoint = link.checkpoint(one.entity)
+        for fault in faults(link.linked.lake, checkpoint) if checkpoint else ():
+            yield _fault(fault, one.entity, link)
+
+
+_FAULTS: Mapping[Role, tuple[str, Severity, str]] = {
+    Role.LIVE: ("VFY067", Severity.ERROR, "the next snapshot would hold it"),
+    Role.INDEX: ("VFY068", Severity.WARNING, "it is made anew by a scan of its live file"),
+    Role.NAMED: ("VFY069", Severity.ERROR, "readers who follow model.json meet it"),
+    Role.KEPT: ("VFY074", Severity.WARNING, "only readers who are still at it meet it"),
+}
+
+
+def _fault(fault: Fault, entity: str, link: LinkFacts) -> Finding:
+    code, severity, why = _FAULTS[fault.role]
+    what = f"the {fault.role} {fault.path} {'is gone' if fault.missing else 'does not hold what was written to it'}"
+    fix = _remedy(fault.role, entity, link)
+    return Finding(code, severity, what, link.entity_place(entity), why, fix)
+
+
+def _remedy(role: Role, entity: str, link: LinkFacts) -> str:
+    match role:
+        case Role.LIVE:
+            return f"restore the file from a backup; or {link.anew(entity)}"
+        case Role.INDEX:
+            return f"{link.command('sync')} makes it anew when the file changes"
+        case Role.NAMED | Role.KEPT:
+            return f"delete the file; {link.command('snapshot')} makes a new one of the live file"
 
 
 def _wrong(checkpoint: Checkpoint, lake: Lake) -> Iterator[str]:

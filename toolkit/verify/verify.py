@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from toolkit.errors import Damaged, Finding
@@ -22,7 +22,7 @@ from toolkit.verify.configuration import (
 )
 from toolkit.verify.data import check_counts, check_freshness, check_sync
 from toolkit.verify.facts import Checked, Facts, LinkFacts, read_facts
-from toolkit.verify.lake import check_files, check_locations, check_manifest
+from toolkit.verify.lake import check_content, check_files, check_locations, check_manifest
 
 SITE_CHECKS: dict[str, Callable[[Facts], Iterator[Finding]]] = {
     "solution": check_solution,
@@ -43,6 +43,9 @@ LINK_CHECKS: dict[str, Callable[[LinkFacts], Iterator[Finding]]] = {
     "freshness": check_freshness,
 }
 
+DEEP_CHECKS: dict[str, Callable[[LinkFacts], Iterator[Finding]]] = {"content": check_content}
+"""What reads every file, and is done on request."""
+
 
 def verify(
     site: Site,
@@ -51,21 +54,23 @@ def verify(
     bundle: Bundle | None = None,
     expected: Sequence[ExportConfig] | None = None,
     profile: Profile = Profile.ENGINE,
+    deep: bool = False,
 ) -> tuple[Checked, ...]:
     """Check an environment and its lakes; with ``bundle`` and ``expected``, its configs after overlay, against them.
 
-    Reads only. A check without findings passed; notes and warnings do not fail it.
+    ``deep`` reads every file that is committed, too. Reads only. A check without findings passed; notes and warnings do
+    not fail it.
     """
     facts = read_facts(site, clock, bundle, expected, profile)
-    return tuple(_checked(facts))
+    return tuple(_checked(facts, LINK_CHECKS | (DEEP_CHECKS if deep else {})))
 
 
-def _checked(facts: Facts) -> Iterator[Checked]:
+def _checked(facts: Facts, checks: Mapping[str, Callable[[LinkFacts], Iterator[Finding]]]) -> Iterator[Checked]:
     for name, check in SITE_CHECKS.items():
         yield Checked(name, facts.site.name, tuple(check(facts)))
     for linked in facts.live:
         link = LinkFacts(facts, linked)
-        for name, of_link in LINK_CHECKS.items():
+        for name, of_link in checks.items():
             yield Checked(name, link.config.name, _found(of_link, link))
 
 
