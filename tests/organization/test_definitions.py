@@ -77,6 +77,18 @@ def test_the_standard_entities_cover_every_type() -> None:
     assert types == set(AttributeType)
 
 
+def test_both_values_of_every_boolean_have_a_label() -> None:
+    booleans = {
+        attribute.name: [(option.value, option.labels[1033]) for option in attribute.options]
+        for entity in definitions.standard().entities
+        for attribute in entity.attributes
+        if attribute.type is AttributeType.BOOLEAN
+    }
+    assert booleans["creditonhold"] == [(0, "No"), (1, "Yes")]
+    assert booleans["donotemail"] == [(0, "Allow"), (1, "Do Not Allow")]
+    assert {tuple(value for value, _ in options) for options in booleans.values()} == {(0, 1)}
+
+
 def test_wrong_standard_definitions_are_never_rendered(tmp_path: Path) -> None:
     (tmp_path / "note.yaml").write_text("entities: [{name: note, attributes: [{name: a, type: choice}]}]")
     with pytest.raises(Invalid) as failure:
@@ -190,6 +202,7 @@ def test_an_unknown_primary_name_is_found(tmp_path: Path) -> None:
         ("{name: cts_a, type: string, targets: [account]}", "ORG014"),
         ("{name: cts_a, type: choice, global_choice: cts_none}", "ORG015"),
         ("{name: cts_a, type: choice}", "ORG016"),
+        ("{name: cts_a, type: boolean, options: [{value: 1, labels: {}}]}", "ORG016"),
         ("{name: cts_a, type: choice, options: [{value: 1, labels: {}}, {value: 1, labels: {}}]}", "ORG017"),
         ("{name: statuscode, type: status, options: [{value: 1, labels: {}, state: 7}]}", "ORG018"),
         ("{name: createdon, type: string}", "ORG019"),

@@ -65,6 +65,7 @@ class Attribute(Frozen):
     behavior: DateTimeBehavior = DateTimeBehavior.USER_LOCAL
     targets: tuple[LogicalName, ...] = ()
     options: tuple[Option, ...] = ()
+    """Of a choice, a state or a status its values; of a boolean the labels of 0 and 1."""
     global_choice: str | None = None
     """The name of the global choice that ``options`` come from."""
     required: bool = False

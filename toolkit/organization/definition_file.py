@@ -121,6 +121,8 @@ class Check:
             yield self._error("ORG014", f"{attribute.name} is no lookup and has targets", "remove them", *keys)
         if attribute.type in CHOICES:
             yield from self._choice(attribute, *keys)
+        if attribute.type is AttributeType.BOOLEAN:
+            yield from self._boolean(attribute, *keys)
         if attribute.type is AttributeType.STATUS:
             yield from self._states(attribute, entity, *keys)
         if attribute.name == "createdon" and not _is_instant(attribute):
@@ -146,6 +148,12 @@ class Check:
             fix = "give options, or name a global choice"
             yield self._error("ORG016", f"the choice {attribute.name} has no options", fix, *keys)
         yield from self._options(attribute.options, *keys, "options")
+
+    def _boolean(self, attribute: Attribute, *keys: str | int) -> Iterator[Finding]:
+        yield from self._options(attribute.options, *keys, "options")
+        if attribute.options and {option.value for option in attribute.options} != {0, 1}:
+            what = f"the boolean {attribute.name} has other options than 0 and 1"
+            yield self._error("ORG016", what, "give a label to 0 and to 1, or leave the options out", *keys, "options")
 
     def _options(self, options: tuple[Option, ...], *keys: str | int) -> Iterator[Finding]:
         yield from self._repeated("ORG017", [option.value for option in options], *keys)

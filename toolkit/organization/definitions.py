@@ -149,6 +149,9 @@ def _complete(entity: EntityDefinition, choices: metadata.Choices) -> Entity:
     return Entity(**values, attributes=tuple(_filled(attribute, choices) for attribute in entity.attributes))
 
 
+NO_YES = (Option(value=0, labels=_label("No")), Option(value=1, labels=_label("Yes")))
+"""What the values of a boolean are called, where a file does not say."""
+
 CUSTOMERS = ("account", "contact")
 """What a customer is, where a file does not say: Dataverse has no other kind."""
 
@@ -156,6 +159,8 @@ CUSTOMERS = ("account", "contact")
 def _filled(attribute: Attribute, choices: metadata.Choices) -> Attribute:
     if attribute.type is AttributeType.CUSTOMER and not attribute.targets:
         return attribute.model_copy(update={"targets": CUSTOMERS})
+    if attribute.type is AttributeType.BOOLEAN and not attribute.options:
+        return attribute.model_copy(update={"options": NO_YES})
     if attribute.global_choice is None or attribute.options:
         return attribute
     return attribute.model_copy(update={"options": choices.get(attribute.global_choice, ())})
