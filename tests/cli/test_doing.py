@@ -21,3 +21,14 @@ from toolkit.model.link import EntityState
 )
 def test_a_pass_tells_the_files_that_it_made_anew_though_no_row_changed(entity: EntityReport, said: str) -> None:
     assert sync_text(SyncReport((entity,))) == said
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (SyncReport((), manifest=True), "model.json written anew"),
+        (SyncReport((), mended=("a", "b")), "0 entities, 2 lost snapshots made again"),
+    ],
+)
+def test_what_was_made_good_is_told(report: SyncReport, said: str) -> None:
+    assert sync_text(report) == said

@@ -17,10 +17,14 @@ from click.testing import CliRunner
 
 from tests.cli.conftest import START, Ids, Run, Ticking
 from toolkit.cli import root
+from toolkit.cli.rows import _tell_retry
 from toolkit.cli.session import Session
+from toolkit.engine import EntityReport, Retry
 from toolkit.engine.session import WRITER_LOCK
+from toolkit.errors import Finding, Severity
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.protocol import Holder
+from toolkit.model.link import EntityState
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +309,19 @@ def test_sync_tells_what_it_wrote(linked: Run) -> None:
     linked("env", "seed", "dev", "--rows", "account=5", "--seed", "2")
     assert linked("sync").stdout.startswith("contosodev: 1 entity, 5 rows written, ")
     assert linked("sync").stdout == "contosodev: nothing new\n"
+
+
+def test_sync_tells_of_each_time_that_it_tries_again(capsys: pytest.CaptureFixture[str]) -> None:
+    report = EntityReport(
+        "account", EntityState.FAILED, error=Finding("SRC009", Severity.ERROR, "busy"), retry_after=30
+    )
+    _tell_retry(Session(), Retry((report,), 30, 1, 12))
+    assert capsys.readouterr().err == "account: tried again in 30 s (1 of 12): SRC009 busy\n"
+
+
+def test_sync_tells_that_it_wrote_a_lost_manifest(linked: Run, tmp_path: Path) -> None:
+    (lake_of(tmp_path) / "model.json").unlink()
+    assert linked("sync").stdout == "contosodev: model.json written anew\n"
 
 
 def test_snapshot_takes_what_changed(linked: Run) -> None:

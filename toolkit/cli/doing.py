@@ -89,6 +89,10 @@ def sync_data(report: SyncReport) -> dict[str, Any]:
         "entities": [_entity_data(entity) for entity in report.entities],
         "retired": list(report.retired),
         "stopped": report.stopped,
+        "manifest": report.manifest,
+        "mended": list(report.mended),
+        "failing": list(report.failing),
+        "recovered": list(report.recovered),
     }
 
 
@@ -120,10 +124,11 @@ def sync_text(report: SyncReport) -> str:
         *([f"{plural(remade, 'partition')} made anew"] if remade else []),
         *([size] if written or deleted or remade else []),
         *([plural(snapshots, "snapshot")] if snapshots else []),
+        *([f"{plural(len(report.mended), 'lost snapshot')} made again"] if report.mended else []),
         *([f"retired: {', '.join(report.retired)}"] if report.retired else []),
         *([f"{len(report.failed)} FAILED"] if report.failed else []),
         *(["stopped before the end"] if report.stopped else []),
     ]
     if not did:
-        return "nothing new"
+        return "model.json written anew" if report.manifest else "nothing new"
     return ", ".join([plural(len(report.entities), "entity", "entities"), *did])

@@ -15,7 +15,7 @@ from toolkit.cli.linked import broken_links, chosen_entities, chosen_links, forg
 from toolkit.cli.output import Result, table
 from toolkit.cli.progress import Report
 from toolkit.cli.session import Session
-from toolkit.engine import EntityStatus, SyncReport
+from toolkit.engine import EntityStatus, Patience, Retry, SyncReport
 from toolkit.errors import NotFound
 from toolkit.site import Linked, Site
 
@@ -38,13 +38,21 @@ entities_option = click.option(
 def sync(session: Session, *, entities: tuple[str, ...], config: str | None, environment: str | None) -> int:
     """Bring the lakes up to the environment, once.
 
-    Snapshots are made of what has none yet, and of what is due.
+    Snapshots are made of what has none yet, and of what is due. What fails in passing is tried again as the config's
+    retry policy says, for two minutes at most.
     """
     site = session.site(environment)
 
     def one(linked: Linked, names: Names, progress: Report) -> SyncReport:
-        holder, clock = session.holder(), session.clock
-        report = engine.sync(linked, site.source, clock=clock, holder=holder, entities=names, progress=progress)
+        report = engine.sync(
+            linked,
+            site.source,
+            clock=session.clock,
+            holder=session.holder(),
+            entities=names,
+            progress=progress,
+            patience=Patience(session.pause, lambda retry: _tell_retry(session, retry)),
+        )
         forget_ended(site, linked, report)
         return report
 
@@ -65,6 +73,12 @@ def snapshot(session: Session, *, entities: tuple[str, ...], config: str | None,
         return engine.snapshot(linked, clock=session.clock, holder=holder, entities=names, progress=progress)
 
     return _each(session, chosen(site, config, entities), one) | tell_broken(session, site, config)
+
+
+def _tell_retry(session: Session, retry: Retry) -> None:
+    for each in retry.failed:
+        why = f"{each.error.code} {each.error.what}" if each.error else ""
+        session.note(f"{each.entity}: tried again in {retry.seconds:g} s ({retry.number} of {retry.most}): {why}")
 
 
 def chosen(site: Site, config: str | None, entities: Sequence[str]) -> Sequence[tuple[Linked, Names]]:

@@ -104,13 +104,9 @@ def read_again(linked: Linked) -> Linked:
 
 
 def _print_pass(session: Session, name: str, report: SyncReport) -> None:
-    did = any(
-        each.written or each.deleted or each.partitions or each.snapshots or each.notices or each.error
-        for each in report.entities
-    )
     if session.format == "json":
         click.echo(dumps({"config": name, "at": session.clock().isoformat(), **doing.sync_data(report)}))
-    elif did or report.retired or session.verbose:
+    elif report.eventful or session.verbose:
         click.echo(printable(f"{session.clock():%H:%M:%S} {name}: {doing.sync_text(report)}"))
         doing.failed(session, [report])
 

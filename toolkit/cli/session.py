@@ -136,6 +136,11 @@ class Session:
         if not click.confirm(question, err=True):
             raise Refused("CLI004", "nothing was changed", why="the question was answered with no")
 
+    def pause(self, seconds: float) -> bool:
+        """Sleep, and say that the work is to go on."""
+        self.sleep(seconds)
+        return False
+
     @contextmanager
     def progress(self) -> Iterator[Report]:
         """Give a function that shows progress on stderr: bars on a terminal, plain lines with ``--verbose``."""

@@ -7,6 +7,7 @@ status    how far each entity is
 """
 
 from toolkit.engine.report import EntityProgress, EntityReport, EntityStatus, LinkStatus, Phase, SyncReport
+from toolkit.engine.retry import Patience, Retry
 from toolkit.engine.run import run
 from toolkit.engine.schema_history import SchemaChange
 from toolkit.engine.settings import Settings
@@ -18,7 +19,9 @@ __all__ = [
     "EntityReport",
     "EntityStatus",
     "LinkStatus",
+    "Patience",
     "Phase",
+    "Retry",
     "SchemaChange",
     "Settings",
     "SyncReport",

@@ -62,6 +62,13 @@ class Journal(Frozen):
             entities[report.entity] = entry.model_copy(update=ended)
         return Journal(at=now, entities=dict(sorted(entities.items())))
 
+    def turns(self, reports: Iterable[EntityReport]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return which entities begin to fail with a pass, and which recover."""
+        before = {name for name, entry in self.entities.items() if entry.reason}
+        failed = {report.entity: report.error is not None for report in reports}
+        failing = tuple(name for name, now in failed.items() if now and name not in before)
+        return failing, tuple(name for name, now in failed.items() if not now and name in before)
+
     def settled(self, entity: str) -> int | None:
         """Return the ``seq`` of the last commit of an entity that was followed up, as far as that is known."""
         entry = self.entities.get(entity)

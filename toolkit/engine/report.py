@@ -70,6 +70,20 @@ class SyncReport:
     retired: tuple[str, ...] = ()
     """Entities that were taken off the link (and perhaps linked anew since): their data was moved away or deleted."""
     stopped: bool = False
+    failing: tuple[str, ...] = ()
+    """Entities that failed now and had not before."""
+    recovered: tuple[str, ...] = ()
+    """Entities that had failed before and went well now."""
+    manifest: bool = False
+    """Whether ``model.json`` was written."""
+    mended: tuple[str, ...] = ()
+    """The paths of snapshots that an earlier commit asked for, and that were made only now."""
+
+    @property
+    def eventful(self) -> bool:
+        """Whether there is anything to tell."""
+        entities = any(each.changed or each.snapshots or each.notices or each.error for each in self.entities)
+        return bool(entities or self.retired or self.stopped or self.manifest or self.mended)
 
     @property
     def failed(self) -> tuple[EntityReport, ...]:

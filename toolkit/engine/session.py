@@ -13,8 +13,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
+from typing import Any
 
-from toolkit.engine.checkpoint import Checkpoint, Move, Newer, checkpoint_path, entities_with_state, read_checkpoint
+from toolkit.engine.checkpoint import (
+    Checkpoint,
+    Copy,
+    Move,
+    Newer,
+    checkpoint_path,
+    entities_with_state,
+    read_checkpoint,
+)
 from toolkit.engine.commit import Committed, commit, settled, tidy
 from toolkit.engine.companions import Companions
 from toolkit.engine.journal import Journal, read_journal, write_journal
@@ -75,6 +84,9 @@ class Session:
         """Why the checkpoint of some of them cannot be read, or its pending steps cannot be done."""
         self._manifest = b""
         self._manifest_etag = ABSENT
+        self._manifest_written = False
+        self._mended: list[str] = []
+        """Snapshots that recovery made, and no report has told of."""
         self._published: dict[str, Etag | None] | None = None
         """What the manifest was last written from."""
         self._listed: dict[str, tuple[Etag, str]] = {}
@@ -118,8 +130,22 @@ class Session:
         due = [name for name in resting if is_due(self._states[name].checkpoint, work.clock(), work.interval)]
         snapshots = [report for name in due if (report := self._snapshot_of(name, link.config.snapshots)) is not None]
         self._publish()
+        failing, recovered = self._journal.turns(reports)
         self._write_journal(reports, {report.entity for report in reports if _scans(report.entity, definitions)})
-        return SyncReport((*reports, *snapshots), gone_now, stopped=None in ended.values())
+        return SyncReport(
+            (*reports, *snapshots),
+            gone_now,
+            stopped=None in ended.values(),
+            failing=failing,
+            recovered=recovered,
+            **self._news(),
+        )
+
+    def _news(self) -> dict[str, Any]:
+        """Return what a report tells besides entities, and forget it."""
+        manifest, mended = self._manifest_written, tuple(self._mended)
+        self._manifest_written, self._mended = False, []
+        return {"manifest": manifest, "mended": mended}
 
     def incomplete(self, link: Link) -> tuple[str, ...]:
         """Return the linked entities whose first sync is not complete."""
@@ -139,7 +165,7 @@ class Session:
         reports = [report for name in names if (report := self._snapshot_of(name, link.config.snapshots)) is not None]
         self._publish()
         self._write_journal(())
-        return SyncReport(tuple(reports))
+        return SyncReport(tuple(reports), **self._news())
 
     # recovery
 
@@ -165,7 +191,11 @@ class Session:
             self._states[entity] = _done(Committed(checkpoint, etag))
             return
         state = self._states[entity] = Committed(checkpoint, etag)
+        missing = [
+            step.to for step in checkpoint.pending if isinstance(step, Copy) and self._lake.stat(step.to) is None
+        ]
         self._states[entity] = settled(self._lake, self._fence, state)
+        self._mended += missing
 
     def _sweep(self) -> None:
         """Remove staged files that no checkpoint names: nobody else writes while the lock is held."""
@@ -199,6 +229,7 @@ class Session:
         if data != self._manifest:
             self._fence.check()
             self._manifest_etag = self._lake.put(MANIFEST_PATH, data, self._manifest_etag)
+            self._manifest_written = True
             self._manifest = data
         for entity in sorted(set(self._states) - self._doubtful):
             self._tidy(entity)

@@ -26,8 +26,6 @@ class Settings:
     """Entities that are worked on at once."""
     idle_poll: timedelta = timedelta(minutes=5)
     """The longest rest of an entity that does not change, in a run."""
-    retry_patience: timedelta = timedelta(minutes=2)
-    """How long a sync waits at most for failures to pass, all of its waits together."""
 
 
 def scan_interval(linked: LinkedEntity) -> timedelta:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from toolkit.engine.report import EntityProgress, SyncReport
+from toolkit.engine.retry import Patience, patiently
 from toolkit.engine.session import Ways, opened
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.lake.protocol import Holder
@@ -31,16 +32,23 @@ def sync(
     entities: Collection[str] | None = None,
     progress: Callable[[EntityProgress], None] = ignore,
     stop: Callable[[], bool] = never,
+    patience: Patience | None = None,
     settings: Settings = DEFAULTS,
 ) -> SyncReport:
     """Bring the lake up to the source: one pass per entity, the first snapshots and those that are due, the manifest.
 
     ``entities`` limits the pass to those names. One that cannot be tracked is read whole when its time has come, and at
-    once when it is named. A failing entity does not stop the others; its report says why. Raises
-    Locked when another holder is at work.
+    once when it is named. A failing entity does not stop the others; its report says why. With ``patience`` what
+    fails in passing is tried again as the config's retry policy says. Raises Locked when another holder is at work.
     """
     with opened(linked.lake, holder, Ways(clock, settings, progress, stop)) as session:
-        return session.sync(linked.link, source, entities, scan=entities is not None)
+
+        def attempt(names: Collection[str] | None) -> SyncReport:
+            return session.sync(linked.link, source, names, scan=names is not None)
+
+        if patience is None:
+            return attempt(entities)
+        return patiently(attempt, entities, linked.link.config.retry, patience)
 
 
 def snapshot(
