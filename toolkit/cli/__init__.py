@@ -43,13 +43,13 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
     "Rows": {
         "sync": Lazy("rows", "Bring the lakes up to the environment, once."),
         "snapshot": Lazy("rows", "Snapshot now what changed since the last snapshot."),
-        "pin": Lazy("pins", "Keep what model.json names now, under a name."),
-        "unpin": Lazy("pins", "Give up a pin."),
+        "pin": Lazy("pins", "Keep what model.json names now, under a name, until it is unpinned."),
+        "unpin": Lazy("pins", "Give up a pin: its manifest and its files are removed."),
         "pins": Lazy("pins", "List the pins."),
         "run": Lazy("run", "Export continuously until stopped."),
         "status": Lazy("rows", "Show how far each linked entity is."),
         "reconcile": Lazy("data", "Compare the rows of the lakes with those of the environment."),
-        "estimate": Lazy("data", "Say what an initial sync would take: rows, bytes, requests."),
+        "estimate": Lazy("data", "Say what an initial sync would take: rows, bytes and requests."),
     },
 }
 
