@@ -170,11 +170,27 @@ def test_entities_are_added_each_in_its_way(linked: Run) -> None:
     assert result.exit_code == 0
     assert "contosodev: 3 entities, 30 rows written" in result.stdout
     assert linked("entity", "list").stdout.splitlines() == [
-        "entity   change tracking  config      strategy  mode",
-        "account  yes              contosodev  Month     in place",
-        "contact  yes              contosodev  Year      in place",
-        "task     yes              contosodev  Year      append-only",
+        "entity   change tracking  read     config      strategy  mode",
+        "account  yes              changes  contosodev  Month     in place",
+        "contact  yes              changes  contosodev  Year      in place",
+        "task     yes              changes  contosodev  Year      append-only",
     ]
+
+
+def test_an_entity_that_cannot_be_tracked_is_added_and_marked_scan(linked: Run) -> None:
+    linked("env", "seed", "dev", "--rows", "lead=3", "--rows", "accountleads=4")
+    added = linked("entity", "add", "accountleads")
+    assert (added.exit_code, "note[PLN066]" in added.stderr) == (0, True)
+    rows = {row["entity"]: row for row in json.loads(linked("entity", "list", "--format", "json").stdout)}
+    assert (rows["accountleads"]["read"], rows["accountleads"]["mode"]) == ("scan", "append-only")
+    shown = [line.split() for line in linked("status").stdout.splitlines() if line.startswith("accountleads")]
+    assert shown[0][:6] == ["accountleads", "Completed", "Year,", "append-only,", "scan", "4"]
+    assert linked("verify").exit_code == 0
+
+
+def test_an_entity_that_is_not_tracked_yet_is_refused_with_the_command(linked: Run) -> None:
+    result = linked("entity", "add", "queue")
+    assert (result.exit_code, "fix: toolkit entity track queue" in result.stderr) == (1, True)
 
 
 def test_all_entities_are_listed_when_asked(linked: Run) -> None:

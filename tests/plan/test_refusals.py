@@ -175,14 +175,23 @@ def test_an_entity_needs_change_tracking_and_the_fix_is_a_command() -> None:
     assert found.fix == "toolkit entity track invoice (it cannot be switched off again)"
 
 
-def test_an_n_to_n_entity_cannot_be_tracked() -> None:
-    found = only(bundle(config("listmember")), world())
+def test_the_service_refuses_an_n_to_n_entity() -> None:
+    found = only(bundle(config("listmember")), world(), Profile.HOSTED)
     assert (found.code, found.what) == ("PLN012", "change tracking cannot be enabled on the entity 'listmember'")
     assert found.why == "it is the table of an N:N relationship"
 
 
-def test_an_entity_that_the_platform_does_not_track_is_refused() -> None:
-    assert only(bundle(config("report")), world()).why == "the platform does not allow it"
+def test_the_service_refuses_an_entity_that_the_platform_does_not_track() -> None:
+    assert only(bundle(config("report")), world(), Profile.HOSTED).why == "the platform does not allow it"
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(None, "1,440"), (30, "30")])
+def test_the_engine_reads_whole_what_cannot_be_tracked_and_a_note_says_so(minutes: int | None, said: str) -> None:
+    entity = linked("listmember").model_copy(update={"scan_minutes": minutes})
+    brings = bundle(config("account", entity))
+    (found,) = plan_import(brings, brings.configs, world()).findings
+    assert (found.code, found.severity) == ("PLN066", Severity.NOTE)
+    assert found.what.endswith(f"it is marked scan, and read whole every {said} minutes")
 
 
 def test_an_attachment_is_never_exported() -> None:

@@ -10,6 +10,7 @@ from toolkit.cli.frame import Group
 from toolkit.cli.linked import linked_entities, one_link
 from toolkit.cli.output import table
 from toolkit.cli.session import Session
+from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.plan import plan_entities, plan_track
 from toolkit.site import Linked, Site
@@ -92,7 +93,7 @@ def list_(session: Session, *, everything: bool, environment: str | None) -> Non
         named = {row["entity"] for row in flat}
         inventory = site.environment.inventory()
         flat += [_row(each) for name, each in sorted(inventory.entities.items()) if name not in named]
-    columns = ("entity", "change_tracking", "config", "strategy", "mode")
+    columns = ("entity", "change_tracking", "read", "config", "strategy", "mode")
     session.show(table(flat, columns, empty=f"no entity of {site.name} is linked; see: toolkit entity add --help"))
 
 
@@ -113,18 +114,31 @@ def _linked_row(site: Site, linked: Linked) -> list[dict[str, object]]:
         {
             **_row(known.get(each.name), each.name),
             "config": linked.link.config.name,
-            "strategy": each.strategy.value,
-            "mode": "append-only" if each.append_only else "in place",
+            **_mode(each, known.get(each.name)),
         }
         for each in sorted(linked.link.config.entities, key=lambda each: each.name)
     ]
+
+
+def _mode(linked: LinkedEntity, definition: Entity | None) -> dict[str, object]:
+    if linked.append_only or (definition is not None and not definition.has_createdon):
+        return {"strategy": PartitionStrategy.YEAR.value, "mode": "append-only"}
+    return {"strategy": linked.strategy.value, "mode": "in place"}
 
 
 def _row(definition: Entity | None, name: str = "") -> dict[str, object]:
     return {
         "entity": definition.name if definition else name,
         "change_tracking": definition.change_tracking if definition else None,
+        "read": None if definition is None else _read(definition),
         "config": None,
         "strategy": None,
         "mode": None,
     }
+
+
+def _read(definition: Entity) -> str | None:
+    """Return how an entity is read; None where it has to be tracked first."""
+    if definition.change_tracking:
+        return "changes"
+    return "scan" if definition.scanned else None

@@ -154,6 +154,7 @@ def _row(linked: Linked, each: EntityStatus) -> dict[str, Any]:
         "rows": each.rows,
         "last_synced": _iso(each.last_synced),
         "last_snapshot": _iso(each.last_snapshot),
+        "scanned": _iso(each.scanned),
         "snapshots": each.snapshots,
         "changed_since_snapshot": _iso(each.changed_since_snapshot),
         "reason": each.reason,
@@ -185,7 +186,8 @@ def _schema_lines(found: Iterable[EntityStatus], now: datetime) -> Iterator[str]
 
 def _shown(row: dict[str, Any], now: datetime) -> dict[str, Any]:
     times = {"synced": _short(row["last_synced"], now), "snapshot": _short(row["last_snapshot"], now)}
-    return {**row, "how": f"{row['strategy']}, {row['mode']}", **times}
+    how = [row["strategy"], row["mode"], *(["scan"] if row["scanned"] else [])]
+    return {**row, "how": ", ".join(how), **times}
 
 
 def _short(time: str | None, now: datetime) -> str | None:

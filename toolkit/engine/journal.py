@@ -57,8 +57,8 @@ class Journal(Frozen):
         for report in reports:
             error, entry = report.error, entities[report.entity]
             ended: dict[str, object] = {"reason": reason_of(error)} if error else {"reason": "", "synced": now}
-            if error is None and report.entity in scanned:
-                ended["scanned"] = now
+            if error is None:
+                ended["scanned"] = now if report.entity in scanned else None
             entities[report.entity] = entry.model_copy(update=ended)
         return Journal(at=now, entities=dict(sorted(entities.items())))
 

@@ -117,6 +117,8 @@ class EntityStatus:
     """Snapshot files that are kept."""
     changed_since_snapshot: datetime | None = None
     """The time of the oldest committed change that no snapshot holds."""
+    scanned: datetime | None = None
+    """When an entity that cannot be tracked was last read whole; None for every other one."""
     reason: str = ""
     """Why the last pass failed."""
     schema_changes: tuple[SchemaChange, ...] = ()

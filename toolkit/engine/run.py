@@ -111,7 +111,7 @@ class _Run:
         """Return what is to be polled now, the busiest first, and no more than there are requests for."""
         now = self.clock()
         due = self.schedule.due(self._names, now)
-        waiting = self.session.unsnapshotted(self.link, now) - self.schedule.resting(now) - {*due}
+        waiting = self.session.due(self.link) - self.schedule.resting(now) - {*due}
         return [*sorted(waiting), *due][: max(1, self.budget.free())]
 
     @property

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from toolkit.engine.report import EntityReport, SyncReport
-from toolkit.engine.settings import scan_interval
 from toolkit.model.config import ExportConfig
 
 LONGEST_BACK_OFF = timedelta(hours=1)
@@ -80,7 +79,7 @@ class Schedule:
             return max(_backed_off(config.retry.interval_seconds, failures), _asked(report)), failures
         if report is not None and report.changed:
             return self.trickle, 0
-        return max(self.trickle, min(self._rest(name) * 2, self.longest, _scan(config, name))), 0
+        return max(self.trickle, min(self._rest(name) * 2, self.longest)), 0
 
     def _rest(self, name: str) -> timedelta:
         turn = self._turns.get(name)
@@ -96,8 +95,3 @@ def _backed_off(interval: float, failures: int) -> timedelta:
 
 def _asked(report: EntityReport) -> timedelta:
     return timedelta(seconds=min(report.retry_after or 0, LONGEST_ASKED.total_seconds()))
-
-
-def _scan(config: ExportConfig, name: str) -> timedelta:
-    linked = config.entity(name)
-    return scan_interval(linked) if linked is not None else LONGEST_ASKED

@@ -152,10 +152,18 @@ class Session:
         complete = {name for name, state in self._states.items() if state.checkpoint.completed is not None}
         return tuple(each.name for each in self._linked(link) if each.name not in complete)
 
-    def unsnapshotted(self, link: Link, now: datetime) -> set[str]:
-        """Return the linked entities that changed and whose snapshot is due."""
-        interval, linked = timedelta(minutes=link.config.interval_minutes), {each.name for each in self._linked(link)}
-        return {name for name in linked & self._states.keys() if is_due(self._states[name].checkpoint, now, interval)}
+    def due(self, link: Link) -> set[str]:
+        """Return the linked entities whose snapshot is due, or whose time has come to be read whole."""
+        interval, now = timedelta(minutes=link.config.interval_minutes), self._ways.clock()
+        states = [
+            (each, self._states[each.name].checkpoint) for each in self._linked(link) if each.name in self._states
+        ]
+        return {
+            each.name
+            for each, checkpoint in states
+            if is_due(checkpoint, now, interval)
+            or (self._journal.scanned(each.name) is not None and not self._scanned_lately(each))
+        }
 
     def snapshot(self, link: Link, entities: Collection[str] | None) -> SyncReport:
         """Snapshot what changed since the last snapshot, and what lost the one that the manifest names."""
@@ -342,8 +350,10 @@ class Session:
 
     def _rests(self, linked: LinkedEntity, definitions: Mapping[str, Entity]) -> bool:
         """Whether an entity that cannot be tracked was read whole so lately that it is not read again yet."""
-        if not _scans(linked.name, definitions) or linked.name in self._doubtful or linked.name not in self._states:
-            return False
+        known = linked.name in self._states and linked.name not in self._doubtful
+        return known and _scans(linked.name, definitions) and self._scanned_lately(linked)
+
+    def _scanned_lately(self, linked: LinkedEntity) -> bool:
         at, now = self._journal.scanned(linked.name), self._ways.clock()
         complete = self._states[linked.name].checkpoint.completed is not None
         return complete and at is not None and timedelta(0) <= now - at < scan_interval(linked)

@@ -69,6 +69,7 @@ def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: En
         last_snapshot=checkpoint.snapshot_at,
         snapshots=len(checkpoint.snapshots),
         changed_since_snapshot=checkpoint.changed,
+        scanned=journal.scanned if journal else None,
         reason=reason,
         schema_changes=checkpoint.schema_changes,
     )

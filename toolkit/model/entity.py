@@ -103,3 +103,8 @@ class Entity(Frozen):
     def has_createdon(self) -> bool:
         """Whether rows can be partitioned in place; an entity without createdon is always append-only."""
         return self.attribute("createdon") is not None
+
+    @property
+    def scanned(self) -> bool:
+        """Whether the entity has to be read whole to know what changed, since it cannot be tracked."""
+        return not (self.change_tracking or self.can_track)

@@ -39,7 +39,7 @@ from toolkit.plan.changes import (
     spelled,
 )
 from toolkit.plan.links import add_entity, entity_changes, initial_sync, link_changes, remove_entity
-from toolkit.plan.prerequisites import Profile, entity_findings, named_twice, prerequisites
+from toolkit.plan.prerequisites import Profile, entity_findings, named_twice, prerequisites, why_untrackable
 from toolkit.plan.rules import (
     core_findings,
     import_findings,
@@ -363,7 +363,7 @@ def _entities_in(link: Link, add: Sequence[LinkedEntity], world: World) -> Itera
         if (present := link.config.entity(entity.name)) is not None:
             yield from _linked_already(link, present, entity, world)
         else:
-            yield from entity_findings(entity, world.inventory, place)
+            yield from entity_findings(entity, world.inventory, Profile.ENGINE, place)
 
 
 def _linked_already(link: Link, present: LinkedEntity, entity: LinkedEntity, world: World) -> Iterator[Finding]:
@@ -416,12 +416,11 @@ def plan_track(entity: str, world: World) -> Plan:
     if known[entity].change_tracking:
         return _plan(world, (), ())
     if not known[entity].can_track:
-        why = "it is the table of an N:N relationship" if known[entity].intersect else "the platform does not allow it"
         raise Refused(
             "PLN012",
             f"change tracking cannot be enabled on the entity {entity!r}",
             where=place,
-            why=why,
-            fix=f"leave {entity!r} out of what is exported",
+            why=why_untrackable(known[entity]),
+            fix=f"link {entity!r} as it is: the engine reads it whole from time to time",
         )
     return _plan(world, (), (TrackEntity(entity=entity),))

@@ -14,7 +14,15 @@ from enum import StrEnum
 
 from toolkit.errors import Finding, Place, Severity, nearest
 from toolkit.model.conditions import values_of
-from toolkit.model.config import MAX_ENTITIES, NEEDED, NEVER_EXPORTABLE, Condition, ExportConfig, LinkedEntity
+from toolkit.model.config import (
+    MAX_ENTITIES,
+    NEEDED,
+    NEVER_EXPORTABLE,
+    SCAN_MINUTES,
+    Condition,
+    ExportConfig,
+    LinkedEntity,
+)
 from toolkit.model.entity import Entity
 from toolkit.model.environment import Inventory, StorageAccount
 
@@ -48,11 +56,13 @@ def prerequisites(
 
     ``environment`` is its name in ``toolkit.yaml``, ``where`` the file or environment that findings name.
     """
-    yield from entity_prerequisites(config, inventory, where)
+    yield from entity_prerequisites(config, inventory, profile, where)
     yield from account_prerequisites(config, inventory, profile, where, environment)
 
 
-def entity_prerequisites(config: ExportConfig, inventory: Inventory, where: str = "") -> Iterator[Finding]:
+def entity_prerequisites(
+    config: ExportConfig, inventory: Inventory, profile: Profile, where: str = ""
+) -> Iterator[Finding]:
     """Yield what stands against exporting the entities of ``config``."""
     if len(config.entities) > MAX_ENTITIES:
         yield Finding(
@@ -65,7 +75,8 @@ def entity_prerequisites(config: ExportConfig, inventory: Inventory, where: str 
         )
     yield from named_twice((entity.name for entity in config.entities), config.name, where)
     for entity in config.entities:
-        yield from entity_findings(entity, inventory, Place(where, key=f"{config.name}.entities.{entity.name}"))
+        place = Place(where, key=f"{config.name}.entities.{entity.name}")
+        yield from entity_findings(entity, inventory, profile, place)
 
 
 def named_twice(names: Iterable[str], config: str, where: str = "") -> Iterator[Finding]:
@@ -82,7 +93,7 @@ def named_twice(names: Iterable[str], config: str, where: str = "") -> Iterator[
             )
 
 
-def entity_findings(entity: LinkedEntity, inventory: Inventory, where: Place) -> Iterator[Finding]:
+def entity_findings(entity: LinkedEntity, inventory: Inventory, profile: Profile, where: Place) -> Iterator[Finding]:
     """Yield what stands against exporting one entity."""
     if entity.name in NEVER_EXPORTABLE:
         yield Finding(
@@ -94,7 +105,7 @@ def entity_findings(entity: LinkedEntity, inventory: Inventory, where: Place) ->
             f"take {entity.name!r} out of the export config",
         )
     else:
-        yield from _tracking(entity.name, inventory, where)
+        yield from _tracking(entity, inventory, profile, where)
     if not entity.strategy.known:
         yield Finding(
             "PLN015",
@@ -157,8 +168,8 @@ def _no_value(condition: Condition, why: str, entity: LinkedEntity, where: Place
     )
 
 
-def _tracking(name: str, inventory: Inventory, where: Place) -> Iterator[Finding]:
-    entity = inventory.entities.get(name)
+def _tracking(linked: LinkedEntity, inventory: Inventory, profile: Profile, where: Place) -> Iterator[Finding]:
+    name, entity = linked.name, inventory.entities.get(linked.name)
     if entity is None:
         yield Finding(
             "PLN010",
@@ -177,16 +188,35 @@ def _tracking(name: str, inventory: Inventory, where: Place) -> Iterator[Finding
             "only entities with change tracking can be exported",
             f"toolkit entity track {name} (it cannot be switched off again)",
         )
-    elif not entity.change_tracking:
-        kind = "it is the table of an N:N relationship" if entity.intersect else "the platform does not allow it"
-        yield Finding(
-            "PLN012",
-            Severity.ERROR,
-            f"change tracking cannot be enabled on the entity {name!r}",
+    elif entity.scanned:
+        yield _untrackable(linked, entity, profile, where)
+
+
+def _untrackable(linked: LinkedEntity, entity: Entity, profile: Profile, where: Place) -> Finding:
+    """Return what it means that an entity cannot be tracked: the service refuses it, our engine compares its keys."""
+    if profile is Profile.ENGINE:
+        return Finding(
+            "PLN066",
+            Severity.NOTE,
+            f"the entity {entity.name!r} cannot be tracked: it is marked scan, and read whole "
+            f"every {linked.scan_minutes or SCAN_MINUTES:,} minutes",
             where,
-            kind,
-            f"take {name!r} out of the export config",
+            why_untrackable(entity),
+            "change scan_minutes of the entity to read it more or less often",
         )
+    return Finding(
+        "PLN012",
+        Severity.ERROR,
+        f"change tracking cannot be enabled on the entity {entity.name!r}",
+        where,
+        why_untrackable(entity),
+        f"take {entity.name!r} out of the export config, or let the engine of this toolkit export: --profile engine",
+    )
+
+
+def why_untrackable(entity: Entity) -> str:
+    """Return why change tracking cannot be enabled on an entity."""
+    return "it is the table of an N:N relationship" if entity.intersect else "the platform does not allow it"
 
 
 def account_prerequisites(

@@ -209,8 +209,12 @@ def _differs(one: LinkedEntity, other: LinkedEntity) -> bool:
 
 
 def check_tracking(link: LinkFacts) -> Iterator[Finding]:
-    """Every linked entity exists and has change tracking."""
-    yield from entity_prerequisites(link.config, link.facts.inventory, link.facts.site.name)
+    """Every linked entity exists, and has change tracking where that can be."""
+    facts = link.facts
+    for finding in entity_prerequisites(link.config, facts.inventory, facts.profile, facts.site.name):
+        # A note, that an entity is read whole, is for who plans it.
+        if finding.severity is not Severity.NOTE:
+            yield finding
 
 
 def check_prerequisites(link: LinkFacts) -> Iterator[Finding]:

@@ -151,7 +151,13 @@ class LinkFacts:
         return f"{remove}, then {add}: it is synced anew, and the old data kept"
 
     def pending(self, entity: str) -> Pending:
-        """Ask the source what it has after the cursor of an entity. Raises SourceError."""
+        """Ask the source what it has after the cursor of an entity. Raises SourceError.
+
+        Of an entity that cannot be tracked it may have anything until it is read whole again.
+        """
+        definition = self.facts.inventory.entities.get(entity)
+        if definition is not None and not definition.change_tracking:
+            return Pending(anything=True)
         checkpoint = self.checkpoint(entity)
         cursor = None if checkpoint is None or checkpoint.cursor is None else Cursor(checkpoint.cursor)
         return _pending(next(iter(self.facts.site.source.changes(entity, ("modifiedon",), cursor))))
