@@ -98,6 +98,16 @@ class Published(Frozen):
     files: tuple[PublishedFile, ...] = ()
 
 
+class DeleteLog(Frozen):
+    """The last file of an entity's delete log: part ``number`` of a month, of ``size`` bytes."""
+
+    path: str
+    month: str
+    number: int = 0
+    size: int
+    etag: str
+
+
 class Retired(Frozen):
     """The entity is no longer linked: since when, and whether its data is kept (moved away) or deleted."""
 
@@ -138,6 +148,7 @@ class Checkpoint(Frozen):
     snapshot_at: datetime | None = None
     """The time of the last snapshot; its names carry a second of their own, which never goes back."""
     second: int = 0
+    delete_log: DeleteLog | None = None
     pending: tuple[Step, ...] = ()
     retired: Retired | None = None
 

@@ -13,7 +13,7 @@ a first sync too: what it staged is thrown away, so no row is there twice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -25,8 +25,9 @@ from toolkit.engine.ahead import read_ahead
 from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, anew, index_path
 from toolkit.engine.columns import Column, columns_of, evolve
 from toolkit.engine.commit import Committed, commit, settled
+from toolkit.engine.delete_log import Logged, logged
 from toolkit.engine.deletions import delete_rows, last_records, with_ended
-from toolkit.engine.entries import Entries
+from toolkit.engine.entries import NOTHING, Entries, Ids, joined
 from toolkit.engine.partitions import UNPLACED, live_path, part_name, partition_of, require_known
 from toolkit.engine.place import Coming, Piece, Target, coming, targets
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
@@ -49,7 +50,7 @@ from toolkit.engine.splice import (
 )
 from toolkit.engine.spool import Gathered, Layout, Spool
 from toolkit.engine.takeover import require_untouched
-from toolkit.errors import CursorExpired, EntityGone, Partial, Refused, SourceError
+from toolkit.errors import CursorExpired, Damaged, EntityGone, Partial, Refused, SourceError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
 from toolkit.model.config import LinkedEntity, PartitionStrategy, Retention
 from toolkit.model.entity import Entity
@@ -69,6 +70,7 @@ class Work:
     clock: Callable[[], datetime]
     interval: timedelta
     retention: Retention
+    delete_log: bool
     settings: Settings
     execute: Executor
     progress: Callable[[EntityProgress], None]
@@ -254,7 +256,18 @@ class _Pass:
         pad = bool(self.evolution.added)
         changed = targets(resolved.gone, come, pieces, self.parts, self.work.settings.part_limit, pad=pad)
         self.files = tuple(piece.staged.path for piece in pieces)
+        self.lost = joined([resolved.lost, self._left_behind(given.ids)])
         return resolved, changed
+
+    def _left_behind(self, given: Ids) -> Entries:
+        """Return what the parts before a rebuild hold and the source no longer has, where the log wants to know."""
+        if not (self.rebuild and self.work.delete_log):
+            return NOTHING
+        with suppress(Damaged):
+            # Files that cannot be read must not hinder the rebuild, which is what makes them whole again.
+            parts = (entries_of_part(self.work.lake, part, self.old.columns) for part in self.old.parts)
+            return joined(resolve.missing(entries, given) for entries in parts)
+        return NOTHING
 
     @property
     def _now_partition(self) -> str:
@@ -319,10 +332,20 @@ class _Pass:
         first = self.old.completed is None
         if not (made or first or self.rebuild):
             return self._unchanged(cursor)
-        checkpoint = self._next(cursor, made)
+        log = self._logged()
+        checkpoint = self._next(cursor, made, log)
         if is_due(checkpoint, self.now, self.work.interval):
             checkpoint = self._with_snapshot(checkpoint)
-        return self._done(checkpoint, self._report(checkpoint, resolved, made), cursor)
+        report = self._report(checkpoint, resolved, made)
+        return self._done(checkpoint, replace(report, notices=log.notices if log else ()), cursor)
+
+    def _logged(self) -> Logged | None:
+        """Stage the delete log, where there is something to log."""
+        work, name = self.work, self.entity.name
+        if not (work.delete_log and len(self.lost)):
+            return None
+        limit = work.settings.part_limit
+        return logged(work.lake, self.name, name, self.old.delete_log, self.lost, now=self.now, limit=limit)
 
     def _done(self, checkpoint: Checkpoint, report: EntityReport, cursor: str | None) -> Outcome:
         # From here on staged files belong to the checkpoint, until they are published.
@@ -365,7 +388,7 @@ class _Pass:
             }
         )
 
-    def _next(self, cursor: str, made: list[tuple[Target, Made]]) -> Checkpoint:
+    def _next(self, cursor: str, made: list[tuple[Target, Made]], log: Logged | None) -> Checkpoint:
         """Return the checkpoint after this pass, with what is to be published."""
         touched = {(target.partition, target.number) for target, _ in made}
         kept = [part for part in self.parts if (part.partition, part.number) not in touched]
@@ -378,7 +401,8 @@ class _Pass:
                 "parts": parts,
                 "completed": self.old.completed or self.now,
                 "changed": self.old.changed or self.now,
-                "pending": (*self._moves(made), *self._removes(parts)),
+                "delete_log": log.log if log else self.old.delete_log,
+                "pending": (*self._moves(made), *((log.move,) if log else ()), *self._removes(parts)),
             }
         )
 

@@ -87,6 +87,13 @@ class Resolved:
     ended_new: Places
     deleted: int
 
+    @property
+    def lost(self) -> Entries:
+        """The last known records of the ids that were deleted."""
+        replaced = np.zeros(len(self.gone), np.bool_)
+        replaced[self.before[self.before >= 0]] = True
+        return joined([self.gone.take(~replaced).entries, self.ended.entries])
+
 
 def in_place(given: Located, tombstones: Tombstones, known: Located, *, full: bool) -> Resolved:
     """Resolve a pass of an in-place entity. ``known`` is sorted, and holds an id once."""
@@ -113,6 +120,11 @@ def append_only(given: Located, tombstones: Tombstones, known: Located, *, full:
     ends = _ended(ended, given.ids, tombstones, full=full) & ~ended.entries.deletes
     before = np.full(len(rows), -1, np.int64)
     return Resolved(NOWHERE, rows, before, home, ended.take(ends), new[ends], deleted=int(ends.sum()))
+
+
+def missing(known: Entries, given: Ids) -> Entries:
+    """Return the entries whose id is not among others."""
+    return known.take(~_member(known.ids, np.unique(given)))
 
 
 def _news(rows: Located, held_at: Places, known: Located, *, full: bool) -> tuple[Located, Places]:

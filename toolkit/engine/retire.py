@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from toolkit.engine.checkpoint import Checkpoint, Retired, checkpoint_path
+from toolkit.engine.delete_log import DELETED_FOLDER, log_folder
 from toolkit.engine.metadata import SERVICE_FOLDER, description_path, model_path
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Lake, Staged, Stat
 from toolkit.model.config import PartitionStrategy
@@ -51,8 +52,9 @@ def clear(lake: Lake, checkpoint: Checkpoint) -> None:
 
 
 def _files_of(lake: Lake, entity: str) -> Iterator[Stat]:
-    """Yield the files of an entity: its data, then what says of which columns they are."""
+    """Yield the files of an entity: its data, its delete log, then what says of which columns they are."""
     yield from lake.list(entity)
+    yield from lake.list(log_folder(entity))
     for path in (model_path(entity), description_path(entity)):
         if (stat := lake.stat(path)) is not None:
             yield stat
@@ -71,6 +73,8 @@ def kept_folder(entity: str, at: datetime) -> str:
 
 
 def kept_path(entity: str, at: datetime, path: str) -> str:
-    """Return where a file of a retired entity is kept; its metadata stands beside its data."""
+    """Return where a file of a retired entity is kept: metadata beside the data, the delete log in its folder."""
+    if path.startswith(f"{log_folder(entity)}/"):
+        path = f"{DELETED_FOLDER}/{path.removeprefix(f'{log_folder(entity)}/')}"
     below = path.removeprefix(f"{entity}/").removeprefix(f"{SERVICE_FOLDER}/")
     return f"{kept_folder(entity, at)}/{below}"

@@ -369,6 +369,7 @@ class Session:
             clock=ways.clock,
             interval=timedelta(minutes=link.config.interval_minutes),
             retention=link.config.snapshots,
+            delete_log=link.config.write_delete_log,
             settings=ways.settings,
             execute=self._execute,
             progress=ways.progress,

@@ -6,6 +6,8 @@ a file whose etag is the known one; any other is read once, and its size and the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from toolkit.engine.checkpoint import Checkpoint, Copy, Move, Part, Remove, restore_or_anew
 from toolkit.engine.columns import Column
 from toolkit.engine.index import digest_of, scan
@@ -40,11 +42,21 @@ def taken_over(lake: Lake, checkpoint: Checkpoint, fence: int) -> Checkpoint:
             # An index that was not published is made anew by a scan of its part.
             "pending": (
                 *(move for _, move in found if move),
+                *_of_the_log(lake, checkpoint),
                 *copies,
                 *(step for step in pending if isinstance(step, Remove)),
             ),
         }
     )
+
+
+def _of_the_log(lake: Lake, checkpoint: Checkpoint) -> Iterator[Move]:
+    """Yield the move of the delete log, as long as its file is staged."""
+    for step in checkpoint.pending:
+        if isinstance(step, Move) and checkpoint.delete_log is not None and step.path == checkpoint.delete_log.path:
+            stat = lake.stat(step.staged)
+            if stat is not None and stat.size == step.size:
+                yield step.model_copy(update={"etag": stat.etag})
 
 
 def etag_of(lake: Lake, path: str, part: Part, columns: Columns) -> Etag | None:
