@@ -222,7 +222,6 @@ def test_a_later_change_is_refused_before_anything_is_done(prod: Rig) -> None:
 REFUSED = [
     config("acount"),
     config("invoice"),
-    config("listmember"),
     config(linked("account", "FiveDay")),
     config("account", account="nowhere"),
     config("account", storage=Storage(account="contosolake", file_system="foreign")),
