@@ -26,6 +26,13 @@ STEPS = st.lists(
     max_size=40,
 )
 
+LIMITS = st.builds(
+    Settings,
+    workers=st.just(1),
+    part_limit=st.sampled_from([300, 1 << 20]),
+    bucket=st.sampled_from([2, 5, 1 << 20]),
+)
+
 Row = tuple[str, str, int, bool]
 """Id, name, versionnumber, IsDelete."""
 
@@ -86,14 +93,14 @@ def check(world: World, model: Model) -> None:
 
 @pytest.mark.parametrize("append_only", [False, True])
 @settings(max_examples=60, deadline=None)
-@given(steps=STEPS, batch_size=st.integers(1, 5), part_limit=st.sampled_from([300, 1 << 20]), repeat=st.booleans())
+@given(steps=STEPS, batch_size=st.integers(1, 5), limits=LIMITS, repeat=st.booleans())
 def test_files_hold_what_the_source_holds(
-    append_only: bool, steps: list[tuple[str, object]], batch_size: int, part_limit: int, repeat: bool
+    append_only: bool, steps: list[tuple[str, object]], batch_size: int, limits: Settings, repeat: bool
 ) -> None:
     clock = Clock()
     source = source_of(clock, batch_size=batch_size, repeat=repeat)
     world = World(source, MemoryLake(clock=clock), clock, link(linked_entity("account", append_only=append_only)))
-    world.settings = Settings(workers=1, part_limit=part_limit)
+    world.settings = limits
     model = Model(append_only)
     for step, value in [*steps, ("sync", 0)]:
         play(world, model, step, value)

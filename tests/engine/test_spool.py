@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.engine.world import ACCOUNT, START, Clock, World, insert_account
 from toolkit.engine.columns import columns_of
+from toolkit.engine.scratch import Scratch
 from toolkit.engine.spool import Layout, Spool
 from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import Staged, Writer
@@ -66,10 +68,11 @@ def test_a_first_sync_of_many_months_opens_few_files_at_once(source: ScriptedSou
 def test_every_file_is_closed_though_closing_one_fails(source: ScriptedSource) -> None:
     lake = CountingLake(stuck=True)
     layout = Layout("account", "accountid", columns_of(ACCOUNT), PartitionStrategy.MONTH, START)
-    spool = Spool(lake, "run", layout, split=True, limit=1 << 20)
     for number in range(3):
         insert_account(source, "a", month(number))
-    spool.add(next(source.changes("account", None, None)))
-    with pytest.raises(OSError, match="disk"):
-        spool.close()
+    with closing(Scratch()) as scratch:
+        spool = Spool(lake, "run", layout, scratch, split=True, limit=1 << 20)
+        spool.add(next(source.changes("account", None, None)))
+        with pytest.raises(OSError, match="disk"):
+            spool.close()
     assert lake.open == set()

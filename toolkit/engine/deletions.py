@@ -10,8 +10,8 @@ import numpy as np
 from toolkit.engine.arrays import Places
 from toolkit.engine.checkpoint import Part
 from toolkit.engine.columns import Column
-from toolkit.engine.entries import Entries, entries_of, joined
-from toolkit.engine.place import Coming, Piece
+from toolkit.engine.entries import Entries, entries_of
+from toolkit.engine.place import Coming, Piece, joined_coming
 from toolkit.engine.ranges import read_ranges
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.rows import delete_record
@@ -42,12 +42,12 @@ def _by_file(resolved: Resolved, parts: Sequence[Part], pieces: Sequence[Piece])
 
 
 def delete_rows(
-    ended: Located, last: Sequence[bytes], columns: Sequence[Column], sink: datetime
+    ended: Located, last: Sequence[bytes], columns: Sequence[Column], sink: datetime, *, start: int
 ) -> tuple[bytes, Entries]:
-    """Return the delete rows of ids that ended, one after the other, and their entries."""
+    """Return the delete rows of ids that ended, one after the other, and their entries from ``start``."""
     records = [delete_record(record, columns, sink) for record in last]
     lengths = np.array([len(record) for record in records], np.int64)
-    return b"".join(records), entries_of(ended.ids, lengths, ended.versions, deletes=True)
+    return b"".join(records), entries_of(ended.ids, lengths, ended.versions, start=start, deletes=True)
 
 
 def with_ended(come: Coming, resolved: Resolved, entries: Entries, parts: Sequence[Part], owner: int) -> Coming:
@@ -56,12 +56,6 @@ def with_ended(come: Coming, resolved: Resolved, entries: Entries, parts: Sequen
     names = np.array([*(part.partition for part in parts), ""], np.str_)
     held = names[np.where(new >= 0, -1, resolved.ended.owners)]
     partitions = np.where(new >= 0, come.partitions[new], held) if len(come.partitions) else held
-    return Coming(
-        Located(
-            joined([come.rows.entries, entries]),
-            np.concatenate([come.rows.owners, np.full(count, owner, np.int64)]),
-        ),
-        np.concatenate([come.partitions, partitions]),
-        np.concatenate([come.stays, np.full(count, -1, np.int64)]),
-        np.concatenate([come.created, np.zeros(count, f"S{CREATED_WIDTH}")]),
-    )
+    rows = Located(entries, np.full(count, owner, np.int64))
+    blank = np.zeros(count, f"S{CREATED_WIDTH}")
+    return joined_coming([come, Coming(rows, partitions, np.full(count, -1, np.int64), blank)])

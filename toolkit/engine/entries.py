@@ -7,7 +7,7 @@ it deletes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,8 @@ _HEX = np.array([place for place in range(ID_LENGTH) if place not in _DASHES])
 _NIBBLES = np.full(256, 255, np.uint8)
 _NIBBLES[list(b"0123456789abcdef")] = range(16)
 _DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
-_COLUMNS: tuple[np.dtype[Any], ...] = (np.dtype("S16"), np.dtype("<u8"), np.dtype("<u4"), np.dtype("<i8"))
-ENTRY_BYTES = sum(column.itemsize for column in _COLUMNS)
+ENTRY_COLUMNS: tuple[np.dtype[Any], ...] = (np.dtype("S16"), np.dtype("<u8"), np.dtype("<u4"), np.dtype("<i8"))
+ENTRY_BYTES = sum(column.itemsize for column in ENTRY_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,22 @@ class Entries:
 
     def to_bytes(self) -> bytes:
         """Return the four columns, one after the other."""
-        columns: tuple[npt.NDArray[Any], ...] = (self.ids, self.offsets, self.sizes, self.versions)
-        return b"".join(
-            np.ascontiguousarray(column, dtype).tobytes() for column, dtype in zip(columns, _COLUMNS, strict=True)
-        )
+        return packed((self.ids, self.offsets, self.sizes, self.versions), ENTRY_COLUMNS)
+
+
+def packed(columns: Sequence[npt.NDArray[Any]], types: Sequence[np.dtype[Any]]) -> bytes:
+    """Return columns of one length as bytes, one after the other."""
+    return b"".join(np.ascontiguousarray(column, kind).tobytes() for column, kind in zip(columns, types, strict=True))
+
+
+def unpacked(data: bytes, types: Sequence[np.dtype[Any]]) -> list[npt.NDArray[Any]]:
+    """Return the columns that ``packed`` made bytes of."""
+    count = len(data) // sum(kind.itemsize for kind in types)
+    columns, at = [], 0
+    for kind in types:
+        columns.append(np.frombuffer(data, kind, count, at))
+        at += count * kind.itemsize
+    return columns
 
 
 def entries_of(ids: Ids, lengths: Places, versions: Places, *, start: int = 0, deletes: bool = False) -> Entries:
@@ -106,12 +118,7 @@ def entries_of(ids: Ids, lengths: Places, versions: Places, *, start: int = 0, d
 
 def entries_from(data: bytes) -> Entries:
     """Return the entries whose columns ``data`` holds; its length is a multiple of 36."""
-    count = len(data) // ENTRY_BYTES
-    columns, at = [], 0
-    for dtype in _COLUMNS:
-        columns.append(np.frombuffer(data, dtype, count, at))
-        at += count * dtype.itemsize
-    return Entries(*columns)
+    return Entries(*unpacked(data, ENTRY_COLUMNS))
 
 
 def joined(several: Iterable[Entries]) -> Entries:

@@ -12,7 +12,7 @@ a first sync too: what it staged is thrown away, so no row is there twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,20 +25,25 @@ from toolkit.engine.ahead import read_ahead
 from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, anew, index_path
 from toolkit.engine.columns import Column, columns_of, evolve
 from toolkit.engine.commit import Committed, commit, settled
+from toolkit.engine.decisions import Decisions
 from toolkit.engine.delete_log import Logged, logged
 from toolkit.engine.deletions import delete_rows, last_records, with_ended
-from toolkit.engine.entries import NOTHING, Entries, Ids, joined
-from toolkit.engine.partitions import UNPLACED, live_path, part_name, partition_of, require_known
+from toolkit.engine.entries import Entries, Ids, joined
+from toolkit.engine.index import found
+from toolkit.engine.partitions import live_path, part_name, partition_of, require_known
 from toolkit.engine.place import Coming, Piece, Target, coming, targets
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
-from toolkit.engine.resolve import Resolved
+from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.rows import unspelled
 from toolkit.engine.schema_history import ChangeKind, SchemaChange, changes_of, is_dropped, notices, with_changes
+from toolkit.engine.scratch import Scratch, SortedRun, buckets, stored
 from toolkit.engine.settings import Settings
 from toolkit.engine.snapshot import is_due, with_snapshot
 from toolkit.engine.splice import (
     CREATED_WIDTH,
     Adopt,
+    Appended,
+    Change,
     Created,
     Executor,
     Made,
@@ -48,7 +53,7 @@ from toolkit.engine.splice import (
     created_of,
     entries_of_part,
 )
-from toolkit.engine.spool import Gathered, Layout, Spool
+from toolkit.engine.spool import Gathered, Layout, Spool, Tombstones
 from toolkit.engine.takeover import require_untouched
 from toolkit.errors import CursorExpired, Damaged, EntityGone, Partial, Refused, SourceError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
@@ -185,6 +190,8 @@ class _Pass:
         self.parts: tuple[Part, ...] = () if self.rebuild else self.old.parts
         self.now = work.clock()
         self.changes = (*_returned(self.old, self.now), *changes_of(self.evolution, self.old.columns, self.now))
+        self.lost: list[Entries] = []
+        """The last known records of the rows that ended, where a log of them is kept."""
         self.sweeps = True
         """Whether files may be staged that no checkpoint names, which then must go."""
         self.name = f"{self.now:%Y%m%dT%H%M%SZ}-{work.fence.number}-{self.old.seq + 1}-{entity.name}"
@@ -202,22 +209,23 @@ class _Pass:
 
     def _run(self, cursor: str | None) -> Outcome:
         full = cursor is None or not self.entity.change_tracking
-        gathered = self._gather(None if full else cursor)
-        if not self._changes(gathered, full=full):
-            self.sweeps = False
-            return self._unchanged(gathered.cursor)
-        resolved, changed = self._resolved(gathered, full=full)
-        made = self._stage(changed)
-        return self._commit(gathered.cursor, resolved, list(zip(changed, made, strict=True)))
+        with closing(Scratch()) as scratch:
+            gathered = self._gather(scratch, None if full else cursor)
+            if not self._changes(gathered, full=full):
+                self.sweeps = False
+                return self._unchanged(gathered.cursor)
+            decisions = self._decided(scratch, gathered, full=full)
+            made = self._stage(decisions)
+        return self._commit(gathered.cursor, decisions, made)
 
     # gather
 
-    def _gather(self, cursor: str | None) -> Gathered:
+    def _gather(self, scratch: Scratch, cursor: str | None) -> Gathered:
         work, name = self.work, self.entity.name
         self._require_going()
         total = work.source.count(name) if cursor is None else None
         layout = Layout(name, self.entity.primary_id, self.columns, self.mode.strategy, self.now)
-        spool = Spool(work.lake, self.name, layout, split=not self.parts, limit=work.settings.part_limit)
+        spool = Spool(work.lake, self.name, layout, scratch, split=not self.parts, limit=work.settings.part_limit)
         final = False
         changes = work.source.changes(name, None, Cursor(cursor) if cursor is not None else None)
         with closing(spool), closing(read_ahead(changes)) as batches:
@@ -240,41 +248,63 @@ class _Pass:
 
     # resolve
 
-    def _resolved(self, gathered: Gathered, *, full: bool) -> tuple[Resolved, list[Target]]:
-        pieces = [
+    def _decided(self, scratch: Scratch, gathered: Gathered, *, full: bool) -> Decisions:
+        """Decide what goes and what comes, bucket by bucket of ids."""
+        self.pieces = [
             Piece(run.staged, partition, entries, whole=len(run.pieces) == 1)
             for run in gathered.runs
             for partition, entries in run.pieces
         ]
-        given = resolve.located([piece.entries for piece in pieces])
-        ids = None if full else np.union1d(given.ids, gathered.tombstones.ids)
-        known = resolve.held(len(self.parts), self._entries, ids)
         decide = resolve.append_only if self.mode.append_only else resolve.in_place
-        resolved = decide(given, gathered.tombstones, known, full=full)
-        come = coming(resolved, pieces, self.parts, self._created(resolved), self._now_partition)
-        come, pieces = self._with_delete_rows(resolved, come, pieces)
-        pad = bool(self.evolution.added)
-        changed = targets(resolved.gone, come, pieces, self.parts, self.work.settings.part_limit, pad=pad)
-        self.files = tuple(piece.staged.path for piece in pieces)
-        self.lost = joined([resolved.lost, self._left_behind(given.ids)])
-        return resolved, changed
+        decisions = Decisions(scratch)
+        with closing(Appended(self.work.lake, self.name, "deletes")) as deletes:
+            for given, tombstones, known in self._buckets(scratch, gathered.tombstones, full=full):
+                resolved = decide(given, tombstones, known, full=full)
+                come = coming(resolved, self.pieces, self.parts, self._created(resolved), self._now_partition)
+                decisions.add(resolved, self._with_delete_rows(resolved, come, deletes))
+                self.lost += [resolved.lost] if self.work.delete_log else []
+            ended = deletes.seal()
+        self.lost += self._left_behind(scratch)
+        self.files = tuple(staged.path for staged in (*(piece.staged for piece in self.pieces), *ended))
+        return decisions
 
-    def _left_behind(self, given: Ids) -> Entries:
-        """Return what the parts before a rebuild hold and the source no longer has, where the log wants to know."""
+    def _buckets(
+        self, scratch: Scratch, tombstones: Tombstones, *, full: bool
+    ) -> Iterator[tuple[Located, Tombstones, Located]]:
+        """Yield what was given, what was deleted and what is known, bucket by bucket of ids."""
+        given, most = [piece.entries for piece in self.pieces], self.work.settings.bucket
+        asked = None if full else _asked(given, tombstones, most)
+        known = [stored(scratch, self._known(number, asked)) for number in range(len(self.parts))]
+        for bucket in buckets([*given, *known], most):
+            several = bucket.read([*given, *known])
+            rows, ended = resolve.located(several[: len(given)]), tombstones.within(bucket)
+            held = resolve.located(several[len(given) :]).sorted()
+            if not full and asked is None:
+                held = held.take(np.isin(held.ids, np.union1d(rows.ids, ended.ids)))
+            yield rows, ended, held
+
+    def _known(self, number: int, ids: Ids | None) -> Entries:
+        """Return what a part holds of some ids, or all that it holds."""
+        entries = entries_of_part(self.work.lake, self.parts[number], self.old.columns)
+        return entries if ids is None else entries.take(found(entries, ids)[0])
+
+    def _left_behind(self, scratch: Scratch) -> Iterator[Entries]:
+        """Yield what the parts before a rebuild hold and the source no longer has, where the log wants to know."""
         if not (self.rebuild and self.work.delete_log):
-            return NOTHING
+            return
         with suppress(Damaged):
             # Files that cannot be read must not hinder the rebuild, which is what makes them whole again.
-            parts = (entries_of_part(self.work.lake, part, self.old.columns) for part in self.old.parts)
-            return joined(resolve.missing(entries, given) for entries in parts)
-        return NOTHING
+            given = [piece.entries for piece in self.pieces]
+            before = [
+                stored(scratch, entries_of_part(self.work.lake, part, self.old.columns)) for part in self.old.parts
+            ]
+            for bucket in buckets([*given, *before], self.work.settings.bucket):
+                several = bucket.read([*given, *before])
+                yield resolve.missing(joined(several[len(given) :]), joined(several[: len(given)]).ids)
 
     @property
     def _now_partition(self) -> str:
         return partition_of(self.now, self.mode.strategy)
-
-    def _entries(self, number: int) -> Entries:
-        return entries_of_part(self.work.lake, self.parts[number], self.old.columns)
 
     def _created(self, resolved: Resolved) -> Created:
         """Return the SinkCreatedOn of the records that go, and see that each begins with its id."""
@@ -284,35 +314,38 @@ class _Pass:
             created[which] = created_of(self.work.lake, self.parts[number], resolved.gone.entries.take(which))
         return created
 
-    def _with_delete_rows(self, resolved: Resolved, come: Coming, pieces: list[Piece]) -> tuple[Coming, list[Piece]]:
+    def _with_delete_rows(self, resolved: Resolved, come: Coming, deletes: Appended) -> Coming:
         """Write the delete rows of append-only mode to a file of their own, and let them come as well."""
         if not len(resolved.ended):
-            return come, pieces
-        last = last_records(self.work.lake, resolved, self.parts, pieces)
-        data, entries = delete_rows(resolved.ended, last, self.columns, self.now)
-        piece = Piece(self._staged("deletes", data), UNPLACED, entries, whole=False)
-        return with_ended(come, resolved, entries, self.parts, len(pieces)), [*pieces, piece]
+            return come
+        last = last_records(self.work.lake, resolved, self.parts, self.pieces)
+        data, entries = delete_rows(resolved.ended, last, self.columns, self.now, start=deletes.size)
+        deletes.append(data)
+        return with_ended(come, resolved, entries, self.parts, len(self.pieces))
 
     # stage
 
-    def _stage(self, changed: list[Target]) -> list[Made]:
+    def _stage(self, decisions: Decisions) -> list[tuple[Target, Made]]:
         work, name = self.work, self.entity.name
         work.progress(EntityProgress(name, Phase.WRITING))
-        for target in changed:
-            if target.part is not None:
-                require_untouched(work.lake, target.part, self.old.columns)
-        return work.execute(work.lake, self._tasks(changed))
+        changed: list[tuple[Target, int, int]] = []
+        with closing(Appended(work.lake, self.name, "changes")) as changes:
+            for target, change in self._targets(decisions):
+                if target.part is not None:
+                    require_untouched(work.lake, target.part, self.old.columns)
+                changed.append((target, *changes.append(change.to_bytes())))
+            path = "".join(staged.path for staged in changes.seal())
+        tasks = [self._task(target, Span(path, start, length)) for target, start, length in changed]
+        made = work.execute(work.lake, tasks)
+        return [(target, each) for (target, _, _), each in zip(changed, made, strict=True)]
 
-    def _tasks(self, changed: list[Target]) -> list[Task]:
-        blocks = [target.change.to_bytes() for target in changed]
-        path = self._staged("changes", b"".join(blocks)).path if blocks else ""
-        tasks: list[Task] = []
-        at = 0
-        for target, block in zip(changed, blocks, strict=True):
-            span = Span(path, at, len(block))
-            at += len(block)
-            tasks.append(self._task(target, span))
-        return tasks
+    def _targets(self, decisions: Decisions) -> Iterator[tuple[Target, Change]]:
+        """Yield the parts that change, and how; one partition is in memory at a time."""
+        pad, limit = bool(self.evolution.added), self.work.settings.part_limit
+        changed = decisions.partitions(self.parts)
+        for partition in sorted({*changed, *(part.partition for part in self.parts)}) if pad else changed:
+            come, gone = decisions.come(partition), decisions.gone(partition, self.parts)
+            yield from targets(partition, gone, come, self.pieces, self.parts, limit=limit, pad=pad)
 
     def _task(self, target: Target, change: Span) -> Task:
         name = part_name(target.partition, target.number)
@@ -321,14 +354,9 @@ class _Pass:
         pad = len(self.evolution.added)
         return Splice(self.name, name, change, self.files, target.part, self.old.columns, pad, self.now)
 
-    def _staged(self, name: str, data: bytes) -> Staged:
-        with closing(self.work.lake.stage(self.name, name)) as writer:
-            writer.write(data)
-            return writer.seal()
-
     # commit
 
-    def _commit(self, cursor: str, resolved: Resolved, made: list[tuple[Target, Made]]) -> Outcome:
+    def _commit(self, cursor: str, decisions: Decisions, made: list[tuple[Target, Made]]) -> Outcome:
         first = self.old.completed is None
         if not (made or first or self.rebuild):
             return self._unchanged(cursor)
@@ -336,16 +364,17 @@ class _Pass:
         checkpoint = self._next(cursor, made, log)
         if is_due(checkpoint, self.now, self.work.interval):
             checkpoint = self._with_snapshot(checkpoint)
-        report = self._report(checkpoint, resolved, made)
+        report = self._report(checkpoint, decisions, made)
         return self._done(checkpoint, replace(report, notices=log.notices if log else ()), cursor)
 
     def _logged(self) -> Logged | None:
         """Stage the delete log, where there is something to log."""
         work, name = self.work, self.entity.name
-        if not (work.delete_log and len(self.lost)):
+        lost = joined(self.lost)
+        if not (work.delete_log and len(lost)):
             return None
         limit = work.settings.part_limit
-        return logged(work.lake, self.name, name, self.old.delete_log, self.lost, now=self.now, limit=limit)
+        return logged(work.lake, self.name, name, self.old.delete_log, lost, now=self.now, limit=limit)
 
     def _done(self, checkpoint: Checkpoint, report: EntityReport, cursor: str | None) -> Outcome:
         # From here on staged files belong to the checkpoint, until they are published.
@@ -438,12 +467,12 @@ class _Pass:
         before = [path for part in self.old.parts for path in (part.path, part.index)]
         return [Remove(path=path) for path in before if path not in now]
 
-    def _report(self, checkpoint: Checkpoint, resolved: Resolved, made: list[tuple[Target, Made]]) -> EntityReport:
+    def _report(self, checkpoint: Checkpoint, decisions: Decisions, made: list[tuple[Target, Made]]) -> EntityReport:
         return EntityReport(
             self.entity.name,
             EntityState.COMPLETED,
-            written=len(resolved.come),
-            deleted=resolved.deleted,
+            written=decisions.written,
+            deleted=decisions.deleted,
             bytes=sum(result.part.size for _, result in made if result.part),
             partitions=tuple(dict.fromkeys(target.partition for target, _ in made)),
             snapshots=_new_snapshots(self.old, checkpoint),
@@ -453,6 +482,13 @@ class _Pass:
         """Remove what the pass staged and did not publish."""
         for stat in self.work.lake.list(f"{STATE_FOLDER}/staging/{self.name}"):
             self.work.lake.delete(stat.path)
+
+
+def _asked(given: Sequence[SortedRun], tombstones: Tombstones, most: int) -> Ids | None:
+    """Return the ids that a pass is about, sorted and unique; None when they are too many to be held in memory."""
+    if sum(map(len, given)) + len(tombstones.ids) > most:
+        return None
+    return np.unique(np.concatenate([tombstones.ids, *(run.ids() for run in given)]))
 
 
 def _move(staged: Staged, path: str, expect: str = ABSENT) -> Move:

@@ -14,13 +14,15 @@ import numpy.typing as npt
 
 from toolkit.engine.arrays import Mask, Places
 from toolkit.engine.checkpoint import Part
-from toolkit.engine.entries import Entries
+from toolkit.engine.entries import ENTRY_COLUMNS, NOTHING, Entries, joined, packed, unpacked
 from toolkit.engine.partitions import UNPLACED
 from toolkit.engine.resolve import Located, Resolved
+from toolkit.engine.scratch import SortedRun
 from toolkit.engine.splice import CREATED_WIDTH, Change
 from toolkit.lake.protocol import Staged
 
 NO_PLACES: Places = np.empty(0, np.int64)
+_COMING_COLUMNS = (*ENTRY_COLUMNS, np.dtype("<i8"), np.dtype("<i8"), np.dtype(f"S{CREATED_WIDTH}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Piece:
 
     staged: Staged
     partition: str
-    entries: Entries
+    entries: SortedRun
     whole: bool
 
 
@@ -40,7 +42,6 @@ class Target:
     partition: str
     number: int
     part: Part | None
-    change: Change
     adopt: Staged | None = None
 
 
@@ -56,6 +57,31 @@ class Coming:
     def take(self, which: Places | Mask) -> Coming:
         """Return some of them, by place or by mask."""
         return Coming(self.rows.take(which), self.partitions[which], self.stays[which], self.created[which])
+
+    def to_bytes(self) -> bytes:
+        """Return them as bytes, without their partitions."""
+        rows = self.rows.entries
+        columns = (rows.ids, rows.offsets, rows.sizes, rows.versions, self.rows.owners, self.stays, self.created)
+        return packed(columns, _COMING_COLUMNS)
+
+
+def coming_from(data: bytes, partition: str) -> Coming:
+    """Return the records that come to a partition."""
+    *entries, owners, stays, created = unpacked(data, _COMING_COLUMNS)
+    return Coming(Located(Entries(*entries), owners), np.full(len(owners), partition), stays, created)
+
+
+def joined_coming(several: Sequence[Coming]) -> Coming:
+    """Return all of several, one after the other."""
+    return Coming(
+        Located(
+            joined(each.rows.entries for each in several),
+            np.concatenate([NO_PLACES, *(each.rows.owners for each in several)]),
+        ),
+        np.concatenate([np.empty(0, np.str_), *(each.partitions for each in several)]),
+        np.concatenate([NO_PLACES, *(each.stays for each in several)]),
+        np.concatenate([np.empty(0, f"S{CREATED_WIDTH}"), *(each.created for each in several)]),
+    )
 
 
 def coming(
@@ -82,25 +108,32 @@ def coming(
 
 
 def targets(
-    gone: Located, come: Coming, pieces: Sequence[Piece], parts: Sequence[Part], limit: int, *, pad: bool
-) -> list[Target]:
-    """Return the parts that change, by partition and number. With ``pad`` every part changes."""
-    numbers = _numbers(come, parts, limit)
-    known = {(part.partition, part.number): place for place, part in enumerate(parts)}
-    coming_to = _by_part(come, numbers)
-    leaving = _by_owner(gone)
-    touched = {*coming_to, *((parts[place].partition, parts[place].number) for place in leaving)}
-    touched |= set(known) if pad else set()
-    adopted = dict(_adopted(come, pieces, {part.partition for part in parts}))
-    made = [target for partition in adopted for target in _adoptions(partition, adopted[partition], pieces)]
-    for partition, number in touched:
-        if partition not in adopted:
-            place = known.get((partition, number), -1)
-            these = come.take(coming_to.get((partition, number), NO_PLACES))
-            goes = gone.entries.take(leaving.get(place, NO_PLACES))
-            change = Change(goes, these.rows.entries, these.rows.owners, these.created)
-            made.append(Target(partition, number, parts[place] if place >= 0 else None, change))
-    return sorted(made, key=lambda target: (target.partition, target.number))
+    partition: str,
+    gone: Located,
+    come: Coming,
+    pieces: Sequence[Piece],
+    parts: Sequence[Part],
+    *,
+    limit: int,
+    pad: bool,
+) -> Iterator[tuple[Target, Change]]:
+    """Yield the parts of a partition that change, by number, and how. With ``pad`` every part changes.
+
+    ``gone`` and ``come`` are of this partition alone; ``parts`` are all there are.
+    """
+    known = {part.number: place for place, part in enumerate(parts) if part.partition == partition}
+    if not known and (owners := _adopted(come, pieces)):
+        yield from _adoptions(partition, owners, pieces)
+        return
+    coming_to = _by_part(_numbers(come, [parts[place] for place in known.values()], parts, limit))
+    leaving = by_owner(gone)
+    touched = {*coming_to, *(parts[place].number for place in leaving), *(known if pad else ())}
+    for number in sorted(touched):
+        place = known.get(number, -1)
+        these = come.take(coming_to.get(number, NO_PLACES))
+        goes = gone.entries.take(leaving.get(place, NO_PLACES))
+        change = Change(goes, these.rows.entries, these.rows.owners, these.created)
+        yield Target(partition, number, parts[place] if place >= 0 else None), change
 
 
 def alike(*keys: Places) -> list[Places]:
@@ -115,34 +148,31 @@ def alike(*keys: Places) -> list[Places]:
     return np.split(order, np.flatnonzero(changes) + 1)
 
 
-def _by_partition(partitions: npt.NDArray[np.str_]) -> dict[str, Places]:
+def by_partition(partitions: npt.NDArray[np.str_]) -> dict[str, Places]:
     """Return the places of each partition's records."""
     groups = alike(np.unique(partitions, return_inverse=True)[1])
     return {str(partitions[which[0]]): which for which in groups}
 
 
-def _by_part(come: Coming, numbers: Places) -> dict[tuple[str, int], Places]:
-    """Return the places of the records that go to each part."""
-    groups = alike(np.unique(come.partitions, return_inverse=True)[1], numbers)
-    return {(str(come.partitions[which[0]]), int(numbers[which[0]])): which for which in groups}
-
-
-def _by_owner(rows: Located) -> dict[int, Places]:
+def by_owner(rows: Located) -> dict[int, Places]:
+    """Return the places of each owner's records."""
     return {int(rows.owners[which[0]]): which for which in alike(rows.owners)}
 
 
-def _numbers(come: Coming, parts: Sequence[Part], limit: int) -> Places:
-    """Return the number of the part that each record goes to."""
-    number_of = np.array([*(part.number for part in parts), -1])
-    numbers = number_of[come.stays]
-    last = {part.partition: part for part in sorted(parts, key=lambda part: part.number)}
-    new = np.flatnonzero(come.stays < 0)
-    for partition, within in _by_partition(come.partitions[new]).items():
-        which = new[within]
-        entries = come.rows.entries.take(which)
-        order = np.lexsort((entries.deletes, entries.ids, entries.versions))
-        lengths = entries.lengths[order]
-        numbers[which[order]] = _numbered(np.cumsum(lengths) - lengths, last.get(partition), limit)
+def _by_part(numbers: Places) -> dict[int, Places]:
+    """Return the places of the records that go to each part."""
+    return {int(numbers[which[0]]): which for which in alike(numbers)}
+
+
+def _numbers(come: Coming, known: Sequence[Part], parts: Sequence[Part], limit: int) -> Places:
+    """Return the number of the part that each record goes to. ``known`` are the parts of their partition."""
+    numbers = np.array([*(part.number for part in parts), -1])[come.stays]
+    which = np.flatnonzero(come.stays < 0)
+    entries = come.rows.entries.take(which)
+    order = np.lexsort((entries.deletes, entries.ids, entries.versions))
+    lengths = entries.lengths[order]
+    last = max(known, key=lambda part: part.number, default=None)
+    numbers[which[order]] = _numbered(np.cumsum(lengths) - lengths, last, limit)
     return numbers
 
 
@@ -152,19 +182,17 @@ def _numbered(begins: Places, last: Part | None, limit: int) -> Places:
     return first + np.where(begins < room, 0, 1 + (begins - room) // limit)
 
 
-def _adopted(come: Coming, pieces: Sequence[Piece], filled: set[str]) -> Iterator[tuple[str, list[int]]]:
-    """Yield each new partition whose files can be taken as they are, with the numbers of its pieces."""
-    for partition, which in _by_partition(come.partitions).items():
-        owners, counts = np.unique(come.rows.owners[which], return_counts=True)
-        taken = zip(owners.tolist(), counts.tolist(), strict=True)
-        # A file of which another partition takes records, or nobody, is not this partition's alone.
-        whole = all(pieces[owner].whole and count == len(pieces[owner].entries) for owner, count in taken)
-        if partition not in filled and whole and not come.created[which].any():
-            yield partition, owners.tolist()
+def _adopted(come: Coming, pieces: Sequence[Piece]) -> list[int]:
+    """Return the numbers of the pieces whose files can be taken as they are, if that is all that comes."""
+    owners, counts = np.unique(come.rows.owners, return_counts=True)
+    taken = zip(owners.tolist(), counts.tolist(), strict=True)
+    # A file of which another partition takes records, or nobody, is not this partition's alone.
+    whole = all(pieces[owner].whole and count == len(pieces[owner].entries) for owner, count in taken)
+    return owners.tolist() if whole and not come.created.any() else []
 
 
-def _adoptions(partition: str, owners: Sequence[int], pieces: Sequence[Piece]) -> Iterator[Target]:
+def _adoptions(partition: str, owners: Sequence[int], pieces: Sequence[Piece]) -> Iterator[tuple[Target, Change]]:
     for number, owner in enumerate(owners):
         piece = pieces[owner]
-        change = Change(piece.entries.take(NO_PLACES), piece.entries, NO_PLACES, np.empty(0, f"S{CREATED_WIDTH}"))
-        yield Target(partition, number, None, change, piece.staged)
+        change = Change(NOTHING, piece.entries.load(), NO_PLACES, np.empty(0, f"S{CREATED_WIDTH}"))
+        yield Target(partition, number, None, piece.staged), change

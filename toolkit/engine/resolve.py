@@ -10,8 +10,9 @@ A full pass gives every row there is, so an id that is held and was not given is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -54,9 +55,10 @@ class Located:
 NOWHERE = Located(NOTHING, np.empty(0, np.int64))
 
 
-def located(several: Sequence[Entries]) -> Located:
-    """Return the entries of several owners, which are numbered as they come, one after the other."""
-    owners = [np.full(len(entries), number, np.int64) for number, entries in enumerate(several)]
+def located(several: Sequence[Entries], numbers: Iterable[int] | None = None) -> Located:
+    """Return the entries of several owners, which are numbered as they come unless ``numbers`` says otherwise."""
+    named = zip(count() if numbers is None else numbers, several, strict=False)
+    owners = [np.full(len(entries), number, np.int64) for number, entries in named]
     return Located(joined(several), np.concatenate([np.empty(0, np.int64), *owners]))
 
 

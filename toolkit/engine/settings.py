@@ -22,6 +22,8 @@ class Settings:
     """Age at which a cursor that moved without rows is written: a quarter of the shortest known expiry, 7 days."""
     status_age: timedelta = timedelta(minutes=1)
     """How old the status file may be while all that it could tell anew is when entities were synced."""
+    bucket: int = 400_000
+    """Entries of records that are compared together, about: 100 MB with what is made of them meanwhile."""
     workers: int = 4
     """Entities that are worked on at once."""
     idle_poll: timedelta = timedelta(minutes=5)

@@ -164,6 +164,32 @@ def _indexed(lake: Lake, task: Task, staged: Staged, entries: Entries) -> Made:
     return Made(staged, index, len(entries), digest_of(entries))
 
 
+class Appended:
+    """A staged file that is begun with its first bytes. Close it in any case."""
+
+    def __init__(self, lake: Lake, run: str, name: str) -> None:
+        self._lake, self._run, self._name = lake, run, name
+        self._writer: Writer | None = None
+        self.size = 0
+
+    def append(self, data: bytes) -> tuple[int, int]:
+        """Write bytes, and return where they begin and how many they are."""
+        if self._writer is None:
+            self._writer = self._lake.stage(self._run, self._name)
+        self._writer.write(data)
+        self.size += len(data)
+        return self.size - len(data), len(data)
+
+    def seal(self) -> tuple[Staged, ...]:
+        """Make the file durable, if it was begun."""
+        return () if self._writer is None else (self._writer.seal(),)
+
+    def close(self) -> None:
+        """Give up what is not sealed."""
+        if self._writer is not None:
+            self._writer.close()
+
+
 def _staged(lake: Lake, run: str, name: str, pieces: list[bytes]) -> Staged:
     with closing(lake.stage(run, name)) as writer:
         for piece in pieces:

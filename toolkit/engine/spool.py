@@ -1,4 +1,4 @@
-"""Gathering: batches of the source become records in staged files, as they come; memory holds their entries only.
+"""Gathering: batches of the source become records in staged files, as they come, and their entries go into scratch.
 
 A first sync writes a file per partition, which becomes the part as it is. A later pass writes one file, from which
 the parts that changed take their records.
@@ -6,7 +6,7 @@ the parts that changed take their records.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from toolkit.engine.arrays import TEXT, Places, contents, lengths_of
 from toolkit.engine.columns import CREATED, Column
-from toolkit.engine.entries import Entries, Ids, entries_of, ids_of_text, joined
+from toolkit.engine.entries import Ids, entries_from, entries_of, ids_of_text, joined
 from toolkit.engine.partitions import UNPLACED, partitions_of
 from toolkit.engine.rows import Records, format_rows, naming
+from toolkit.engine.scratch import Bucket, Region, Scratch, SortedRun, stored
 from toolkit.lake.protocol import Lake, Staged, Writer
 from toolkit.model.config import PartitionStrategy
 from toolkit.source.protocol import Batch, Deleted
@@ -41,13 +42,18 @@ class Tombstones:
     ids: Ids
     versions: Places
 
+    def within(self, bucket: Bucket) -> Tombstones:
+        """Return those of a bucket."""
+        which = bucket.within(self.ids)
+        return Tombstones(self.ids[which], self.versions[which])
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """A sealed file of records: the entries of each partition that has records in it."""
 
     staged: Staged
-    pieces: tuple[tuple[str, Entries], ...]
+    pieces: tuple[tuple[str, SortedRun], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +72,18 @@ class _OpenRun:
 
     writer: Writer
     size: int = 0
-    pieces: dict[str, list[Entries]] = field(default_factory=dict)
+    pieces: dict[str, list[Region]] = field(default_factory=dict)
 
-    def sealed(self) -> Run:
+    def sealed(self, scratch: Scratch) -> Run:
         """Make the file durable."""
-        pieces = tuple((name, joined(entries)) for name, entries in self.pieces.items())
+        pieces = tuple((name, _sorted(scratch, regions)) for name, regions in self.pieces.items())
         return Run(self.writer.seal(), pieces)
+
+
+def _sorted(scratch: Scratch, regions: list[Region]) -> SortedRun:
+    """Put entries into scratch that lie there as they came, sorted."""
+    entries = (entries_from(scratch.get(region.start, region.length)) for region in regions)
+    return stored(scratch, joined(entries).sorted())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +104,23 @@ class Spool:
     ``MOST_OPEN`` of them, since a process may open so many files: all others share one.
     """
 
-    def __init__(self, lake: Lake, run: str, layout: Layout, *, split: bool, limit: int) -> None:
-        self._lake, self._run, self._layout = lake, run, layout
+    def __init__(self, lake: Lake, run: str, layout: Layout, scratch: Scratch, *, split: bool, limit: int) -> None:
+        self._lake, self._run, self._layout, self._scratch = lake, run, layout, scratch
         self._split, self._limit = split, limit
         self._open: dict[str, _OpenRun] = {}
         self._own: set[str] = set()
         """Partitions that have files of their own."""
         self._done: list[Run] = []
-        self._deleted: list[Deleted] = []
+        self._deleted: list[tuple[Ids, Places]] = []
+        """The ids and versions of the tombstones of each batch, packed: there may be many."""
         self._cursor = ""
         self.rows = 0
         self.bytes = 0
 
     def add(self, batch: Batch) -> None:
         """Write the rows of a batch, and remember its tombstones."""
-        self._deleted += batch.deleted
+        if batch.deleted:
+            self._deleted.append(_packed(batch.deleted))
         self._cursor = batch.resume
         for start in range(0, batch.rows.num_rows, SLICE):
             self._write(batch.rows.slice(start, SLICE))
@@ -126,7 +140,7 @@ class Spool:
             self._open.clear()
 
     def _seal(self, key: str) -> None:
-        self._done.append(self._open[key].sealed())
+        self._done.append(self._open[key].sealed(self._scratch))
         del self._open[key]
 
     def _write(self, rows: pa.RecordBatch) -> None:
@@ -142,7 +156,7 @@ class Spool:
         data = contents(records.text)
         entries = entries_of(records.ids, lengths_of(records.text), records.versions, start=run.size)
         run.writer.write(data)
-        run.pieces.setdefault(partition, []).append(entries)
+        run.pieces.setdefault(partition, []).append(self._scratch.put(entries.to_bytes()))
         run.size += len(data)
         self.bytes += len(data)
         if self._split and run.size >= self._limit:
@@ -178,11 +192,16 @@ def _groups(rows: pa.RecordBatch, records: Records, strategy: PartitionStrategy)
         yield name, records.slice(start, stop)
 
 
-def _tombstones(deleted: list[Deleted]) -> Tombstones:
+def _packed(deleted: Sequence[Deleted]) -> tuple[Ids, Places]:
     text = [tombstone.id for tombstone in deleted]
     ids = ids_of_text(pa.array(text, TEXT), lambda row: text[row])
     given = [ABSENT_VERSION if tombstone.version is None else tombstone.version for tombstone in deleted]
-    versions = np.array(given, np.int64)
+    return ids, np.array(given, np.int64)
+
+
+def _tombstones(deleted: Sequence[tuple[Ids, Places]]) -> Tombstones:
+    every = (_packed(()), *deleted)
+    ids, versions = np.concatenate([ids for ids, _ in every]), np.concatenate([versions for _, versions in every])
     order = np.lexsort((versions, ids))
     ids, versions = ids[order], versions[order]
     last = np.concatenate([ids[1:] != ids[:-1], np.ones(min(len(ids), 1), np.bool_)])
