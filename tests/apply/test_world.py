@@ -52,6 +52,7 @@ def mark(organization: str) -> str:
 
 def test_a_model_beside_our_mark_is_ours(prod: Rig) -> None:
     put(prod, "model.json")
+    put(prod, "Microsoft.Athena.TrickleFeedService/account-model.json")
     put(prod, "_toolkit/lake.json", mark(ORGANIZATION))
     assert foreign(prod) == {}
 

@@ -32,10 +32,27 @@ def test_a_good_bundle_has_no_findings(tmp_path: Path) -> None:
         ("resource_group: lake", "tenant: contoso.example", "BND032", 7),
         ("partition_strategy: Month", "partition_strategy: Mont", "DOC012", 11),
         ("partition_strategy: Month", "mask: {name: hash, createdon: hash}", "BND111", 11),
+        ("partition_strategy: Month", "records_per_block: 250", "ENG068", 11),
+        ("entities:", "odi_enabled: yes\nentities:", "ENG068", 8),
+        ("entities:", "is_default: true\nentities:", "ENG068", 8),
+        ("entities:", "destination: Elsewhere\nentities:", "ENG068", 8),
     ],
 )
 def test_a_rule_of_a_config_is_found_at_its_line(tmp_path: Path, old: str, new: str, code: str, line: int) -> None:
     assert found(write_source(tmp_path, config=CONFIG_YAML.replace(old, new, 1))) == [(code, "contosolake.yaml", line)]
+
+
+def test_a_setting_without_effect_is_no_news_at_its_default(tmp_path: Path) -> None:
+    text = CONFIG_YAML.replace("entities:", "destination: Adls\nodi_enabled: no\nis_default: false\nentities:", 1)
+    text = text.replace("partition_strategy: Month", "partition_strategy: Month\n    records_per_block: 125", 1)
+    assert found(write_source(tmp_path, config=text)) == []
+
+
+def test_a_setting_without_effect_is_a_note_that_says_why(tmp_path: Path) -> None:
+    text = PROD_YAML + "    entities:\n      account: {records_per_block: 500}\n"
+    (note,) = validate(write_source(tmp_path, prod=text))
+    assert (note.code, note.severity, note.what) == ("ENG068", "note", "records_per_block has no effect here")
+    assert note.why == "the engine writes files as large as their rows, up to the size limit of parts"
 
 
 def test_endpoints_of_another_account_are_found(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from toolkit.engine.manifest import MANIFEST_PATH
+from toolkit.engine.metadata import SERVICE_FOLDER
 from toolkit.errors import SourceError
 from toolkit.lake.protocol import STATE_FOLDER, Lake
 from toolkit.model.base import Frozen
@@ -15,7 +17,7 @@ from toolkit.plan.world import LakeName, World
 from toolkit.site import Site, read_document, read_link
 
 MARKER_PATH = f"{STATE_FOLDER}/lake.json"
-FOREIGN = ("model.json", "Microsoft.Athena.TrickleFeedService")
+FOREIGN = (MANIFEST_PATH, SERVICE_FOLDER)
 """What another exporter leaves in a file system: a file, or a folder with files."""
 
 _MARKER_ANEW = (

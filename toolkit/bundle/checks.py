@@ -10,7 +10,17 @@ from toolkit.bundle import wire
 from toolkit.bundle.parts import Parts
 from toolkit.documents import Document, Key, Tree
 from toolkit.errors import Finding, Place, Severity, nearest
-from toolkit.model.config import MAX_ENTITIES, NEEDED, NEVER_EXPORTABLE, Cloud, PartitionStrategy, derived_endpoints
+from toolkit.model.base import Frozen
+from toolkit.model.config import (
+    MAX_ENTITIES,
+    NEEDED,
+    NEVER_EXPORTABLE,
+    Cloud,
+    ExportConfig,
+    LinkedEntity,
+    PartitionStrategy,
+    derived_endpoints,
+)
 from toolkit.model.names import GUID
 
 _SECRETS = (
@@ -110,8 +120,10 @@ def _config(config: Document) -> Iterator[Finding]:
         yield from _strategy(entity, config, "entities", index)
         yield from _mask(entity, config, "entities", index)
         yield from _extra(entity, config, wire.KNOWN_ENTITY_KEYS, "entities", index)
+        yield from _without_effect(entity, LinkedEntity, config, "entities", index)
     yield from _endpoints(config)
     yield from _azure_ids(config, "storage")
+    yield from _without_effect(config.data, ExportConfig, config)
     yield from _extra(config.data, config, wire.KNOWN_KEYS)
 
 
@@ -147,6 +159,31 @@ def _strategy(entity: dict[str, Tree], document: Document, *path: Key) -> Iterat
     elif not PartitionStrategy(strategy).known:
         why = "the names of its files are not known; it is kept, and a link refuses it"
         yield _warning("BND029", f"the strategy {strategy} cannot be applied here", where, why, "use Month or Year")
+
+
+_WITHOUT_EFFECT = {
+    "records_per_block": "the engine writes files as large as their rows, up to the size limit of parts",
+    "odi_enabled": "the engine knows nothing of what the service does with it",
+    "is_default": "each config has a lake of its own, so none is the default",
+    "destination": "the engine writes to a lake, whatever the name of the destination",
+}
+"""Settings that are carried for the platform and honoured by nothing here, and why."""
+
+
+def _without_effect(tree: Tree, model: type[Frozen], document: Document, *path: Key) -> Iterator[Finding]:
+    for field, why in _WITHOUT_EFFECT.items():
+        if field in model.model_fields and _differs(tree, field, model.model_fields[field].default):
+            what = f"{field} has no effect here"
+            where = document.place(*path, field)
+            yield Finding("ENG068", Severity.NOTE, what, where, why, "nothing: it is kept as it is")
+
+
+def _differs(tree: Tree, field: str, default: object) -> bool:
+    """Whether a field is set to something else than its default; a flag that is not set is off."""
+    value = _text(tree, field)
+    if isinstance(default, bool | None):
+        return _is_true(tree, field) != bool(default)
+    return value not in {"", str(default)}
 
 
 def _mask(entity: dict[str, Tree], document: Document, *path: Key) -> Iterator[Finding]:
@@ -219,6 +256,7 @@ def _overlay(environment: str, overlay: Document, configs: Sequence[Document]) -
                 inherited = {"append_only": _text(linked[str(entity)], "append_only")}
                 yield from _strategy(inherited | exception, overlay, *where)
                 yield from _mask(exception, overlay, *where)
+                yield from _without_effect(exception, LinkedEntity, overlay, *where)
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------
