@@ -32,10 +32,10 @@ def test_a_good_bundle_has_no_findings(tmp_path: Path) -> None:
         ("resource_group: lake", "tenant: contoso.example", "BND032", 7),
         ("partition_strategy: Month", "partition_strategy: Mont", "DOC012", 11),
         ("partition_strategy: Month", "mask: {name: hash, createdon: hash}", "BND111", 11),
-        ("partition_strategy: Month", "records_per_block: 250", "ENG068", 11),
-        ("entities:", "odi_enabled: yes\nentities:", "ENG068", 8),
-        ("entities:", "is_default: true\nentities:", "ENG068", 8),
-        ("entities:", "destination: Elsewhere\nentities:", "ENG068", 8),
+        ("partition_strategy: Month", "records_per_block: 250", "BND068", 11),
+        ("entities:", "odi_enabled: yes\nentities:", "BND068", 8),
+        ("entities:", "is_default: true\nentities:", "BND068", 8),
+        ("entities:", "destination: Elsewhere\nentities:", "BND068", 8),
     ],
 )
 def test_a_rule_of_a_config_is_found_at_its_line(tmp_path: Path, old: str, new: str, code: str, line: int) -> None:
@@ -51,7 +51,7 @@ def test_a_setting_without_effect_is_no_news_at_its_default(tmp_path: Path) -> N
 def test_a_setting_without_effect_is_a_note_that_says_why(tmp_path: Path) -> None:
     text = PROD_YAML + "    entities:\n      account: {records_per_block: 500}\n"
     (note,) = validate(write_source(tmp_path, prod=text))
-    assert (note.code, note.severity, note.what) == ("ENG068", "note", "records_per_block has no effect here")
+    assert (note.code, note.severity, note.what) == ("BND068", "note", "records_per_block has no effect here")
     assert note.why == "the engine writes files as large as their rows, up to the size limit of parts"
 
 

@@ -175,7 +175,7 @@ def _without_effect(tree: Tree, model: type[Frozen], document: Document, *path: 
         if field in model.model_fields and _differs(tree, field, model.model_fields[field].default):
             what = f"{field} has no effect here"
             where = document.place(*path, field)
-            yield Finding("ENG068", Severity.NOTE, what, where, why, "nothing: it is kept as it is")
+            yield Finding("BND068", Severity.NOTE, what, where, why, "nothing: it is kept as it is")
 
 
 def _differs(tree: Tree, field: str, default: object) -> bool:
