@@ -226,6 +226,29 @@ def test_an_unsealed_file_is_seen_only_in_the_staging_folder(backend: Backend) -
     assert paths(other) == []
 
 
+def test_a_flushed_file_stays_when_it_is_closed_and_another_process_copies_from_it(backend: Backend) -> None:
+    writer = backend.lake.stage("r1", "part")
+    writer.write(b"1234")
+    writer.flush()
+    writer.write(b"5")
+    writer.close()
+    other = backend.reopen().stage("r2", "part")
+    other.copy("_toolkit/staging/r1/part", 0, 4)
+    other.write(b"6")
+    assert backend.lake.read(other.seal().path) == b"12346"
+    assert backend.lake.read("_toolkit/staging/r1/part")[:4] == b"1234"
+
+
+def test_a_flushed_file_goes_on_and_is_sealed_as_another_is(lake: Lake) -> None:
+    writer = lake.stage("r1", "part")
+    writer.write(b"12")
+    writer.flush()
+    writer.write(b"3")
+    staged = writer.seal()
+    assert lake.publish(staged, "a/2024.csv", ABSENT) == staged.etag
+    assert lake.read("a/2024.csv") == b"123"
+
+
 def test_closing_a_sealed_file_leaves_it(lake: Lake) -> None:
     writer = lake.stage("r1", "part")
     writer.write(b"x")

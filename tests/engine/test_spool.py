@@ -21,7 +21,7 @@ class Counted:
 
     def __init__(self, inner: Writer, ended: Callable[[], None], *, stuck: bool) -> None:
         self._inner, self._ended, self._stuck = inner, ended, stuck
-        self.write, self.copy = inner.write, inner.copy
+        self.write, self.copy, self.flush = inner.write, inner.copy, inner.flush
 
     def seal(self) -> Staged:
         self._ended()

@@ -409,9 +409,9 @@ def test_a_failure_in_the_middle_leaves_what_was_there(world: World) -> None:
     world.source.fail("account", Forbidden("SRC010", "no"), at=2)
     assert [each.entity for each in world.sync().failed] == ["account"]
     assert names(world) == ["a"]
-    assert world.paths("_toolkit/staging") == []
     world.sync()
     assert names(world) == ["a", "b", "c", "d"]
+    assert world.paths("_toolkit/staging") == []
 
 
 @dataclass

@@ -87,7 +87,7 @@ def _partial(site: Site, config: str) -> Partial:
         "APL004",
         f"the time was over before {config} was synced",
         where=Place(site.name, key=config),
-        why="what was committed stays; an initial sync that was stopped begins again",
+        why="what was committed stays; an initial sync that was stopped goes on",
         fix="run the same command again, or let toolkit run do the rest",
     )
 

@@ -121,6 +121,12 @@ def entries_from(data: bytes) -> Entries:
     return Entries(*unpacked(data, ENTRY_COLUMNS))
 
 
+def without_places(ids: Ids, versions: Places) -> Entries:
+    """Return entries that have no records: tombstones."""
+    nothing = np.zeros(len(ids), np.int64)
+    return Entries(ids, nothing.astype(np.uint64), nothing.astype(np.uint32), versions)
+
+
 def joined(several: Iterable[Entries]) -> Entries:
     """Return all entries of several, one after the other."""
     them = [NOTHING, *several]

@@ -6,14 +6,15 @@
     commit    the checkpoint, on condition of its etag: from here on the pass counts
     settle    publish and snapshot, as the checkpoint says
 
-Until the commit nothing is changed but the staging folder. A pass that dies before is done again from its beginning,
-a first sync too: what it staged is thrown away, so no row is there twice.
+Until the commit nothing is changed but the staging folder. A pass that dies before is done again: what it staged is
+thrown away, so no row is there twice. Of a long one the progress is kept now and then, a first sync above all; it then
+goes on from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -32,6 +33,7 @@ from toolkit.engine.entries import Entries, Ids, joined
 from toolkit.engine.index import found
 from toolkit.engine.partitions import live_path, part_name, partition_of, require_known
 from toolkit.engine.place import Coming, Piece, Target, coming, targets
+from toolkit.engine.progress import Progress, Reading, Terms
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.rows import unspelled
@@ -55,7 +57,7 @@ from toolkit.engine.splice import (
 )
 from toolkit.engine.spool import Gathered, Layout, Spool, Tombstones
 from toolkit.engine.takeover import require_untouched
-from toolkit.errors import CursorExpired, Damaged, EntityGone, Partial, Refused, SourceError
+from toolkit.errors import CursorExpired, Damaged, EntityGone, NotFound, Partial, Refused, SourceError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
 from toolkit.model.config import LinkedEntity, PartitionStrategy, Retention
 from toolkit.model.entity import Entity
@@ -124,8 +126,8 @@ def stopped(name: str) -> Partial:
         "ENG052",
         f"{name} was stopped before its pass was complete",
         where=name,
-        why="what the pass had read is thrown away; what earlier passes wrote stays as it is",
-        fix="run it again: the pass, be it the first sync, begins again",
+        why="what it had read is kept; what earlier passes wrote stays as it is",
+        fix="run it again: it goes on from there",
     )
 
 
@@ -157,30 +159,38 @@ def begin(work: Work, linked: LinkedEntity, entity: Entity) -> Committed:
     return commit(work.lake, work.fence, checkpoint, ABSENT)
 
 
-def do_pass(work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None) -> Outcome:
-    """Do one pass. ``cursor`` is where it begins, which may be ahead of the checkpoint."""
+def do_pass(
+    work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None, *, resume: bool = False
+) -> Outcome:
+    """Do one pass. ``cursor`` is where it begins, which may be ahead of the checkpoint.
+
+    With ``resume`` one may have been stopped, which this one then goes on with.
+    """
     try:
-        return _pass_or_resync(work, linked, entity, before, cursor)
+        return _pass_or_resync(work, linked, entity, before, cursor, resume=resume)
     except pa.ArrowException as error:
         # Its own words quote values.
         raise unspelled(f"a row of {entity.name}", f"Arrow said {type(error).__name__}") from None
 
 
-def _pass_or_resync(work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None) -> Outcome:
+def _pass_or_resync(
+    work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None, *, resume: bool
+) -> Outcome:
     try:
-        return _Pass(work, linked, entity, before).run(cursor)
+        return _Pass(work, linked, entity, before, resume=resume).run(cursor)
     except CursorExpired:
         if cursor is None:
             raise
-        # Every row is read again and compared by id and version; only what differs is written.
-        return _Pass(work, linked, entity, before).run(None)
+        # Every row is read again and compared by id and version; only what differs is written. What of that was read
+        # before it was stopped is kept.
+        return _Pass(work, linked, entity, before, resume=True).run(None)
 
 
 class _Pass:
     """One pass, from its first batch to its last step. ``run`` is its story."""
 
-    def __init__(self, work: Work, linked: LinkedEntity, entity: Entity, before: Committed) -> None:
-        self.work, self.entity, self.before = work, entity, before
+    def __init__(self, work: Work, linked: LinkedEntity, entity: Entity, before: Committed, *, resume: bool) -> None:
+        self.work, self.linked, self.entity, self.before = work, linked, entity, before
         self.old = before.checkpoint
         self.mode = mode_of(linked, entity)
         _require_history_kept(self.old, self.mode)
@@ -188,13 +198,15 @@ class _Pass:
         _require_one_spelling(self.old, self.evolution.retyped)
         self.rebuild = _must_rebuild(self.old, self.mode, retyped=bool(self.evolution.retyped))
         self.parts: tuple[Part, ...] = () if self.rebuild else self.old.parts
-        self.now = work.clock()
+        self.now = self.sink = work.clock()
         self.changes = (*_returned(self.old, self.now), *changes_of(self.evolution, self.old.columns, self.now))
         self.lost: list[Entries] = []
         """The last known records of the rows that ended, where a log of them is kept."""
         self.sweeps = True
         """Whether files may be staged that no checkpoint names, which then must go."""
-        self.name = f"{self.now:%Y%m%dT%H%M%SZ}-{work.fence.number}-{self.old.seq + 1}-{entity.name}"
+        self.reading = Reading(work.lake, work.fence, entity.name, work.clock, work.settings, resume=resume)
+        number = f"{work.fence.number}-{self.old.seq + 1}-{self.reading.attempt}"
+        self.name = f"{self.now:%Y%m%dT%H%M%SZ}-{number}-{entity.name}"
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -212,31 +224,77 @@ class _Pass:
         with closing(Scratch()) as scratch:
             gathered = self._gather(scratch, None if full else cursor)
             if not self._changes(gathered, full=full):
-                self.sweeps = False
+                self.reading.end()
+                self.sweeps = bool(self.reading.stale)
                 return self._unchanged(gathered.cursor)
             decisions = self._decided(scratch, gathered, full=full)
             made = self._stage(decisions)
+        self.reading.end()
         return self._commit(gathered.cursor, decisions, made)
 
     # gather
 
     def _gather(self, scratch: Scratch, cursor: str | None) -> Gathered:
-        work, name = self.work, self.entity.name
+        """Read what changed, from where an earlier pass was stopped, if one was."""
         self._require_going()
-        total = work.source.count(name) if cursor is None else None
-        layout = Layout(name, self.entity.primary_id, self.columns, self.mode.strategy, self.now)
-        spool = Spool(work.lake, self.name, layout, scratch, split=not self.parts, limit=work.settings.part_limit)
-        final = False
-        changes = work.source.changes(name, None, Cursor(cursor) if cursor is not None else None)
-        with closing(spool), closing(read_ahead(changes)) as batches:
-            for batch in batches:
-                self._require_going()
-                spool.add(batch)
-                final = batch.final
-                work.progress(EntityProgress(name, Phase.READING, spool.rows, spool.bytes, total))
+        terms = self._terms(cursor)
+        progress = self.reading.fitting(terms)
+        try:
+            return self._gathered(scratch, terms, progress)
+        except (Damaged, NotFound, CursorExpired):
+            if progress is None:
+                raise
+            # It can be gone on with no longer.
+            self.reading.end()
+            return self._gathered(scratch, terms, None)
+
+    def _terms(self, cursor: str | None) -> Terms:
+        return Terms(
+            organization=self.work.organization,
+            begun=cursor,
+            columns=self.columns,
+            append_only=self.mode.append_only,
+            strategy=self.mode.strategy,
+            linked=self.linked,
+            split=not self.parts,
+        )
+
+    def _gathered(self, scratch: Scratch, terms: Terms, progress: Progress | None) -> Gathered:
+        work, name = self.work, self.entity.name
+        total = work.source.count(name) if terms.begun is None else None
+        with closing(self._spool(scratch, terms, progress)) as spool:
+            if progress is not None:
+                spool.go_on(progress.kept)
+                self.reading.keep(spool, self.sink, terms)
+            after = progress.kept.cursor if progress else terms.begun
+            changes = work.source.changes(name, None, None if after is None else Cursor(after))
+            final = False
+            with closing(read_ahead(changes)) as batches, self._kept_when_it_ends(spool, terms):
+                for batch in batches:
+                    self._require_going()
+                    spool.add(batch)
+                    work.progress(EntityProgress(name, Phase.READING, spool.rows, spool.bytes, total))
+                    if not (final := batch.final):
+                        self.reading.keep_when_due(spool, self.sink, terms)
             if not final:
                 raise _cut_short(name)
             return spool.seal()
+
+    def _spool(self, scratch: Scratch, terms: Terms, progress: Progress | None) -> Spool:
+        """Return the spool of this pass. Its time is that at which the pass was begun that it goes on with."""
+        self.sink = progress.sink if progress else self.now
+        layout = Layout(self.entity.name, self.entity.primary_id, self.columns, self.mode.strategy, self.sink)
+        return Spool(self.work.lake, self.name, layout, scratch, split=terms.split, limit=self.work.settings.part_limit)
+
+    @contextmanager
+    def _kept_when_it_ends(self, spool: Spool, terms: Terms) -> Iterator[None]:
+        """Keep what was read when the source fails, or when the pass is asked to stop."""
+        try:
+            yield
+        except (Partial, SourceError) as error:
+            if spool.unkept and not isinstance(error, CursorExpired):
+                self.reading.keep(spool, self.sink, terms)
+            raise
 
     def _require_going(self) -> None:
         if self.work.stop():
@@ -304,7 +362,7 @@ class _Pass:
 
     @property
     def _now_partition(self) -> str:
-        return partition_of(self.now, self.mode.strategy)
+        return partition_of(self.sink, self.mode.strategy)
 
     def _created(self, resolved: Resolved) -> Created:
         """Return the SinkCreatedOn of the records that go, and see that each begins with its id."""
@@ -319,7 +377,7 @@ class _Pass:
         if not len(resolved.ended):
             return come
         last = last_records(self.work.lake, resolved, self.parts, self.pieces)
-        data, entries = delete_rows(resolved.ended, last, self.columns, self.now, start=deletes.size)
+        data, entries = delete_rows(resolved.ended, last, self.columns, self.sink, start=deletes.size)
         deletes.append(data)
         return with_ended(come, resolved, entries, self.parts, len(self.pieces))
 
@@ -352,7 +410,7 @@ class _Pass:
         if target.adopt is not None:
             return Adopt(self.name, name, change, target.adopt)
         pad = len(self.evolution.added)
-        return Splice(self.name, name, change, self.files, target.part, self.old.columns, pad, self.now)
+        return Splice(self.name, name, change, self.files, target.part, self.old.columns, pad, self.sink)
 
     # commit
 
@@ -479,9 +537,10 @@ class _Pass:
         )
 
     def _sweep(self) -> None:
-        """Remove what the pass staged and did not publish."""
-        for stat in self.work.lake.list(f"{STATE_FOLDER}/staging/{self.name}"):
-            self.work.lake.delete(stat.path)
+        """Remove what the pass staged and neither published nor kept."""
+        staged = {stat.path for stat in self.work.lake.list(f"{STATE_FOLDER}/staging/{self.name}")}
+        for path in sorted((staged | self.reading.stale) - self.reading.named):
+            self.work.lake.delete(path)
 
 
 def _asked(given: Sequence[SortedRun], tombstones: Tombstones, most: int) -> Ids | None:

@@ -30,6 +30,7 @@ from toolkit.engine.journal import Journal, read_journal, write_journal
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
 from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone, with_dropped
+from toolkit.engine.progress import discard, read_progress, unfinished
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
 from toolkit.engine.retire import clear, free_second, retired, unreadable
 from toolkit.engine.schema_history import is_dropped
@@ -82,6 +83,8 @@ class Session:
         """Entities whose last pass failed: their checkpoint is read again before the next one."""
         self._unsettled: dict[str, ToolkitError] = {}
         """Why the checkpoint of some of them cannot be read, or its pending steps cannot be done."""
+        self._unfinished: set[str] = set()
+        """Entities whose last pass may have left its progress."""
         self._manifest = b""
         self._manifest_etag = ABSENT
         self._manifest_written = False
@@ -102,6 +105,7 @@ class Session:
         self._journal = read_journal(self._lake)
         self._companions = Companions(self._lake, self._fence, self._journal.written)
         self._doubtful = set(entities_with_state(self._lake))
+        self._unfinished = set(unfinished(self._lake))
         self._settle_doubts()
         self._sweep()
         self._read_manifest()
@@ -206,7 +210,7 @@ class Session:
         self._mended += missing
 
     def _sweep(self) -> None:
-        """Remove staged files that no checkpoint names: nobody else writes while the lock is held."""
+        """Remove staged files that no checkpoint and no progress names: nobody else writes while the lock is held."""
         if self._unsettled.keys() - self._states.keys():
             # Who cannot read a checkpoint does not know what it names.
             return
@@ -216,8 +220,10 @@ class Session:
             for step in state.checkpoint.pending
             if isinstance(step, Move)
         }
+        progress = [found for name in sorted(self._unfinished) if (found := read_progress(self._lake, name)[0])]
+        named = pending.union(*(each.kept.paths for each in progress))
         for stat in self._lake.list(f"{STATE_FOLDER}/staging"):
-            if stat.path not in pending:
+            if stat.path not in named:
                 self._lake.delete(stat.path)
 
     def _read_manifest(self) -> None:
@@ -272,6 +278,8 @@ class Session:
     def _tidy(self, entity: str) -> None:
         state = self._states[entity]
         if state.checkpoint.retired is not None:
+            discard(self._lake, entity)
+            self._unfinished.discard(entity)
             clear(self._lake, state.checkpoint)
             self._companions.forget(entity)
             del self._states[entity]
@@ -400,7 +408,8 @@ class Session:
                 else:
                     state = self._states[each.name]
                     cursor = self._cursors.get(each.name, state.checkpoint.cursor)
-                    future = pool.submit(do_pass, work, each, definitions[each.name], state, cursor)
+                    resume = each.name in self._unfinished
+                    future = pool.submit(do_pass, work, each, definitions[each.name], state, cursor, resume=resume)
                     running[future] = each.name
             yield from self._ended(running)
         finally:
@@ -418,6 +427,7 @@ class Session:
             self._publish()
 
     def _outcome(self, name: str, future: Future[Outcome]) -> EntityReport | None:
+        self._unfinished.add(name)
         try:
             outcome = future.result()
         except Locked:
@@ -427,6 +437,7 @@ class Session:
         except ToolkitError as error:
             self._doubtful.add(name)
             return self._failure(name, error)
+        self._unfinished.discard(name)
         self._states[name] = outcome.committed
         self._cursors[name] = outcome.cursor
         return outcome.report

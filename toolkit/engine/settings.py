@@ -24,6 +24,10 @@ class Settings:
     """How old the status file may be while all that it could tell anew is when entities were synced."""
     bucket: int = 400_000
     """Entries of records that are compared together, about: 100 MB with what is made of them meanwhile."""
+    progress_bytes: int = 512 * MEBIBYTE
+    """Bytes of a long read after which its progress is kept, so that it goes on from there when it is stopped."""
+    progress_age: timedelta = timedelta(minutes=1)
+    """Time after which it is kept in any case."""
     workers: int = 4
     """Entities that are worked on at once."""
     idle_poll: timedelta = timedelta(minutes=5)

@@ -2,6 +2,9 @@
 
 A first sync writes a file per partition, which becomes the part as it is. A later pass writes one file, from which
 the parts that changed take their records.
+
+A spool can be kept: its files are made durable as long as they are, with a log of their entries. Another spool goes on
+from there with copies of the files that were open, so that whoever still writes to those does no harm.
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ import pyarrow as pa
 
 from toolkit.engine.arrays import TEXT, Places, contents, lengths_of
 from toolkit.engine.columns import CREATED, Column
-from toolkit.engine.entries import Ids, entries_from, entries_of, ids_of_text, joined
+from toolkit.engine.entries import Ids, entries_from, entries_of, ids_of_text, joined, without_places
 from toolkit.engine.partitions import UNPLACED, partitions_of
 from toolkit.engine.rows import Records, format_rows, naming
 from toolkit.engine.scratch import Bucket, Region, Scratch, SortedRun, stored
-from toolkit.lake.protocol import Lake, Staged, Writer
+from toolkit.engine.spool_log import TOMBSTONES, Block, blocks_from
+from toolkit.errors import Damaged
+from toolkit.lake.protocol import STATE_FOLDER, Lake, Staged, Writer
+from toolkit.model.base import Frozen
 from toolkit.model.config import PartitionStrategy
 from toolkit.source.protocol import Batch, Deleted
 
@@ -30,6 +36,9 @@ SLICE = 16_384
 MOST_OPEN = 120
 """Partitions of a first sync that have files of their own: ten years of months. Four entities are
 below the 1,024 files that a process may open."""
+
+BLOCK = 8 << 20
+"""Bytes of a log that are read together."""
 
 ABSENT_VERSION = np.iinfo(np.int64).max
 """A tombstone without a version is newer than every row."""
@@ -66,24 +75,59 @@ class Gathered:
     rows: int
 
 
-@dataclass(slots=True)
-class _OpenRun:
-    """A file of records that is being written."""
+class KeptFile(Frozen):
+    """A staged file of which ``size`` bytes are durable. Only a sealed one has an etag."""
 
+    number: int
+    key: str
+    """The partition whose file it is; empty when it is one of several."""
+    path: str
+    size: int
+    etag: str = ""
+
+
+class Kept(Frozen):
+    """What a spool holds, durable: the sealed files in the order of the runs, the open ones, the log of the entries."""
+
+    cursor: str
+    rows: int
+    bytes: int
+    files: tuple[KeptFile, ...]
+    log: KeptFile
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths of all files."""
+        return frozenset(file.path for file in (*self.files, self.log))
+
+
+Pieces = dict[str, list[Region]]
+"""Where the entries of a file are, by partition."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A file that is being written."""
+
+    number: int
+    key: str
+    path: str
     writer: Writer
     size: int = 0
-    pieces: dict[str, list[Region]] = field(default_factory=dict)
+    durable: int = 0
+    """How many of its bytes were flushed."""
+    pieces: Pieces = field(default_factory=dict)
 
-    def sealed(self, scratch: Scratch) -> Run:
-        """Make the file durable."""
-        pieces = tuple((name, _sorted(scratch, regions)) for name, regions in self.pieces.items())
-        return Run(self.writer.seal(), pieces)
+    def write(self, data: bytes | memoryview) -> None:
+        self.writer.write(data)
+        self.size += len(data)
 
-
-def _sorted(scratch: Scratch, regions: list[Region]) -> SortedRun:
-    """Put entries into scratch that lie there as they came, sorted."""
-    entries = (entries_from(scratch.get(region.start, region.length)) for region in regions)
-    return stored(scratch, joined(entries).sorted())
+    def kept(self) -> KeptFile:
+        """Make durable what was written."""
+        if self.durable < self.size:
+            self.writer.flush()
+            self.durable = self.size
+        return KeptFile(number=self.number, key=self.key, path=self.path, size=self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +151,32 @@ class Spool:
     def __init__(self, lake: Lake, run: str, layout: Layout, scratch: Scratch, *, split: bool, limit: int) -> None:
         self._lake, self._run, self._layout, self._scratch = lake, run, layout, scratch
         self._split, self._limit = split, limit
-        self._open: dict[str, _OpenRun] = {}
+        self._open: dict[str, _Open] = {}
         self._own: set[str] = set()
         """Partitions that have files of their own."""
         self._done: list[Run] = []
+        self._sealed: list[KeptFile] = []
+        """The files of what is done."""
         self._deleted: list[tuple[Ids, Places]] = []
         """The ids and versions of the tombstones of each batch, packed: there may be many."""
+        self._log: _Open | None = None
+        self._unlogged: list[tuple[int, str, Region]] = []
+        """Of which file and partition entries are that the log does not have yet."""
         self._cursor = ""
         self.rows = 0
         self.bytes = 0
+        self._whole = True
+        """Whether the last batch was written to its end."""
 
     def add(self, batch: Batch) -> None:
         """Write the rows of a batch, and remember its tombstones."""
-        if batch.deleted:
-            self._deleted.append(_packed(batch.deleted))
-        self._cursor = batch.resume
+        self._whole = False
         for start in range(0, batch.rows.num_rows, SLICE):
             self._write(batch.rows.slice(start, SLICE))
+        if batch.deleted:
+            self._end(*_packed(batch.deleted))
+        self._cursor = batch.resume
+        self._whole = True
 
     def seal(self) -> Gathered:
         """Make everything durable."""
@@ -133,14 +186,81 @@ class Spool:
         return Gathered(tuple(self._done), _tombstones(self._deleted), self._cursor, self.rows)
 
     def close(self) -> None:
-        """Give up what is not sealed."""
+        """Give up what is neither sealed nor kept."""
         with ExitStack() as every:
-            for run in self._open.values():
-                every.callback(run.writer.close)
+            for file in (*self._open.values(), *([self._log] if self._log else ())):
+                every.callback(file.writer.close)
             self._open.clear()
 
+    @property
+    def unkept(self) -> bool:
+        """Whether there is something that was not kept yet, and that can be: whole batches."""
+        return self._whole and bool(self._unlogged)
+
+    def keep(self) -> Kept:
+        """Make durable what the batches so far held, and return how another spool goes on from there."""
+        files = (*self._sealed, *(file.kept() for file in self._open.values()))
+        log = self._log = self._log or self._staged(0, UNPLACED, f"{self._layout.entity}.log")
+        log.write(b"".join(self._block(*each).to_bytes() for each in self._unlogged))
+        self._unlogged.clear()
+        return Kept(cursor=self._cursor, rows=self.rows, bytes=self.bytes, files=files, log=log.kept())
+
+    def go_on(self, kept: Kept) -> None:
+        """Begin with what another spool kept. Raises Damaged or NotFound where it is not there as it was."""
+        sizes = dict.fromkeys((file.number for file in kept.files), 0)
+        pieces: dict[int, Pieces] = {number: {} for number in sizes}
+        for block in self._blocks(kept.log):
+            entries = entries_from(block.entries)
+            if block.file == TOMBSTONES:
+                self._deleted.append((entries.ids, entries.versions))
+            elif block.file in pieces:
+                sizes[block.file] += int(entries.lengths.sum())
+                pieces[block.file].setdefault(block.partition, []).append(self._scratch.put(block.entries))
+        for file in kept.files:
+            if sizes[file.number] != file.size:
+                raise _unlike(file)
+            self._own |= {file.key} - {UNPLACED}
+            if file.etag:
+                self._take(file, pieces[file.number])
+            else:
+                self._open[file.key] = self._copy(file, self._name(file.key, file.number), pieces[file.number])
+        self._log = self._copy(kept.log, f"{self._layout.entity}.log", {})
+        self._cursor, self.rows, self.bytes = kept.cursor, kept.rows, kept.bytes
+
+    def _blocks(self, log: KeptFile) -> Iterator[Block]:
+        chunks = (self._lake.read(log.path, at, min(BLOCK, log.size - at)) for at in range(0, log.size, BLOCK))
+        try:
+            yield from blocks_from(chunks)
+        except ValueError:
+            raise _unlike(log) from None
+
+    def _block(self, number: int, partition: str, region: Region) -> Block:
+        return Block(number, partition, self._scratch.get(region.start, region.length))
+
+    def _take(self, file: KeptFile, entries: Pieces) -> None:
+        """Take over a sealed file as it is."""
+        stat = self._lake.stat(file.path)
+        if stat is None or stat.etag != file.etag:
+            raise _unlike(file)
+        self._sealed.append(file)
+        self._done.append(_run(self._scratch, Staged(file.path, file.size, stat.etag), entries))
+
+    def _copy(self, file: KeptFile, name: str, entries: Pieces) -> _Open:
+        """Take over a copy of a file that was open."""
+        copy = self._staged(file.number, file.key, name)
+        copy.pieces = entries
+        if file.size:
+            copy.writer.copy(file.path, 0, file.size)
+        copy.size = file.size
+        return copy
+
     def _seal(self, key: str) -> None:
-        self._done.append(self._open[key].sealed(self._scratch))
+        file = self._open[key]
+        run = _run(self._scratch, file.writer.seal(), file.pieces)
+        self._sealed.append(
+            KeptFile(number=file.number, key=key, path=run.staged.path, size=run.staged.size, etag=run.staged.etag)
+        )
+        self._done.append(run)
         del self._open[key]
 
     def _write(self, rows: pa.RecordBatch) -> None:
@@ -152,26 +272,51 @@ class Spool:
 
     def _append(self, partition: str, records: Records) -> None:
         key = self._key(partition)
-        run = self._run_of(key)
+        file = self._opened(key)
         data = contents(records.text)
-        entries = entries_of(records.ids, lengths_of(records.text), records.versions, start=run.size)
-        run.writer.write(data)
-        run.pieces.setdefault(partition, []).append(self._scratch.put(entries.to_bytes()))
-        run.size += len(data)
+        entries = entries_of(records.ids, lengths_of(records.text), records.versions, start=file.size)
+        file.write(data)
+        region = self._scratch.put(entries.to_bytes())
+        file.pieces.setdefault(partition, []).append(region)
+        self._unlogged.append((file.number, partition, region))
         self.bytes += len(data)
-        if self._split and run.size >= self._limit:
+        if self._split and file.size >= self._limit:
             self._seal(key)
+
+    def _end(self, ids: Ids, versions: Places) -> None:
+        self._deleted.append((ids, versions))
+        self._unlogged.append((TOMBSTONES, UNPLACED, self._scratch.put(without_places(ids, versions).to_bytes())))
 
     def _key(self, partition: str) -> str:
         if self._split and len(self._own) < MOST_OPEN:
             self._own.add(partition)
         return partition if partition in self._own else UNPLACED
 
-    def _run_of(self, key: str) -> _OpenRun:
+    def _opened(self, key: str) -> _Open:
         if key not in self._open:
-            name = f"{self._layout.entity}.{key or 'rows'}.{len(self._done)}"
-            self._open[key] = _OpenRun(self._lake.stage(self._run, name))
+            number = len(self._sealed) + len(self._open)
+            self._open[key] = self._staged(number, key, self._name(key, number))
         return self._open[key]
+
+    def _name(self, key: str, number: int) -> str:
+        return f"{self._layout.entity}.{key or 'rows'}.{number}"
+
+    def _staged(self, number: int, key: str, name: str) -> _Open:
+        return _Open(number, key, f"{STATE_FOLDER}/staging/{self._run}/{name}", self._lake.stage(self._run, name))
+
+
+def _run(scratch: Scratch, staged: Staged, pieces: Pieces) -> Run:
+    return Run(staged, tuple((name, _sorted(scratch, regions)) for name, regions in pieces.items()))
+
+
+def _sorted(scratch: Scratch, regions: list[Region]) -> SortedRun:
+    """Put entries into scratch that lie there as they came, sorted."""
+    entries = (entries_from(scratch.get(region.start, region.length)) for region in regions)
+    return stored(scratch, joined(entries).sorted())
+
+
+def _unlike(file: KeptFile) -> Damaged:
+    return Damaged("ENG005", f"{file.path} is not as it was kept", where=file.path, fix="read the entity anew")
 
 
 def _groups(rows: pa.RecordBatch, records: Records, strategy: PartitionStrategy) -> Iterator[tuple[str, Records]]:

@@ -212,6 +212,7 @@ class _FolderWriter:
         self._at = root.folder / path
         self._file: int | None = file
         self._source: _Source | None = None
+        self._flushed = False
 
     def write(self, data: bytes | memoryview) -> None:
         with coded(str(self._at)):
@@ -223,6 +224,12 @@ class _FolderWriter:
             raise too_short(source.where, start + length, source.size)
         with coded(source.where):
             self._root.system.copy(source.file.fileno(), self._opened, start, length)
+
+    def flush(self) -> None:
+        with coded(str(self._at)):
+            self._root.system.fsync(self._opened)
+            self._root.system.sync_folder(self._at.parent)
+        self._flushed = True
 
     def seal(self) -> Staged:
         file = self._opened
@@ -240,13 +247,17 @@ class _FolderWriter:
         if file is None:
             return
         try:
-            with self._root.alone(self._at):
-                there = _stat(self._at)
-                if there is not None and os.path.samestat(there, os.fstat(file)):
-                    self._at.unlink()
-                    self._root.prune(self._at.parent)
+            if not self._flushed:
+                self._give_up(file)
         finally:
             self._release(file)
+
+    def _give_up(self, file: int) -> None:
+        with self._root.alone(self._at):
+            there = _stat(self._at)
+            if there is not None and os.path.samestat(there, os.fstat(file)):
+                self._at.unlink()
+                self._root.prune(self._at.parent)
 
     @property
     def _opened(self) -> int:

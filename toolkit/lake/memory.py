@@ -240,6 +240,7 @@ class _MemoryWriter:
         self._path = path
         self._file = file
         self._open = True
+        self._flushed = False
 
     def write(self, data: bytes | memoryview) -> None:
         with self._process.call("write", self._path) as torn:
@@ -258,6 +259,12 @@ class _MemoryWriter:
         self._file.data += data[: len(data) // 2] if torn else data
         self._file.etag = self._store.next_etag()
 
+    def flush(self) -> None:
+        with self._process.call("flush", self._path):
+            if not self._open:
+                raise ValueError(f"{self._path} is sealed or closed")
+            self._flushed = True
+
     def seal(self) -> Staged:
         with self._process.call("seal", self._path):
             if not self._open:
@@ -267,7 +274,8 @@ class _MemoryWriter:
 
     def close(self) -> None:
         with self._store.guard:
-            if self._open and not self._process.crashed and self._store.files.get(self._path) is self._file:
+            given_up = self._open and not self._flushed and not self._process.crashed
+            if given_up and self._store.files.get(self._path) is self._file:
                 del self._store.files[self._path]
             self._open = False
 

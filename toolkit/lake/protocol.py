@@ -66,7 +66,7 @@ class Fence(Protocol):
 
 
 class Writer(Protocol):
-    """A file being staged. Closing without a seal leaves nothing."""
+    """A file being staged. Closing without a seal or a flush leaves nothing."""
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes."""
@@ -79,12 +79,20 @@ class Writer(Protocol):
         """
         ...
 
+    def flush(self) -> None:
+        """Make what was written so far durable where it is staged, without an end to the file.
+
+        From then on the file stays when the writer is closed, so that another one can copy from it; it may by then be
+        longer than it was.
+        """
+        ...
+
     def seal(self) -> Staged:
         """Make what was written durable."""
         ...
 
     def close(self) -> None:
-        """Give the file up unless it was sealed."""
+        """Give the file up unless it was sealed or flushed."""
         ...
 
 
