@@ -17,6 +17,7 @@ from toolkit.engine.report import EntityReport
 from toolkit.errors import Finding
 from toolkit.lake.protocol import STATE_FOLDER, Lake
 from toolkit.model.base import Frozen
+from toolkit.model.link import EntityState
 from toolkit.model.names import LogicalName
 
 STATUS_PATH = f"{STATE_FOLDER}/status.json"
@@ -100,6 +101,15 @@ class Journal(Frozen):
 def reason_of(error: Finding) -> str:
     """Return why a pass failed, in one line."""
     return f"{error.code} {error.what}"
+
+
+def state_of(entry: EntityJournal | None, *, begun: bool, completed: bool) -> EntityState:
+    """Return how far an entity is; ``begun`` when it has state in the lake."""
+    if entry is not None and entry.reason:
+        return EntityState.FAILED
+    if not begun:
+        return EntityState.NOT_STARTED
+    return EntityState.COMPLETED if completed else EntityState.IN_PROGRESS
 
 
 def read_journal(lake: Lake) -> Journal:

@@ -36,12 +36,14 @@ def manifest(entries: Mapping[str, str]) -> bytes:
     return f'{{"name":"cdm","description":"cdm","version":"1.0","entities":[{entities}]}}'.encode()
 
 
-def entry(checkpoint: Checkpoint, location: Callable[[str], str]) -> str:
-    """Return what model.json says of an entity; ``location`` gives the address of a file.
+def entry(
+    checkpoint: Checkpoint, location: Callable[[str], str], named: Callable[[str, int], str] = manifest_name
+) -> str:
+    """Return what model.json says of an entity; ``location`` gives the address of a file, ``named`` calls a part.
 
     One whose first sync is not complete is listed without partitions. A retired one must be left out.
     """
-    return _json(_entity(checkpoint, location))
+    return _json(_entity(checkpoint, location, named))
 
 
 def entries_in(data: bytes) -> dict[str, str]:
@@ -56,7 +58,7 @@ def _json(entity: dict[str, Any]) -> str:
     return json.dumps(entity, ensure_ascii=False, separators=(",", ":"))
 
 
-def _entity(checkpoint: Checkpoint, location: Callable[[str], str]) -> dict[str, Any]:
+def _entity(checkpoint: Checkpoint, location: Callable[[str], str], named: Callable[[str, int], str]) -> dict[str, Any]:
     # What is published stands until the next snapshot takes its place as a whole.
     published = checkpoint.published or Published(columns=checkpoint.columns, strategy=checkpoint.strategy)
     completed = checkpoint.completed if checkpoint.published else None
@@ -66,7 +68,7 @@ def _entity(checkpoint: Checkpoint, location: Callable[[str], str]) -> dict[str,
         "description": checkpoint.entity,
         "annotations": _annotations(published, completed),
         "attributes": [_attribute(column) for column in published.columns],
-        "partitions": [_partition(file, location) for file in published.files],
+        "partitions": [_partition(file, location, named) for file in published.files],
     }
 
 
@@ -101,9 +103,9 @@ def _trait(name: str, **arguments: int) -> dict[str, Any]:
     return {"traitReference": name, "arguments": [{"name": key, "value": value} for key, value in arguments.items()]}
 
 
-def _partition(file: PublishedFile, location: Callable[[str], str]) -> dict[str, Any]:
+def _partition(file: PublishedFile, location: Callable[[str], str], named: Callable[[str, int], str]) -> dict[str, Any]:
     return {
-        "name": manifest_name(file.partition, file.number),
+        "name": named(file.partition, file.number),
         "location": location(file.path),
         "cdm:traits": _RAGGED,
         "fileFormatSettings": _CSV,

@@ -131,7 +131,8 @@ def stopped(name: str) -> Partial:
     )
 
 
-def _cut_short(name: str) -> SourceError:
+def cut_short(name: str) -> SourceError:
+    """Return the error that the rows of an entity ended before their last batch."""
     # Rows that were not given would be taken for deleted.
     return SourceError(
         "ENG053",
@@ -199,7 +200,7 @@ class _Pass:
         self.rebuild = _must_rebuild(self.old, self.mode, retyped=bool(self.evolution.retyped))
         self.parts: tuple[Part, ...] = () if self.rebuild else self.old.parts
         self.now = self.sink = work.clock()
-        self.changes = (*_returned(self.old, self.now), *changes_of(self.evolution, self.old.columns, self.now))
+        self.changes = (*returned(self.old, self.now), *changes_of(self.evolution, self.old.columns, self.now))
         self.lost: list[Entries] = []
         """The last known records of the rows that ended, where a log of them is kept."""
         self.sweeps = True
@@ -277,7 +278,7 @@ class _Pass:
                     if not (final := batch.final):
                         self.reading.keep_when_due(spool, self.sink, terms)
             if not final:
-                raise _cut_short(name)
+                raise cut_short(name)
             return spool.seal()
 
     def _spool(self, scratch: Scratch, terms: Terms, progress: Progress | None) -> Spool:
@@ -331,7 +332,7 @@ class _Pass:
     ) -> Iterator[tuple[Located, Tombstones, Located]]:
         """Yield what was given, what was deleted and what is known, bucket by bucket of ids."""
         given, most = [piece.entries for piece in self.pieces], self.work.settings.bucket
-        asked = None if full else _asked(given, tombstones, most)
+        asked = None if full else asked_for(given, tombstones, most)
         known = [stored(scratch, self._known(number, asked)) for number in range(len(self.parts))]
         for bucket in buckets([*given, *known], most):
             several = bucket.read([*given, *known])
@@ -543,7 +544,7 @@ class _Pass:
             self.work.lake.delete(path)
 
 
-def _asked(given: Sequence[SortedRun], tombstones: Tombstones, most: int) -> Ids | None:
+def asked_for(given: Sequence[SortedRun], tombstones: Tombstones, most: int) -> Ids | None:
     """Return the ids that a pass is about, sorted and unique; None when they are too many to be held in memory."""
     if sum(map(len, given)) + len(tombstones.ids) > most:
         return None
@@ -566,7 +567,7 @@ def _must_rebuild(old: Checkpoint, mode: Mode, *, retyped: bool) -> bool:
     return retyped or (old.append_only, old.strategy) != (mode.append_only, mode.strategy)
 
 
-def _returned(old: Checkpoint, now: datetime) -> tuple[SchemaChange, ...]:
+def returned(old: Checkpoint, now: datetime) -> tuple[SchemaChange, ...]:
     """Return the change that the source has the entity again, where it had none."""
     return (SchemaChange(at=now, change=ChangeKind.ENTITY_RESTORED),) if is_dropped(old.schema_changes) else ()
 

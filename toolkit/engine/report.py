@@ -79,6 +79,9 @@ class SyncReport:
     mended: tuple[str, ...] = ()
     """The paths of snapshots that an earlier commit asked for, and that were made only now."""
 
+    folder: str | None = None
+    """The incremental folder that was closed."""
+
     @property
     def eventful(self) -> bool:
         """Whether there is anything to tell."""

@@ -66,4 +66,5 @@ def _merged(first: SyncReport, then: SyncReport) -> SyncReport:
         recovered=tuple(name for name in (*first.recovered, *then.recovered) if name not in passed),
         manifest=first.manifest or then.manifest,
         mended=(*first.mended, *then.mended),
+        folder=then.folder or first.folder,
     )

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from toolkit.engine.attended import Attended
 from toolkit.engine.budget import Budget
+from toolkit.engine.opening import AnySession, opened
 from toolkit.engine.report import EntityProgress, SyncReport
 from toolkit.engine.schedule import Schedule
-from toolkit.engine.session import Session, Ways, opened
+from toolkit.engine.session import Ways
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.engine.sync import ignore
 from toolkit.errors import Partial, ToolkitError
@@ -53,12 +54,12 @@ def run(
     once the lock is held, ``passed`` after each pass.
     """
     budget = budget or Budget(None, clock)
-    ways = Ways(clock, settings, progress, stop=lambda: wait(0.0))
+    ways = Ways(clock, settings, progress, stop=lambda: wait(0.0), patient=True)
     schedule = Schedule(timedelta(seconds=trickle_seconds), settings.idle_poll, jitter)
     linked = read()
     with (
         closing(Attended(source, budget, wait)) as attended,
-        opened(linked.lake, holder, ways) as session,
+        opened(linked, holder, ways) as session,
     ):
         began()
         return _Run(read, attended, session, schedule, budget, clock, wait, passed, linked.link).go()
@@ -70,7 +71,7 @@ class _Run:
 
     read: Callable[[], Linked]
     source: Attended
-    session: Session
+    session: AnySession
     schedule: Schedule
     budget: Budget
     clock: Callable[[], datetime]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -38,7 +37,7 @@ from toolkit.engine.settings import Settings, scan_interval
 from toolkit.engine.snapshot import is_due, is_stale, with_snapshot, without
 from toolkit.engine.splice import Made, Task, do
 from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
-from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Holder, Lake
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake
 from toolkit.model.config import LinkedEntity, Retention
 from toolkit.model.entity import Entity
 from toolkit.model.link import Dropped, EntityState, Link
@@ -56,19 +55,8 @@ class Ways:
     settings: Settings
     progress: Callable[[EntityProgress], None]
     stop: Callable[[], bool]
-
-
-@contextmanager
-def opened(lake: Lake, holder: Holder, ways: Ways) -> Iterator[Session]:
-    """Open a session and give its lock back at the end. Raises Locked when another holder is at work."""
-    fence = lake.lock(WRITER_LOCK, holder)
-    try:
-        with ThreadPoolExecutor(ways.settings.workers, "part") as parts:
-            session = Session(lake, fence, ways, parts)
-            session.recover()
-            yield session
-    finally:
-        fence.release()
+    patient: bool = False
+    """Whether an incremental folder is closed at the end of the link's interval, and not at once."""
 
 
 class Session:
@@ -119,7 +107,7 @@ class Session:
         self._settle_doubts()
         self._publish()
         gone_now = self._retire(link)
-        definitions, silent = _definitions(source)
+        definitions, silent = definitions_of(source)
         work = self._work(link, source)
         linked = self._linked(link)
         if not silent:
@@ -135,7 +123,7 @@ class Session:
         snapshots = [report for name in due if (report := self._snapshot_of(name, link.config.snapshots)) is not None]
         self._publish()
         failing, recovered = self._journal.turns(reports)
-        self._write_journal(reports, {report.entity for report in reports if _scans(report.entity, definitions)})
+        self._write_journal(reports, {report.entity for report in reports if scans(report.entity, definitions)})
         return SyncReport(
             (*reports, *snapshots),
             gone_now,
@@ -298,7 +286,7 @@ class Session:
 
         Pending steps that cannot be done hinder nobody, nor does a checkpoint that cannot be read; a newer one does.
         """
-        dropped = _latest(link.dropped)
+        dropped = latest(link.dropped)
         linked = {each.name for each in self._linked(link) if not self._began_before(dropped.get(each.name), each.name)}
         newer = {name for name, error in self._unsettled.items() if isinstance(error, Newer)}
         leaving = sorted({*self._states, *self._unsettled} - linked - newer)
@@ -345,21 +333,14 @@ class Session:
     def _require_organization(self, link: Link) -> None:
         for state in self._states.values():
             if state.checkpoint.organization != link.organization:
-                raise Refused(
-                    "ENG003",
-                    f"the lake holds rows of the organization {state.checkpoint.organization}, not of "
-                    f"{link.organization}",
-                    where=self._lake.location(STATE_FOLDER),
-                    why="the environment was copied, or the link was made for another one",
-                    fix="link the environment to another file system",
-                )
+                raise other_organization(state.checkpoint.organization, link, self._lake)
 
     # passes
 
     def _rests(self, linked: LinkedEntity, definitions: Mapping[str, Entity]) -> bool:
         """Whether an entity that cannot be tracked was read whole so lately that it is not read again yet."""
         known = linked.name in self._states and linked.name not in self._doubtful
-        return known and _scans(linked.name, definitions) and self._scanned_lately(linked)
+        return known and scans(linked.name, definitions) and self._scanned_lately(linked)
 
     def _scanned_lately(self, linked: LinkedEntity) -> bool:
         at, now = self._journal.scanned(linked.name), self._ways.clock()
@@ -367,25 +348,7 @@ class Session:
         return complete and at is not None and timedelta(0) <= now - at < scan_interval(linked)
 
     def _work(self, link: Link, source: Source) -> Work:
-        ways = self._ways
-        return Work(
-            lake=self._lake,
-            source=source,
-            organization=link.organization,
-            generation=link.generation,
-            fence=self._fence,
-            clock=ways.clock,
-            interval=timedelta(minutes=link.config.interval_minutes),
-            retention=link.config.snapshots,
-            delete_log=link.config.write_delete_log,
-            settings=ways.settings,
-            execute=self._execute,
-            progress=ways.progress,
-            stop=ways.stop,
-        )
-
-    def _execute(self, lake: Lake, tasks: list[Task]) -> list[Made]:
-        return list(self._parts.map(partial(do, lake), tasks))
+        return work_of(self._lake, self._fence, self._ways, link, source, parts=self._parts)
 
     def _passes(
         self,
@@ -512,7 +475,41 @@ class Session:
             self._journal = journal
 
 
-def _definitions(source: Source) -> tuple[Mapping[str, Entity], Retriable | None]:
+def work_of(lake: Lake, fence: Fence, ways: Ways, link: Link, source: Source, *, parts: ThreadPoolExecutor) -> Work:
+    """Return what the passes of a link need; ``parts`` does their tasks."""
+    return Work(
+        lake=lake,
+        source=source,
+        organization=link.organization,
+        generation=link.generation,
+        fence=fence,
+        clock=ways.clock,
+        interval=timedelta(minutes=link.config.interval_minutes),
+        retention=link.config.snapshots,
+        delete_log=link.config.write_delete_log,
+        settings=ways.settings,
+        execute=partial(_executed, parts),
+        progress=ways.progress,
+        stop=ways.stop,
+    )
+
+
+def _executed(parts: ThreadPoolExecutor, lake: Lake, tasks: list[Task]) -> list[Made]:
+    return list(parts.map(partial(do, lake), tasks))
+
+
+def other_organization(found: str, link: Link, lake: Lake) -> Refused:
+    """Return the error that a lake holds rows of another organization than the link's."""
+    return Refused(
+        "ENG003",
+        f"the lake holds rows of the organization {found}, not of {link.organization}",
+        where=lake.location(STATE_FOLDER),
+        why="the environment was copied, or the link was made for another one",
+        fix="link the environment to another file system",
+    )
+
+
+def definitions_of(source: Source) -> tuple[Mapping[str, Entity], Retriable | None]:
     """Return the definitions; or none, and why the source cannot give them now."""
     try:
         return source.entities(), None
@@ -520,12 +517,12 @@ def _definitions(source: Source) -> tuple[Mapping[str, Entity], Retriable | None
         return {}, error
 
 
-def _scans(name: str, definitions: Mapping[str, Entity]) -> bool:
+def scans(name: str, definitions: Mapping[str, Entity]) -> bool:
     """Whether an entity has to be read whole to know what changed."""
     return name in definitions and not definitions[name].change_tracking
 
 
-def _latest(dropped: Iterable[Dropped]) -> dict[str, Dropped]:
+def latest(dropped: Iterable[Dropped]) -> dict[str, Dropped]:
     """Return how each entity was taken off the last time."""
     return {each.entity: each for each in sorted(dropped, key=lambda each: each.generation)}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from toolkit.engine.checkpoint import Checkpoint, entities_with_state, read_checkpoint
-from toolkit.engine.journal import EntityJournal, read_journal, reason_of
+from toolkit.engine.incremental.status import status as incremental_status
+from toolkit.engine.journal import EntityJournal, read_journal, reason_of, state_of
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
 from toolkit.engine.report import EntityStatus, LinkStatus
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import Lake
-from toolkit.model.config import LinkedEntity
+from toolkit.model.config import Layout, LinkedEntity
 from toolkit.model.link import EntityState
 from toolkit.site import Linked
 
@@ -18,6 +19,8 @@ from toolkit.site import Linked
 def status(linked: Linked) -> LinkStatus:
     """Return how far each entity of a link is, from its checkpoints and the status file, in name order."""
     lake, link = linked.lake, linked.link
+    if link.config.output.layout is Layout.INCREMENTAL:
+        return incremental_status(linked)
     read = dict(_read(lake))
     journal = read_journal(lake).entities
     entities = sorted(link.config.entities, key=lambda each: each.name) if link.active else []
@@ -53,9 +56,10 @@ def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: En
     if isinstance(read, Damaged):
         reason = reason_of(read.findings[0])
         return EntityStatus(linked.name, EntityState.FAILED, linked.append_only, linked.strategy, reason=reason)
-    checkpoint, state = read, _state(read, journal)
+    checkpoint = None if read is None or read.retired is not None else read
+    state = state_of(journal, begun=checkpoint is not None, completed=bool(checkpoint and checkpoint.completed))
     reason = journal.reason if journal else ""
-    if checkpoint is None or checkpoint.retired is not None:
+    if checkpoint is None:
         return EntityStatus(linked.name, state, linked.append_only, linked.strategy, reason=reason)
     # The status file may be older than the last commit.
     times = (journal.synced if journal else None, checkpoint.cursor_at)
@@ -73,11 +77,3 @@ def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: En
         reason=reason,
         schema_changes=checkpoint.schema_changes,
     )
-
-
-def _state(checkpoint: Checkpoint | None, journal: EntityJournal | None) -> EntityState:
-    if journal is not None and journal.reason:
-        return EntityState.FAILED
-    if checkpoint is None or checkpoint.retired is not None:
-        return EntityState.NOT_STARTED
-    return EntityState.COMPLETED if checkpoint.completed else EntityState.IN_PROGRESS

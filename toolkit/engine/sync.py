@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import datetime
 
+from toolkit.engine.opening import opened
 from toolkit.engine.report import EntityProgress, SyncReport
 from toolkit.engine.retry import Patience, patiently
-from toolkit.engine.session import Ways, opened
+from toolkit.engine.session import Ways
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.lake.protocol import Holder
 from toolkit.site import Linked
@@ -41,7 +42,7 @@ def sync(
     once when it is named. A failing entity does not stop the others; its report says why. With ``patience`` what
     fails in passing is tried again as the config's retry policy says. Raises Locked when another holder is at work.
     """
-    with opened(linked.lake, holder, Ways(clock, settings, progress, stop)) as session:
+    with opened(linked, holder, Ways(clock, settings, progress, stop)) as session:
 
         def attempt(names: Collection[str] | None) -> SyncReport:
             return session.sync(linked.link, source, names, scan=names is not None)
@@ -61,5 +62,5 @@ def snapshot(
     settings: Settings = DEFAULTS,
 ) -> SyncReport:
     """Snapshot now whatever changed since the last snapshot, and write the manifest."""
-    with opened(linked.lake, holder, Ways(clock, settings, progress, never)) as session:
+    with opened(linked, holder, Ways(clock, settings, progress, never)) as session:
         return session.snapshot(linked.link, entities)

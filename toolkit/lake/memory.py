@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
@@ -153,6 +154,14 @@ class MemoryLake:
         other = MemoryLake()
         other._store = self._store
         other._process = _Process(self._store)
+        return other
+
+    def fork(self) -> MemoryLake:
+        """Return another lake that holds the same files now; from here on each goes its own way. No lock is held."""
+        other = MemoryLake()
+        store = other._store = _Store(self._store.name, self._store.clock, deepcopy(self._store.files))
+        store.writes = self._store.writes
+        other._process = _Process(store)
         return other
 
     def stat(self, path: str) -> Stat | None:
