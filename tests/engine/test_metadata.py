@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import suppress
+from itertools import count
 from typing import Any
 
 import pytest
 
 from tests.engine.world import ORGANIZATION, TEAM, Clock, World, attribute, link, linked_entity
-from toolkit.engine.metadata import TABLES, described_in, description
+from toolkit.engine.checkpoint import read_checkpoint
+from toolkit.engine.journal import read_journal
+from toolkit.engine.metadata import TABLES, described_in, description, made_of
 from toolkit.errors import Retriable
-from toolkit.lake.memory import MemoryLake
+from toolkit.lake.memory import Crashed, Kind, MemoryLake
 from toolkit.model.entity import Attribute, AttributeType, Entity, Option
 from toolkit.source.protocol import Source
 from toolkit.source.scripted import ScriptedSource
@@ -47,6 +51,10 @@ FOLDER = "Microsoft.Athena.TrickleFeedService"
 @pytest.fixture
 def tasks() -> World:
     """A task and the N:N table, synced."""
+    return new_tasks()
+
+
+def new_tasks() -> World:
     clock = Clock()
     source = ScriptedSource([TASK, TEAM], clock=clock, organization=ORGANIZATION)
     world = World(source, MemoryLake(clock=clock), clock, link(linked_entity("task"), linked_entity("teammembership")))
@@ -280,3 +288,54 @@ def test_what_is_written_is_read_again_as_it_was(tasks: World) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"AttributeMetadata": [{}]}'])
 def test_a_file_that_cannot_be_read_says_nothing(data: bytes) -> None:
     assert not any(described_in(data).values())
+
+
+def changed_definitions(world: World) -> None:
+    """A label, a column and a size change, and an entity leaves."""
+    world.clock.forward(minutes=90)
+    longer = attribute("subject", AttributeType.STRING, max_length=400)
+    mood = attribute("mood", AttributeType.CHOICE, options=CHANNELS)
+    kept = tuple(each for each in TASK.attributes if each.name not in {"subject", "size"})
+    world.source.define(TASK.model_copy(update={"attributes": (*kept, longer, mood)}))
+    world.relink(linked_entity("task"))
+
+
+def files(world: World) -> dict[str, bytes]:
+    state = ["_toolkit/schema-history.json"]
+    return {path: world.lake.read(path) for path in [*world.paths(), *state]}
+
+
+def disturbed(call: int, kind: Kind) -> World | None:
+    """The world after a crash in a call of the pass that meets the change; None when it makes fewer calls."""
+    world = new_tasks()
+    changed_definitions(world)
+    world.reopen().fail(call, kind)
+    with suppress(Crashed):
+        world.sync()
+        return None
+    world.reopen()
+    world.sync()
+    return world
+
+
+@pytest.mark.parametrize("kind", ["before", "after", "torn"])
+def test_metadata_and_history_are_those_of_an_undisturbed_pass_whatever_call_the_engine_dies_in(kind: Kind) -> None:
+    undisturbed = new_tasks()
+    changed_definitions(undisturbed)
+    undisturbed.sync()
+    for call in count(1):
+        world = disturbed(call, kind)
+        if world is None:
+            break
+        assert files(world) == files(undisturbed), call
+    assert call > 10
+
+
+def test_what_a_file_is_made_of_is_known_by_a_digest_of_definition_columns_and_keys(tasks: World) -> None:
+    known = read_journal(tasks.lake).written[f"{FOLDER}/task-EntityMetadata.json"]
+    checkpoint, _ = read_checkpoint(tasks.lake, "task")
+    assert checkpoint is not None
+    keys = {"teammembership": "teammembershipid"}
+    assert known.made_of == made_of(checkpoint, TASK, keys)
+    assert known.made_of != made_of(checkpoint, TASK, {})
+    assert known.made_of != made_of(checkpoint, task(without="size"), keys)

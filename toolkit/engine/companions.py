@@ -15,12 +15,14 @@ from toolkit.engine.manifest import manifest
 from toolkit.engine.metadata import (
     CHOICES_FOLDER,
     SERVICE_FOLDER,
+    TABLE_PATHS,
     Described,
     described,
     described_in,
     description,
     description_path,
     left,
+    made_of,
     model_path,
     tables,
 )
@@ -31,20 +33,21 @@ from toolkit.model.entity import Entity
 
 
 class Written(Frozen):
-    """A file as it was written: its etag, and the SHA-256 of its bytes."""
+    """A file as it was written: its etag, the SHA-256 of its bytes, and a digest of what it was made of."""
 
     etag: str
     digest: str
+    made_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What was said of an entity, and what it was made of."""
+class _Subject:
+    """What is to be said of an entity, by a digest of what that is made of."""
 
     checkpoint: Checkpoint
     entity: Entity
     primary_ids: Mapping[str, str]
-    rows: Described
+    digest: str
 
     def is_of(self, checkpoint: Checkpoint, entity: Entity, primary_ids: Mapping[str, str]) -> bool:
         """Whether the same would be said. The columns of a checkpoint are the same object in each of its copies."""
@@ -65,10 +68,9 @@ class Companions:
         self._primary_ids: Mapping[str, str] = {}
         self._models: dict[str, str] = {}
         """What the manifest says of each entity, as its own manifest has it."""
-        self._said: dict[str, _Said] = {}
-        """What was said last of each entity."""
-        self._tabled: dict[str, Described] | None = None
-        """What the CSV files were made of."""
+        self._subjects: dict[str, _Subject] = {}
+        self._rows: dict[str, tuple[str, Described]] = {}
+        """What was said last of each entity, behind the digest of what it was made of."""
         self.stale = True
         """Whether definitions changed since the files were written."""
 
@@ -94,8 +96,8 @@ class Companions:
         """Forget the files of an entity, which were moved away or deleted."""
         for path in (model_path(entity), description_path(entity)):
             self._written.pop(path, None)
-        self._models.pop(entity, None)
-        self._said.pop(entity, None)
+        for known in (self._models, self._subjects, self._rows):
+            known.pop(entity, None)
 
     def write(self, entries: Mapping[str, str], checkpoints: Mapping[str, Checkpoint]) -> None:
         """Write what differs. ``entries`` is what the manifest is about to say of each entity.
@@ -109,41 +111,65 @@ class Companions:
                 self._models[name] = entries[name]
         self._put(HISTORY_PATH, schema_history({name: each.schema_changes for name, each in checkpoints.items()}))
         if self._definitions is not None:
-            self._write_tables({name: self._describe(name, checkpoints.get(name)) for name in sorted(entries)})
+            subjects = {name: self._subject(name, checkpoints.get(name)) for name in sorted(entries)}
+            self._describe(subjects)
+            self._tabulate(subjects)
         self.stale = False
 
-    def _write_tables(self, said: dict[str, Described]) -> None:
-        if said != self._tabled:
-            for path, data in tables(said.values()):
-                self._put(path, data)
-            self._tabled = said
-
-    def _describe(self, name: str, checkpoint: Checkpoint | None) -> Described:
-        """Return what is said of an entity, and write it where it is news."""
+    def _subject(self, name: str, checkpoint: Checkpoint | None) -> _Subject | None:
         entity = (self._definitions or {}).get(name)
         if checkpoint is None or entity is None:
+            return None
+        known = self._subjects.get(name)
+        if known is None or not known.is_of(checkpoint, entity, self._primary_ids):
+            digest = made_of(checkpoint, entity, self._primary_ids)
+            known = self._subjects[name] = _Subject(checkpoint, entity, self._primary_ids, digest)
+        return known
+
+    def _describe(self, subjects: Mapping[str, _Subject | None]) -> None:
+        """Write the description of each entity of which there is news."""
+        for name, subject in subjects.items():
+            if subject is not None and not self._is_made_of(description_path(name), subject.digest):
+                self._put(description_path(name), description(self._said(name, subject)), subject.digest)
+
+    def _tabulate(self, subjects: Mapping[str, _Subject | None]) -> None:
+        """Write the tables of all entities, where there is news of one of them."""
+        digests = (f"{name} {subject.digest if subject else 'as before'}" for name, subject in subjects.items())
+        digest = sha256("\n".join(digests).encode()).hexdigest()
+        if all(self._is_made_of(path, digest) for path in TABLE_PATHS):
+            return
+        for path, data in tables(self._said(name, subject) for name, subject in subjects.items()):
+            self._put(path, data, digest)
+
+    def _said(self, name: str, subject: _Subject | None) -> Described:
+        """Return what is said of an entity, or what was said of it last where there is nothing to say it by."""
+        known = self._rows.get(name)
+        if subject is None:
             return self._last_said(name)
-        known = self._said.get(name)
-        if known is not None and known.is_of(checkpoint, entity, self._primary_ids):
-            return known.rows
-        before = self._last_said(name) if left(checkpoint, entity) else None
-        rows = described(checkpoint, entity, self._primary_ids, before)
-        self._put(description_path(name), description(rows))
-        self._said[name] = _Said(checkpoint, entity, self._primary_ids, rows)
-        return rows
+        if known is None or known[0] != subject.digest:
+            before = self._last_said(name) if left(subject.checkpoint, subject.entity) else None
+            rows = described(subject.checkpoint, subject.entity, subject.primary_ids, before)
+            known = self._rows[name] = subject.digest, rows
+        return known[1]
 
     def _last_said(self, name: str) -> Described:
-        if name in self._said:
-            return self._said[name].rows
+        if name in self._rows:
+            return self._rows[name][1]
         path = description_path(name)
         return described_in(self._lake.read(path) if self._lake.stat(path) else b"")
 
-    def _put(self, path: str, data: bytes) -> None:
+    def _is_made_of(self, path: str, digest: str) -> bool:
+        known = self._written.get(path)
+        return known is not None and known.made_of == digest
+
+    def _put(self, path: str, data: bytes, source: str = "") -> None:
+        """Write a file unless it is there with these bytes."""
         digest = sha256(data).hexdigest()
         known = self._written.get(path)
         if known is None or known.digest != digest:
             self._fence.check()
-            self._written[path] = Written(etag=self._lake.put(path, data, "any"), digest=digest)
+            known = Written(etag=self._lake.put(path, data, "any"), digest=digest)
+        self._written[path] = known.model_copy(update={"made_of": source})
 
 
 def _etags(lake: Lake) -> dict[str, Etag]:
