@@ -451,6 +451,16 @@ def test_the_number_grows_with_every_holder(backend: Backend) -> None:
         fence.release()
 
 
+def test_the_number_is_higher_than_one_that_the_caller_knows(backend: Backend) -> None:
+    backend.lake.lock("engine", ANN, above=5).release()
+    numbers = []
+    for above in (0, 3, 20):
+        fence = backend.reopen().lock("engine", ANN, above=above)
+        numbers.append(fence.number)
+        fence.release()
+    assert numbers == [7, 8, 21]
+
+
 def test_a_lock_that_was_given_back_is_no_longer_held(lake: Lake) -> None:
     fence = lake.lock("engine", ANN)
     fence.release()

@@ -307,3 +307,25 @@ def test_with_days_every_younger_snapshot_stays_too(synced: World) -> None:
     times = sorted(int(path[-14:-4]) for path in synced.paths("account/Snapshot"))
     now = int(synced.clock.now.timestamp())
     assert times == [now - 3600 * hours for hours in reversed(range(24))]
+
+
+# the lock
+
+
+def test_the_fence_is_above_that_of_every_checkpoint_though_the_lock_was_deleted(synced: World) -> None:
+    for _ in range(3):
+        synced.sync()
+    insert_account(synced.source, "c")
+    synced.sync()
+    checkpoint, _ = read_checkpoint(synced.lake, "account")
+    assert checkpoint is not None
+    assert checkpoint.fence == 5
+    lake = MemoryLake("without its locks", clock=synced.clock)
+    for stat in synced.lake.list(""):
+        lake.put(stat.path, synced.lake.read(stat.path), "any")
+    synced.lake = lake
+    insert_account(synced.source, "d")
+    assert synced.sync().failed == ()
+    checkpoint, _ = read_checkpoint(synced.lake, "account")
+    assert checkpoint is not None
+    assert checkpoint.fence == 6

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import pytest
 
-from toolkit.errors import Damaged, Locked, NotFound, ToolkitError
+from toolkit.errors import Locked, NotFound, ToolkitError
 from toolkit.lake.disk import System
 from toolkit.lake.fence import FileFence, forget_all, try_lock
 from toolkit.lake.folder import FolderLake
@@ -469,14 +469,27 @@ def test_the_holder_is_written_down_beside_the_lock(tmp_path: Path) -> None:
     }
 
 
-def test_a_lock_whose_document_is_damaged_is_not_taken(tmp_path: Path) -> None:
+def test_a_lock_whose_document_is_damaged_is_taken_and_written_anew(tmp_path: Path) -> None:
     lake = FolderLake(tmp_path)
     lake.lock("engine", ANN).release()
     (tmp_path / "_toolkit/lock/engine.json").write_text("{")
-    with pytest.raises(Damaged) as caught:
+    fence = lake.lock("engine", ANN, above=7)
+    fence.check()
+    assert fence.number == 8
+    with pytest.raises(Locked, match="ann on host-a"):
         lake.lock("engine", ANN)
-    assert caught.value.code == "LAK007"
-    assert "delete it" in caught.value.fix
+
+
+def test_a_lock_whose_document_is_damaged_while_it_is_held_is_held_all_the_same(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path)
+    fence = lake.lock("engine", ANN)
+    (tmp_path / "_toolkit/lock/engine.json").write_text("{")
+    with pytest.raises(Locked, match="name was deleted"):
+        lake.lock("engine", ANN)
+    with pytest.raises(Locked):
+        fence.check()
+    fence.release()
+    lake.lock("engine", ANN).check()
 
 
 def test_a_lock_that_cannot_be_written_down_is_given_back(tmp_path: Path) -> None:

@@ -19,6 +19,20 @@ class Committed:
     etag: Etag
 
 
+class Outrun(Exception):
+    """A commit has a higher fence than this holder: the lock was lost with its number, and must be taken above it."""
+
+    def __init__(self, fence: int) -> None:
+        super().__init__(f"a commit has the fence {fence}")
+        self.fence = fence
+
+
+def require_ahead(fence: Fence, committed: int) -> None:
+    """Raise Outrun where a commit has a higher fence."""
+    if committed > fence.number:
+        raise Outrun(committed)
+
+
 def commit(lake: Lake, fence: Fence, checkpoint: Checkpoint, expect: Etag) -> Committed:
     """Write a checkpoint on condition that nobody else did since it was read. Raises Conflict, and Locked."""
     fence.check()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from toolkit.engine.checkpoint import entities_with_state
+from toolkit.engine.commit import Outrun
 from toolkit.engine.incremental.record import RECORD_PATH
 from toolkit.engine.incremental.session import IncrementalSession
 from toolkit.engine.report import SyncReport
@@ -51,16 +52,22 @@ def opened(linked: Linked, holder: Holder, ways: Ways) -> Iterator[AnySession]:
     Raises Locked when another holder is at work, and Refused (ENG095) when the lake has files of another layout.
     """
     lake, layout = linked.lake, linked.link.config.output.layout
-    fence = lake.lock(WRITER_LOCK, holder)
-    try:
-        _require_layout(lake, layout)
-        kind = IncrementalSession if layout is Layout.INCREMENTAL else Session
-        with ThreadPoolExecutor(ways.settings.workers, "part") as parts:
-            session = kind(lake, fence, ways, parts)
-            session.recover()
-            yield session
-    finally:
-        fence.release()
+    kind = IncrementalSession if layout is Layout.INCREMENTAL else Session
+    with ThreadPoolExecutor(ways.settings.workers, "part") as parts, ExitStack() as held:
+        above = 0
+        while True:
+            fence = lake.lock(WRITER_LOCK, holder, above)
+            held.callback(fence.release)
+            _require_layout(lake, layout)
+            session: AnySession = kind(lake, fence, ways, parts)
+            try:
+                session.recover()
+                break
+            except Outrun as ahead:
+                # Who holds the lock is told by numbers that only grow.
+                fence.release()
+                above = ahead.fence
+        yield session
 
 
 def _require_layout(lake: Lake, layout: Layout) -> None:

@@ -23,7 +23,7 @@ from toolkit.engine.checkpoint import (
     entities_with_state,
     read_checkpoint,
 )
-from toolkit.engine.commit import Committed, commit, settled, tidy
+from toolkit.engine.commit import Committed, commit, require_ahead, settled, tidy
 from toolkit.engine.companions import Companions
 from toolkit.engine.journal import Journal, read_journal, write_journal
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
@@ -187,6 +187,7 @@ class Session:
         checkpoint, etag = read_checkpoint(self._lake, entity)
         if checkpoint is None:
             return
+        require_ahead(self._fence, checkpoint.fence)
         if checkpoint.seq == self._journal.settled(entity):
             self._states[entity] = _done(Committed(checkpoint, etag))
             return

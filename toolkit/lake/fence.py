@@ -14,7 +14,6 @@ from weakref import WeakSet
 
 from pydantic import ValidationError
 
-from toolkit.errors import Damaged
 from toolkit.lake.disk import MODE, coded
 from toolkit.lake.paths import lost
 from toolkit.lake.protocol import Holder
@@ -43,19 +42,11 @@ class Held(Frozen):
 
 
 def read_held(document: Path) -> Held | None:
-    """Read the document of a lock; None before its first holder. Raises Damaged (LAK007)."""
+    """Read the document of a lock; None before its first holder, and where it is damaged: the file lock decides."""
     try:
         return Held.model_validate_json(document.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValidationError):
         return None
-    except ValidationError as error:
-        raise Damaged(
-            "LAK007",
-            f"{document} does not say who holds the lock",
-            where=str(document),
-            why=str(error.errors(include_url=False)[0]["msg"]),
-            fix="restore the file; or, when nothing runs on this lake, delete it",
-        ) from error
 
 
 def try_lock(path: Path) -> int | None:

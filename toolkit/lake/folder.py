@@ -128,7 +128,7 @@ class FolderLake:
         with self._root.alone(folder):
             self._system.make_folder(folder)
 
-    def lock(self, name: str, holder: Holder) -> Fence:
+    def lock(self, name: str, holder: Holder, above: int = 0) -> Fence:
         """Take a lock at once, or raise Locked. The kernel frees it when its process dies."""
         at = self._root.locks / checked(name)
         document = at.with_name(f"{at.name}.json")
@@ -138,7 +138,7 @@ class FolderLake:
             taken = try_lock(at.with_name(f"{at.name}.lock"))
             if taken is None:
                 raise locked(str(at), held.holder if held else None)
-            fence = FileFence(held.number + 1 if held else 1, taken, document)
+            fence = FileFence(max(held.number if held else 0, above) + 1, taken, document)
             with ExitStack() as undo:
                 undo.callback(fence.release)
                 self._put(document, Held.by(holder, fence.number).model_dump_json().encode(), clock)

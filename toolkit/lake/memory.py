@@ -226,13 +226,13 @@ class MemoryLake:
         with self._process.call("create_folder", checked(path)):
             pass
 
-    def lock(self, name: str, holder: Holder) -> Fence:
+    def lock(self, name: str, holder: Holder, above: int = 0) -> Fence:
         """Take a lock at once, or raise Locked."""
         with self._process.call("lock", checked(name)):
             last = self._store.locks.get(name)
             if last is not None and last.held:
                 raise locked(self.location(f"{LOCK_FOLDER}/{name}"), last.holder)
-            taken = self._store.locks[name] = _Lock(last.number + 1 if last else 1, holder, self._process)
+            taken = self._store.locks[name] = _Lock(max(last.number if last else 0, above) + 1, holder, self._process)
             return _MemoryFence(name, taken)
 
     def location(self, path: str) -> str:

@@ -151,8 +151,11 @@ class Lake(Protocol):
         """Make sure that a folder is there for people who look, with its lake. Idempotent; it is never listed."""
         ...
 
-    def lock(self, name: str, holder: Holder) -> Fence:
-        """Take the lock ``name`` at once, or raise Locked with its holder. A dead holder's lock is taken over."""
+    def lock(self, name: str, holder: Holder, above: int = 0) -> Fence:
+        """Take the lock ``name`` at once, or raise Locked with its holder. A dead holder's lock is taken over.
+
+        Its number is higher than that of every holder before, as far as the lake still knows, and than ``above``.
+        """
         ...
 
     def location(self, path: str) -> str:

@@ -144,6 +144,8 @@ def _check(feed: Feed, at: Position) -> None:
         raise expired(entity, f"it belongs to {at.entity} of the organization {at.organization}")
     if at.schema_version != feed.schema_version:
         raise expired(entity, "attributes of the entity have changed since")
+    if at.high > feed.current_version:
+        raise expired(entity, "it is ahead of the organization, which was restored to an earlier state")
     if at.full:
         return
     if not feed.definition.change_tracking:
@@ -154,8 +156,6 @@ def _check(feed: Feed, at: Position) -> None:
             fix=f"enable it with: toolkit entity track {entity}",
         )
     _check_purged(feed, at)
-    if at.high > feed.current_version:
-        raise expired(entity, "it is ahead of the organization, which was restored to an earlier state")
 
 
 def _check_purged(feed: Feed, at: Position) -> None:

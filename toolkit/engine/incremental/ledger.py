@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from toolkit.engine.checkpoint import Checkpoint, Move, Published, PublishedFile
+from toolkit.engine.commit import require_ahead
 from toolkit.engine.incremental.folders import CHANGELOG_PATH, LOG_PATH, log, model_path
 from toolkit.engine.incremental.record import Exported, Record, commit, read_record
 from toolkit.engine.manifest import MANIFEST_PATH, entry, manifest
@@ -44,6 +45,8 @@ class Ledger:
             self.record, self._etag = read_record(self._lake)
             self._heads = {path: self._head(path) for path in _HEADS}
             self._known, self._settled = True, self.record is None
+        if self.record is not None:
+            require_ahead(self._fence, self.record.fence)
         if self.record is not None and not self._settled:
             self._known = False
             self._settle(self.record)
