@@ -159,7 +159,7 @@ class LockedSource:
     """A source whose organization somebody else has locked."""
 
     def __init__(self, behind: Source) -> None:
-        self.count, self.changes, self.mark = behind.count, behind.changes, behind.mark
+        self.count, self.has, self.changes, self.mark = behind.count, behind.has, behind.changes, behind.mark
 
     def entities(self) -> NoReturn:
         raise Locked("ORG005", "somebody seeds the organization")

@@ -162,6 +162,57 @@ def test_pins_are_made_listed_and_given_up(linked: Run, tmp_path: Path) -> None:
     assert linked("pins").stdout == "nothing is pinned in dev; see: toolkit pin --help\n"
 
 
+# --- erase -----------------------------------------------------------------------------------------------------------
+
+
+def first_account(folder: Path) -> str:
+    return next(lake_of(folder).glob("account/*.csv")).read_text()[:36]
+
+
+def test_a_row_is_erased_and_the_search_proves_it(linked: Run, tmp_path: Path) -> None:
+    row = first_account(tmp_path)
+    dry = json.loads(linked("erase", "account", row, "--dry-run", "--format", "json").stdout)
+    result = linked("erase", "account", row.upper(), "--format", "json")
+    erased = json.loads(result.stdout)
+    assert (result.exit_code, erased["id"], erased["in_source"]) == (0, row, True)
+    assert [file["path"] for file in erased["files"]] == [file["path"] for file in dry["files"]]
+    assert dry["searched"]["occurrences"] > 2
+    assert erased["searched"]["occurrences"] == 0
+    # A generated account may be the parent of another.
+    assert {each["code"] for each in json.loads(result.stderr)["findings"]} - {"CLI075"} == {"CLI073"}
+
+
+def test_an_erasure_tells_people_what_it_found(linked: Run, tmp_path: Path) -> None:
+    row = first_account(tmp_path)
+    assert f"account {row} is in 3 files:" in linked("erase", "account", row, "--dry-run").stdout
+    assert linked("erase", "account", row).stdout.startswith(f"erased account {row} from 3 files\nsearched ")
+    again = linked("erase", "account", row)
+    assert again.stdout.startswith(f"account {row} is nowhere in the lake: nothing was changed\nsearched ")
+    assert again.exit_code == 0
+
+
+def test_an_erasure_is_refused_while_somebody_writes(linked: Run, tmp_path: Path) -> None:
+    row = first_account(tmp_path)
+    fence = FolderLake(lake_of(tmp_path)).lock(WRITER_LOCK, Holder("bob@lab", "here", 1, START))
+    result = linked("erase", "account", row)
+    fence.release()
+    assert (result.exit_code, result.stdout) == (6, "")
+    assert "bob@lab" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("account", "17"), "error[CLI071] '17' is no GUID"),
+        (("acount", "00000000-0000-0000-0000-000000000000"), "fix: did you mean 'account'?"),
+    ],
+)
+def test_a_mistyped_erasure_changes_nothing(linked: Run, words: tuple[str, ...], said: str) -> None:
+    result = linked("erase", *words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert said in result.stderr
+
+
 # --- entity ---------------------------------------------------------------------------------------------------------
 
 

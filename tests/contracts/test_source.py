@@ -278,14 +278,24 @@ def test_rows_are_counted(rig: Rig) -> None:
     assert rig.source.count("note") == 1
 
 
+def test_a_row_is_there_until_it_is_deleted(rig: Rig) -> None:
+    one, other = rig.insert("note"), rig.insert("note")
+    rig.delete("note", other)
+    assert [rig.source.has("note", row_id) for row_id in (one, other)] == [True, False]
+
+
 def test_the_definitions_are_those_of_now(rig: Rig) -> None:
     assert rig.source.entities() == {"note": NOTE, "log": UNTRACKED, "cts_every": EVERY}
 
 
 @pytest.mark.parametrize(
     "use",
-    [lambda source: source.count("nothing"), lambda source: list(source.changes("nothing", None, None))],
-    ids=["count", "changes"],
+    [
+        lambda source: source.count("nothing"),
+        lambda source: source.has("nothing", numbered(1)),
+        lambda source: list(source.changes("nothing", None, None)),
+    ],
+    ids=["count", "has", "changes"],
 )
 def test_an_unknown_entity_is_gone(rig: Rig, use: Callable[[Source], object]) -> None:
     with pytest.raises(EntityGone) as failure:

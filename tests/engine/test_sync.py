@@ -430,6 +430,9 @@ class Cut:
     def count(self, entity: str) -> int:
         return self.whole.count(entity)
 
+    def has(self, entity: str, row_id: str) -> bool:
+        return self.whole.has(entity, row_id)
+
     def mark(self) -> str | None:
         return self.whole.mark()
 

@@ -484,7 +484,7 @@ class Miscounting:
     """A source that counts seven contacts and tells of one: as if rows had been lost on the way."""
 
     def __init__(self, behind: Source) -> None:
-        self.entities, self.changes, self.mark = behind.entities, behind.changes, behind.mark
+        self.entities, self.changes, self.mark, self.has = behind.entities, behind.changes, behind.mark, behind.has
         self._behind = behind
 
     def count(self, entity: str) -> int:
@@ -551,7 +551,7 @@ class Days:
     """A source whose rows say the day alone on which they changed."""
 
     def __init__(self, behind: Source) -> None:
-        self.entities, self.count, self.mark = behind.entities, behind.count, behind.mark
+        self.entities, self.count, self.mark, self.has = behind.entities, behind.count, behind.mark, behind.has
         self._behind = behind
 
     def changes(self, entity: str, columns: Sequence[str] | None, since: Cursor | None) -> Iterator[Batch]:

@@ -46,6 +46,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "pin": Lazy("pins", "Keep what model.json names now, under a name, until it is unpinned."),
         "unpin": Lazy("pins", "Give up a pin: its manifest and its files are removed."),
         "pins": Lazy("pins", "List the pins."),
+        "erase": Lazy("erase", "Remove a row from every file of a lake, and prove it."),
         "run": Lazy("run", "Export continuously until stopped."),
         "status": Lazy("rows", "Show how far each linked entity is."),
         "reconcile": Lazy("data", "Compare the rows of the lakes with those of the environment."),

@@ -48,6 +48,10 @@ class Attended:
         """Return how many rows an entity has."""
         return self._call(entity, lambda: self._source.count(entity))
 
+    def has(self, entity: str, row_id: str) -> bool:
+        """Return whether an entity has a row."""
+        return self._call(entity, lambda: self._source.has(entity, row_id))
+
     def changes(self, entity: str, columns: Sequence[str] | None, after: Cursor | None) -> Iterator[Batch]:
         """Yield the batches of a pass."""
         batches = self._source.changes(entity, columns, after)

@@ -92,12 +92,12 @@ def scan(lake: Lake, path: str, columns: Sequence[Column], *, chunk: int = CHUNK
     """Return the sorted entries of a file by reading it once. Raises Damaged where it is no file of ours."""
     names = [column.name for column in columns]
     fields = names.index(VERSION), names.index(IS_DELETE)
-    parts = [_scanned(data, start, fields, path) for start, data in _record_chunks(lake, path, chunk)]
+    parts = [_scanned(data, start, fields, path) for start, data in record_chunks(lake, path, chunk)]
     return joined(parts).sorted()
 
 
-def _record_chunks(lake: Lake, path: str, chunk: int) -> Iterator[tuple[int, bytes]]:
-    """Yield whole records, with the offset at which they begin."""
+def record_chunks(lake: Lake, path: str, chunk: int = CHUNK) -> Iterator[tuple[int, bytes]]:
+    """Yield whole records, with the offset at which they begin. Raises Damaged where the last one does not end."""
     start, rest, at = 0, b"", 0
     while data := lake.read(path, at, chunk):
         at += len(data)
@@ -113,20 +113,21 @@ def _restore_or_anew(path: str) -> str:
     return restore_or_anew(entity_of(path))
 
 
-def _outside_quotes(data: npt.NDArray[np.uint8]) -> Mask:
+def outside_quotes(data: npt.NDArray[np.uint8]) -> Mask:
+    """Return which bytes of whole records are outside quotes."""
     return np.logical_not(np.logical_xor.accumulate(data == _QUOTE))
 
 
 def _end_of_records(data: bytes) -> int:
     array = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero((array == _LINE_FEED) & _outside_quotes(array))
+    ends = np.flatnonzero((array == _LINE_FEED) & outside_quotes(array))
     return int(ends[-1]) + 1 if ends.size else 0
 
 
 def _scanned(data: bytes, start: int, fields: tuple[int, int], path: str) -> Entries:
     """Return the entries of whole records; ``fields`` are the places of versionnumber and IsDelete."""
     array = np.frombuffer(data, np.uint8)
-    outside = _outside_quotes(array)
+    outside = outside_quotes(array)
     ends = np.flatnonzero((array == _LINE_FEED) & outside) + 1
     begins = np.concatenate([[0], ends[:-1]])
     # Every field ends at a comma or at the line feed of its record.

@@ -63,6 +63,14 @@ class Journal(Frozen):
             entities[report.entity] = entry.model_copy(update=ended)
         return Journal(at=now, entities=dict(sorted(entities.items())))
 
+    def without(self, words: str) -> Journal:
+        """Return the journal without some words in the reasons of failures."""
+        entities = {
+            name: entry.model_copy(update={"reason": entry.reason.replace(words, "(erased)")})
+            for name, entry in self.entities.items()
+        }
+        return self.model_copy(update={"entities": entities})
+
     def turns(self, reports: Iterable[EntityReport]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return which entities begin to fail with a pass, and which recover."""
         before = {name for name, entry in self.entities.items() if entry.reason}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from typing import Any
 
 from toolkit.engine.manifest import MANIFEST_PATH
 from toolkit.errors import Conflict, Damaged, NotFound, Refused, nearest
-from toolkit.lake.protocol import ABSENT, Etag, Fence, Holder, Lake
+from toolkit.lake.protocol import ABSENT, Etag, Fence, Holder, Lake, Staged
 
 PINS_FOLDER = "_pins"
 PINS_LOCK = "pins"
@@ -116,6 +116,45 @@ def pins_locked(lake: Lake, holder: Holder) -> Iterator[Fence]:
         fence.release()
 
 
+def replace_files(lake: Lake, fence: Fence, name: str, clean: Mapping[str, Staged | None]) -> None:
+    """Put staged files in the place of files of a pin, or nothing, without changing a file that its manifest names.
+
+    The staged ones come under names that are free, then the manifest that names them, then the files go that it no
+    longer names. Whatever dies, a reader finds all files of the manifest, and doing it again ends it.
+    """
+    stat = lake.stat(manifest_of(name))
+    document = document_from(lake.read(manifest_of(name)))
+    if stat is None or document is None:
+        raise _unreadable(lake, name)
+    moved = {lake.location(path): _put_beside(lake, fence, path, staged) for path, staged in clean.items()}
+    for entity in document["entities"]:
+        entity["partitions"] = [
+            {**each, "location": location}
+            for each in entity["partitions"]
+            if (location := moved.get(each["location"], each["location"]))
+        ]
+    fence.check()
+    lake.put(manifest_of(name), manifest_bytes(document), stat.etag)
+    named = {each["location"] for entity in document["entities"] for each in entity["partitions"]}
+    for file in lake.list(pin_folder(name)):
+        if file.path != manifest_of(name) and lake.location(file.path) not in named:
+            lake.delete(file.path)
+
+
+def _put_beside(lake: Lake, fence: Fence, path: str, staged: Staged | None) -> str:
+    """Publish a file beside another one, under the next second that is free; return its address, or nothing."""
+    if staged is None:
+        return ""
+    head, _, second = path.removesuffix(".csv").rpartition("_")
+    number = int(second)
+    while lake.stat(path) is not None:
+        number += 1
+        path = f"{head}_{number}.csv"
+    fence.check()
+    lake.publish(staged, path, ABSENT)
+    return lake.location(path)
+
+
 def manifest_bytes(document: Document) -> bytes:
     """Return a manifest as a file."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
@@ -178,7 +217,9 @@ def _keep(lake: Lake, name: str, entity: Document) -> None:
 
 
 def _read(lake: Lake, name: str) -> Pin:
-    document = json.loads(lake.read(manifest_of(name)))
+    document = document_from(lake.read(manifest_of(name)))
+    if document is None:
+        raise _unreadable(lake, name)
     files = [stat for stat in lake.list(pin_folder(name)) if stat.path != manifest_of(name)]
     (by,) = (each["value"] for each in document["annotations"] if each["name"] == _PINNED_BY)
     return Pin(
@@ -210,6 +251,15 @@ def _taken(lake: Lake, name: str) -> Refused:
 def _nothing(lake: Lake, why: str) -> Refused:
     what = f"there is nothing to pin: {MANIFEST_PATH} {why}"
     return Refused("ENG083", what, where=lake.location(MANIFEST_PATH), fix="toolkit sync writes it")
+
+
+def _unreadable(lake: Lake, name: str) -> Damaged:
+    return Damaged(
+        "ENG086",
+        f"the manifest of the pin {name!r} cannot be read",
+        where=lake.location(manifest_of(name)),
+        fix=f"restore it from a backup, or give the pin up: toolkit unpin {name}",
+    )
 
 
 def _lost(lake: Lake, what: str) -> Damaged:

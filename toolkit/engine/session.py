@@ -167,6 +167,43 @@ class Session:
         self._write_journal(())
         return SyncReport(tuple(reports), **self._news())
 
+    @property
+    def fence(self) -> Fence:
+        """The lock that is held."""
+        return self._fence
+
+    def checkpoint(self, entity: str) -> Checkpoint | None:
+        """Return the checkpoint of an entity, followed up to its last step; None where it has none.
+
+        Raises why it cannot be read, or why its steps cannot be done.
+        """
+        self._publish()
+        if (error := self._unsettled.get(entity)) is not None:
+            raise error
+        state = self._states.get(entity)
+        return state.checkpoint if state else None
+
+    def change(self, before: Checkpoint, after: Checkpoint) -> None:
+        """Commit a checkpoint in the place of the one that ``checkpoint`` gave, and follow it up to its last step."""
+        self._follow(self._states[before.entity], after)
+        self._publish()
+        self._write_journal(())
+
+    def redact(self, words: str) -> None:
+        """Take words out of the status file."""
+        journal = self._journal.without(words)
+        if journal != self._journal:
+            write_journal(self._lake, journal)
+            self._journal = journal
+
+    def _follow(self, state: Committed, checkpoint: Checkpoint) -> None:
+        entity = checkpoint.entity
+        # Readers keep what they have until the files are there.
+        self._doubtful.add(entity)
+        committed = commit(self._lake, self._fence, checkpoint, state.etag)
+        self._states[entity] = settled(self._lake, self._fence, committed)
+        self._doubtful.discard(entity)
+
     # recovery
 
     def _settle_doubts(self) -> None:
@@ -453,11 +490,7 @@ class Session:
         now = self._ways.clock()
         begun = before.model_copy(update={"seq": before.seq + 1, "fence": self._fence.number, "pending": ()})
         checkpoint = with_snapshot(begun, now, retention, self._ways.settings.reader_grace)
-        # Readers keep what they have until the files are there.
-        self._doubtful.add(before.entity)
-        committed = commit(self._lake, self._fence, checkpoint, state.etag)
-        self._states[before.entity] = settled(self._lake, self._fence, committed)
-        self._doubtful.discard(before.entity)
+        self._follow(state, checkpoint)
         made = [snapshot for snapshot in checkpoint.snapshots if snapshot not in before.snapshots]
         new = tuple(snapshot.path for snapshot in made if snapshot.second == checkpoint.second)
         self._ways.progress(EntityProgress(before.entity, Phase.DONE))

@@ -21,7 +21,7 @@ Guid = Annotated[str, Field(pattern=GUID), AfterValidator(str.lower)]
 """A GUID without braces, held in lower case."""
 
 
-RESERVED_FOLDERS = frozenset({"_toolkit", "_kept", "_deleted"})
+RESERVED_FOLDERS = frozenset({"_toolkit", "_kept", "_pins", "_deleted"})
 """Folders of every lake. An entity has a folder of its name, so no entity is called so."""
 
 

@@ -45,6 +45,14 @@ class EmbeddedSource:
         except NotFound as error:
             raise gone(entity) from error
 
+    def has(self, entity: str, row_id: str) -> bool:
+        """Return whether the entity has a row of that id now. Raises EntityGone."""
+        try:
+            with _passing():
+                return rows.read(self._database, entity, row_id) is not None
+        except NotFound as error:
+            raise gone(entity) from error
+
     def changes(self, entity: str, columns: Sequence[str] | None, after: Cursor | None) -> Iterator[Batch]:
         """Yield what changed after the cursor, or every row when there is none."""
         with _passing():

@@ -65,6 +65,10 @@ class Source(Protocol):
         """Return how many rows the entity has now."""
         ...
 
+    def has(self, entity: str, row_id: str) -> bool:
+        """Return whether the entity has a row of that id (a GUID in lower case) now."""
+        ...
+
     def mark(self) -> str | None:
         """Return a mark that is another one after every change of rows or attributes; None where only asking tells.
 

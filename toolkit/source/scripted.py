@@ -148,6 +148,11 @@ class ScriptedSource:
         with self.lock:
             return len(self._store(entity).rows)
 
+    def has(self, entity: str, row_id: str) -> bool:
+        """Return whether the entity has a row of that id now."""
+        with self.lock:
+            return row_id in self._store(entity).rows
+
     def changes(self, entity: str, columns: Sequence[str] | None, after: Cursor | None) -> Iterator[Batch]:
         """Yield the batches of a pass, or raise the failure that was planned."""
         with self.lock:

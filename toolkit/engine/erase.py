@@ -1,0 +1,249 @@
+"""Erasing a row: all its versions leave every file of the lake, and a search of the lake proves it.
+
+    live files, their indexes, the delete log     a commit as of any pass, with a new snapshot of what changed
+    model.json                                    then names the new snapshots
+    pins                                          clean files beside, the pin's manifest, then the old files go
+    all other files of the entity                 older snapshots, kept data, what nothing names: each is replaced
+    the search                                    every file of the lake is read, whatever it is
+
+A file that a manifest names is never changed while it is named. Each step does what a search found, so a second erasure
+ends one that was cut off. What the source still has is not kept out: the lake holds what the source does, and a list
+of ids that must not come back would be one more place in which they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+
+from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, Step, index_path
+from toolkit.engine.entries import Entries
+from toolkit.engine.index import CHUNK, digest_of, index_bytes
+from toolkit.engine.partitions import part_name
+from toolkit.engine.pins import manifest_of, names_of_pins, pin_folder, pins_locked, replace_files
+from toolkit.engine.search import Found, Searched, search
+from toolkit.engine.session import Session, Ways, opened
+from toolkit.engine.settings import DEFAULTS, Settings
+from toolkit.engine.snapshot import with_snapshot
+from toolkit.engine.splice import damaged, entries_of_part
+from toolkit.engine.sync import ignore, never
+from toolkit.engine.takeover import require_untouched
+from toolkit.errors import Damaged, SourceError
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Holder, Lake, Staged
+from toolkit.model.config import Retention
+from toolkit.site import Linked
+from toolkit.source.protocol import Source
+
+RECORD_START = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12},")
+"""How every record begins, and no line of column names does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was found before, and what a search found afterwards.
+
+    ``in_source`` says whether the source still has the row, which then comes back with its next change; None when the
+    source could not tell.
+    """
+
+    entity: str
+    row_id: str
+    before: Searched
+    after: Searched
+    in_source: bool | None
+
+
+def erase(
+    linked: Linked,
+    source: Source,
+    entity: str,
+    row_id: str,
+    *,
+    clock: Callable[[], datetime],
+    holder: Holder,
+    settings: Settings = DEFAULTS,
+) -> Erased:
+    """Remove a row from every file of a lake; ``row_id`` is a GUID in lower case.
+
+    Raises Locked when another holder is at work, Damaged when a file of the entity is not what was written to it, and
+    when the row is still in some file afterwards (ENG087).
+    """
+    lake = linked.lake
+    ways = Ways(clock, settings, ignore, never)
+    with opened(lake, holder, ways) as session, pins_locked(lake, holder):
+        # What a dead engine began is ended first.
+        session.checkpoint(entity)
+        before = search(lake, entity, row_id)
+        if not before.own:
+            after = before
+        else:
+            work = _Erasure(session, lake, entity, row_id, clock(), linked.link.config.snapshots, settings)
+            work.do(before)
+            after = search(lake, entity, row_id)
+    if after.occurrences:
+        raise _left(after, lake)
+    return Erased(entity, row_id, before, after, _in_source(source, entity, row_id))
+
+
+def _in_source(source: Source, entity: str, row_id: str) -> bool | None:
+    try:
+        return source.has(entity, row_id)
+    except SourceError:
+        return None
+
+
+def _left(after: Searched, lake: Lake) -> Damaged:
+    paths = [found.path for found in after.own if found.records or not found.path.endswith(".csv")]
+    return Damaged(
+        "ENG087",
+        f"the row is still in {len(paths)} files, which are none of this toolkit's or are damaged: {', '.join(paths)}",
+        where=lake.location(paths[0]),
+        fix="see what these files are, delete or mend them, and erase again",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Erasure:
+    """One erasure under its locks. ``do`` is its story."""
+
+    session: Session
+    lake: Lake
+    entity: str
+    row_id: str
+    now: datetime
+    retention: Retention
+    settings: Settings
+
+    def do(self, before: Searched) -> None:
+        self.session.redact(self.row_id)
+        self._clean_live({found.path: found for found in before.own if found.records})
+        self._clean_pins(before)
+        self._clean_others(search(self.lake, self.entity, self.row_id))
+
+    @property
+    def run(self) -> str:
+        return f"{self.now:%Y%m%dT%H%M%SZ}-{self.session.fence.number}-erase-{self.entity}"
+
+    # live files
+
+    def _clean_live(self, found: Mapping[str, Found]) -> None:
+        """Commit the live files without the row, and have a snapshot of them named."""
+        checkpoint = self.session.checkpoint(self.entity)
+        if checkpoint is None:
+            return
+        log = checkpoint.delete_log
+        named = checkpoint.published.files if checkpoint.published else ()
+        paths = (
+            {part.path for part in checkpoint.parts} | {file.path for file in named} | ({log.path} if log else set())
+        )
+        if paths & found.keys():
+            self.session.change(checkpoint, self._without(checkpoint, found))
+
+    def _without(self, checkpoint: Checkpoint, found: Mapping[str, Found]) -> Checkpoint:
+        parts: list[Part] = []
+        steps: list[Step] = []
+        seq = checkpoint.seq + 1
+        for part in checkpoint.parts:
+            kept, more = self._part(part, found[part.path], checkpoint, seq) if part.path in found else (part, [])
+            parts += [kept] if kept else []
+            steps += more
+        after = checkpoint.model_copy(
+            update={
+                "fence": self.session.fence.number,
+                "seq": seq,
+                "parts": tuple(parts),
+                **self._log(checkpoint, found, steps),
+                "pending": tuple(steps),
+            }
+        )
+        return with_snapshot(after, self.now, self.retention, self.settings.reader_grace)
+
+    def _part(self, part: Part, found: Found, checkpoint: Checkpoint, seq: int) -> tuple[Part | None, list[Step]]:
+        """Return a part without the row (None when nothing is left) and the steps that put it in its place."""
+        require_untouched(self.lake, part, checkpoint.columns)
+        kept = self._entries(part, found, checkpoint)
+        if not len(kept):
+            return None, [Remove(path=part.path), Remove(path=part.index)]
+        staged = self._stripped(found)
+        name = part_name(part.partition, part.number)
+        index = self._staged(f"{name}.idx", index_bytes(kept, staged.etag, staged.size))
+        path = index_path(self.entity, name, seq)
+        update = {"etag": staged.etag, "size": staged.size, "rows": len(kept), "digest": digest_of(kept)}
+        after = part.model_copy(update={**update, "index": path, "snapshot": None})
+        return after, [_move(staged, part.path, found.etag), _move(index, path, ABSENT), Remove(path=part.index)]
+
+    def _entries(self, part: Part, found: Found, checkpoint: Checkpoint) -> Entries:
+        """Return the entries of a part without the row, at their new places."""
+        entries = entries_of_part(self.lake, part, checkpoint.columns)
+        kept = entries.take(entries.ids != np.bytes_(UUID(self.row_id).bytes))
+        if len(entries) - len(kept) != len(found.records):
+            raise damaged(part)
+        begins, ends = np.array(found.records, np.int64).T
+        gone = np.concatenate([[0], np.cumsum(ends - begins)])
+        offsets = kept.offsets.astype(np.int64)
+        return kept.at(offsets - gone[np.searchsorted(begins, offsets)])
+
+    def _log(self, checkpoint: Checkpoint, found: Mapping[str, Found], steps: list[Step]) -> dict[str, object]:
+        """Return what the checkpoint says of its delete log without the row, and add the step that replaces it."""
+        log = checkpoint.delete_log
+        if log is None or log.path not in found:
+            return {}
+        staged = self._stripped(found[log.path])
+        steps.append(_move(staged, log.path, found[log.path].etag))
+        return {"delete_log": log.model_copy(update={"size": staged.size, "etag": staged.etag})}
+
+    # pins
+
+    def _clean_pins(self, before: Searched) -> None:
+        for name in names_of_pins(self.lake):
+            below = f"{pin_folder(name)}/"
+            dirty = [each for each in before.own if each.path.startswith(below) and each.path != manifest_of(name)]
+            if dirty:
+                clean = {found.path: self._cleaned(found) for found in dirty if found.records}
+                replace_files(self.lake, self.session.fence, name, clean)
+
+    # everything else
+
+    def _clean_others(self, left: Searched) -> None:
+        """Replace files that no manifest names, and remove indexes that no checkpoint does."""
+        for found in left.own:
+            self.session.fence.check()
+            if found.records and (staged := self._cleaned(found)) is not None:
+                self.lake.publish(staged, found.path, found.etag)
+            elif found.records or found.path.startswith(f"{STATE_FOLDER}/{self.entity}/index/"):
+                self.lake.delete(found.path)
+
+    def _cleaned(self, found: Found) -> Staged | None:
+        """Return a file without the row, staged; None when no row is left in it."""
+        left = found.size - sum(end - begin for begin, end in found.records)
+        return self._stripped(found) if left > self._header(found) else None
+
+    def _header(self, found: Found) -> int:
+        """Return how long the line is that a file has before its first record; 0 where it has none."""
+        start = self.lake.read(found.path, 0, CHUNK)
+        return 0 if RECORD_START.match(start) else start.find(b"\n") + 1
+
+    def _stripped(self, found: Found) -> Staged:
+        """Stage a file without the records of the row."""
+        with closing(self.lake.stage(self.run, found.path.replace("/", "."))) as writer:
+            at = 0
+            for begin, end in (*found.records, (found.size, found.size)):
+                if begin > at:
+                    writer.copy(found.path, at, begin - at)
+                at = end
+            return writer.seal()
+
+    def _staged(self, name: str, data: bytes) -> Staged:
+        with closing(self.lake.stage(self.run, name)) as writer:
+            writer.write(data)
+            return writer.seal()
+
+
+def _move(staged: Staged, path: str, expect: str) -> Move:
+    return Move(staged=staged.path, size=staged.size, etag=staged.etag, path=path, expect=expect)
