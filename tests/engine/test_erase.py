@@ -21,10 +21,11 @@ from toolkit.engine.index import CHUNK
 from toolkit.engine.pins import pin
 from toolkit.engine.search import search
 from toolkit.engine.session import WRITER_LOCK
-from toolkit.errors import Damaged, Forbidden, Locked, ToolkitError
+from toolkit.errors import Damaged, Forbidden, Locked, Refused, ToolkitError
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
 from toolkit.lake.protocol import ABSENT, Lake
+from toolkit.model.config import Layout, Output
 from toolkit.model.entity import AttributeType
 from toolkit.source.scripted import ScriptedSource
 
@@ -223,6 +224,33 @@ def test_a_row_of_another_entity_with_the_same_id_stays() -> None:
     erased = do(world)
     assert (erased.after.occurrences, len(world.live("teammembership"))) == (0, 1)
     assert erased.after.references > 0
+
+
+def test_what_a_stopped_first_sync_has_read_is_read_again() -> None:
+    world = new_world()
+    insert_account(world.source, "gone", accountid=GONE)
+    insert_account(world.source, "other")
+    world.source.batch_size = 1
+    world.settings = replace(world.settings, progress_bytes=1)
+    world.source.fail("account", Forbidden("SRC002", "not now"), at=1)
+    world.sync()
+    assert "_toolkit/account/progress.json" in world.paths("_toolkit/account")
+    assert len(holding(world)) > 1
+    world.source.delete("account", GONE)
+    do(world)
+    assert holding(world) == []
+    assert world.sync().failed == ()
+    assert [row["name"] for row in world.named("account")] == ["other"]
+
+
+def test_incremental_folders_are_left_alone() -> None:
+    world = new_world()
+    world.configure(output=Output(layout=Layout.INCREMENTAL))
+    insert_account(world.source, "gone", accountid=GONE)
+    world.sync()
+    with pytest.raises(Refused) as caught:
+        do(world)
+    assert caught.value.code == "ENG088"
 
 
 def test_the_id_leaves_the_reason_of_a_failure() -> None:

@@ -126,7 +126,7 @@ def test_an_unknown_pin_is_answered_with_the_nearest(pinned: World) -> None:
     assert (caught.value.code, caught.value.fix) == ("ENG082", "did you mean 'first'?")
 
 
-@pytest.mark.parametrize("data", [None, b"{", b"[]", b'{"entities": 1}'])
+@pytest.mark.parametrize("data", [None, b"{", b"[]", b'{"entities": 1}', b'{"entities": []}'])
 def test_without_a_manifest_there_is_nothing_to_pin(data: bytes | None) -> None:
     world = World(source_of(Clock()), MemoryLake(), Clock(), link())
     if data is not None:

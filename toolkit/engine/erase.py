@@ -14,8 +14,8 @@ of ids that must not come back would be one more place in which they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -25,16 +25,18 @@ import numpy as np
 from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, Step, index_path
 from toolkit.engine.entries import Entries
 from toolkit.engine.index import CHUNK, digest_of, index_bytes
+from toolkit.engine.opening import opened
 from toolkit.engine.partitions import part_name
 from toolkit.engine.pins import manifest_of, names_of_pins, pin_folder, pins_locked, replace_files
-from toolkit.engine.search import Found, Searched, search
-from toolkit.engine.session import Session, Ways, opened
+from toolkit.engine.progress import discard
+from toolkit.engine.search import STAGING_FOLDER, Found, Searched, search
+from toolkit.engine.session import Session, Ways
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.engine.snapshot import with_snapshot
 from toolkit.engine.splice import damaged, entries_of_part
 from toolkit.engine.sync import ignore, never
 from toolkit.engine.takeover import require_untouched
-from toolkit.errors import Damaged, SourceError
+from toolkit.errors import Damaged, Refused, SourceError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Holder, Lake, Staged
 from toolkit.model.config import Retention
 from toolkit.site import Linked
@@ -76,7 +78,7 @@ def erase(
     """
     lake = linked.lake
     ways = Ways(clock, settings, ignore, never)
-    with opened(lake, holder, ways) as session, pins_locked(lake, holder):
+    with _opened(linked, holder, ways) as session, pins_locked(lake, holder):
         # What a dead engine began is ended first.
         session.checkpoint(entity)
         before = search(lake, entity, row_id)
@@ -89,6 +91,20 @@ def erase(
     if after.occurrences:
         raise _left(after, lake)
     return Erased(entity, row_id, before, after, _in_source(source, entity, row_id))
+
+
+@contextmanager
+def _opened(linked: Linked, holder: Holder, ways: Ways) -> Iterator[Session]:
+    with opened(linked, holder, ways) as session:
+        if not isinstance(session, Session):
+            raise Refused(
+                "ENG088",
+                f"{linked.link.config.name} exports incremental folders, and no row is erased from those",
+                where=linked.lake.location(""),
+                why="a folder that is closed never changes, and readers have taken it already",
+                fix="delete the row in the source, which sends a delete row; snapshots.keep_days removes old folders",
+            )
+        yield session
 
 
 def _in_source(source: Source, entity: str, row_id: str) -> bool | None:
@@ -211,7 +227,12 @@ class _Erasure:
     # everything else
 
     def _clean_others(self, left: Searched) -> None:
-        """Replace files that no manifest names, and remove indexes that no checkpoint does."""
+        """Replace files that no manifest names, and remove indexes that no checkpoint does.
+
+        What a stopped pass has read is thrown away when the row is in it: the next one reads it again.
+        """
+        if any(found.path.startswith(f"{STAGING_FOLDER}/") for found in left.own):
+            discard(self.lake, self.entity)
         for found in left.own:
             self.session.fence.check()
             if found.records and (staged := self._cleaned(found)) is not None:

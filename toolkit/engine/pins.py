@@ -192,6 +192,8 @@ def _manifest(lake: Lake) -> tuple[Document, Etag]:
     document = document_from(lake.read(MANIFEST_PATH))
     if document is None:
         raise _nothing(lake, "cannot be read")
+    if not any(entity["partitions"] for entity in document["entities"]):
+        raise _nothing(lake, "names no file")
     return document, stat.etag
 
 

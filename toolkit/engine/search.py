@@ -16,10 +16,10 @@ import numpy as np
 from toolkit.engine.index import CHUNK, outside_quotes, record_chunks
 from toolkit.engine.pins import PINS_FOLDER
 from toolkit.errors import Damaged, NotFound
-from toolkit.lake.protocol import Etag, Lake, Stat
+from toolkit.lake.protocol import STATE_FOLDER, Etag, Lake, Stat
 
-STAGING = "staging"
-"""The folder of files that are being written, in the state folder."""
+STAGING_FOLDER = f"{STATE_FOLDER}/staging"
+"""Files that are being written; the name of a run ends in that of its entity."""
 
 Range = tuple[int, int]
 """Where a record begins, and where the next one does, in bytes."""
@@ -77,8 +77,8 @@ def entity_at(path: str) -> str | None:
     match path.split("/"):
         case [top, _, entity, _] if top == PINS_FOLDER:
             return entity
-        case [_, top, _, *_] if top == STAGING:
-            return None
+        case [top, "staging", run, _, *_] if top == STATE_FOLDER:
+            return run.rpartition("-")[2]
         case [top, entity, _, *_] if top.startswith("_"):
             return entity
         case [entity, _, *_] if not entity.startswith("_"):
