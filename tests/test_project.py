@@ -9,7 +9,7 @@ from toolkit.lake.protocol import ABSENT
 from toolkit.model.environment import Organization
 from toolkit.model.version import Version
 from toolkit.organization.catalog import Settings
-from toolkit.project import Project
+from toolkit.project import EmbeddedEntry, MaskKeyEntry, Project
 
 HEAD = "# yaml-language-server: $schema=schemas/project.schema.json\n"
 TWO = """\
@@ -175,6 +175,25 @@ def test_an_environment_opens_as_a_site_with_its_lakes(tmp_path: Path) -> None:
         assert site.record() == (None, ABSENT)
         lake = site.open_lake("contososalesdev", "files")
         assert lake.location("model.json") == str(tmp_path / "lakes" / "contososalesdev" / "files" / "model.json")
+
+
+def test_an_environment_names_the_variable_of_its_mask_key_and_reads_it_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = with_environment(Project.load(project.create(tmp_path)), "dev")
+    entry = EmbeddedEntry(folder=loaded.entry("dev")[1].folder, mask_key=MaskKeyEntry(variable="DEV_KEY"))
+    keyed = Project(loaded.path, loaded.file.model_copy(update={"environments": {"dev": entry}}))
+    with keyed.opened("dev", clock=lambda: datetime(2026, 3, 1, tzinfo=UTC), new_id=lambda: "x") as opened:
+        key = opened.site.mask_key
+        monkeypatch.setenv("DEV_KEY", "late")
+        assert (key.variable, key.read("DEV_KEY")) == ("DEV_KEY", "late")
+
+
+def test_a_mask_key_is_a_variable_and_never_the_key_itself(tmp_path: Path) -> None:
+    entry = "dev: {folder: x, mask_key: {variable: '0-secret'}}"
+    with pytest.raises(Invalid) as raised:
+        Project.load(written(tmp_path, f"environments:\n  {entry}\n"))
+    assert [finding.where.key for finding in raised.value.findings] == ["environments.dev.mask_key.variable"]
 
 
 def test_an_environment_whose_folder_is_gone_says_so(tmp_path: Path) -> None:

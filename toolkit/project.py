@@ -29,7 +29,7 @@ from toolkit.model.names import StorageAccountName
 from toolkit.organization import database
 from toolkit.organization.catalog import Settings
 from toolkit.organization.database import Database
-from toolkit.site import Site
+from toolkit.site import MaskKey, Site
 from toolkit.source.embedded import EmbeddedSource
 
 PROJECT_FILE = "toolkit.yaml"
@@ -57,11 +57,20 @@ accounts: {}
 """
 
 
+class MaskKeyEntry(Frozen):
+    """Where the key of hashed columns is. The key itself never stands in a file."""
+
+    variable: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    """The name of an environment variable."""
+
+
 class EmbeddedEntry(Frozen):
     """An environment on this machine: its folder holds the organization and the environment's record."""
 
     kind: Literal["embedded"] = "embedded"
     folder: Annotated[str, Field(min_length=1)]
+    mask_key: MaskKeyEntry | None = None
+    """The key of hashed columns; needed only where a config hashes one."""
 
 
 class AccountEntry(Frozen):
@@ -174,12 +183,13 @@ class Project:
 
         The organization itself is opened at its first use: what is asked of the lakes alone does not touch it.
         """
-        chosen, _ = self.entry(name)
+        chosen, entry = self.entry(name)
         folder = self.folder(chosen)
         with database.at(folder / DATABASE) as organization:
             environment = EmbeddedEnvironment(chosen, organization, clock=clock, new_id=new_id)
             source, state = EmbeddedSource(organization), FolderLake(folder)
-            yield Opened(Site(chosen, environment, source, state, self.lake), environment, organization)
+            key = MaskKey(entry.mask_key.variable if entry.mask_key else None)
+            yield Opened(Site(chosen, environment, source, state, self.lake, key), environment, organization)
 
     def lake(self, account: str, file_system: str) -> FolderLake:
         """Return the folder that stands in for a file system; nothing is created."""

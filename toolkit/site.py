@@ -5,8 +5,9 @@ Reads the environment's record and the link documents; only ``toolkit.apply`` wr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -25,12 +26,25 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
+class MaskKey:
+    """Where the key of hashed columns is: a variable that is read when it is needed. The key itself is never kept."""
+
+    variable: str | None = None
+    """None where none is named."""
+    read: Callable[[str], str | None] = os.environ.get
+
+
+NO_KEY = MaskKey()
+
+
+@dataclass(frozen=True, slots=True)
 class Linked:
     """A link as it was read: its document, the document's etag (for the conditional write), and its lake."""
 
     link: Link
     etag: Etag
     lake: Lake
+    mask_key: MaskKey = NO_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,7 @@ class Site:
     source: Source
     state: Lake
     open_lake: Callable[[str, str], Lake]
+    mask_key: MaskKey = NO_KEY
 
     def record(self) -> tuple[EnvironmentRecord | None, Etag]:
         """Return the environment's record with its etag, or None and ABSENT before the first apply."""
@@ -87,7 +102,9 @@ class Site:
             linked = read_link(lake, again)
         except Damaged as error:
             return Broken(address, error)
-        return Broken(address, _gone(lake, again)) if linked is None else linked
+        if linked is None:
+            return Broken(address, _gone(lake, again))
+        return replace(linked, mask_key=self.mask_key)
 
 
 _RECORD_ANEW = (

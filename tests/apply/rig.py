@@ -28,7 +28,7 @@ from toolkit.model.link import EnvironmentRecord, Link
 from toolkit.organization.database import Database
 from toolkit.organization.definition_file import Definitions
 from toolkit.plan import Plan, World, plan_import
-from toolkit.site import Linked, Site, read_link
+from toolkit.site import NO_KEY, Linked, MaskKey, Site, read_link
 from toolkit.source.scripted import ScriptedSource
 from toolkit.verify import verify
 
@@ -98,10 +98,11 @@ class Rig:
     clock: Clock
     state: MemoryLake = field(default_factory=lambda: MemoryLake("state"))
     lakes: dict[tuple[str, str], MemoryLake] = field(default_factory=dict)
+    mask_key: MaskKey = NO_KEY
 
     @property
     def site(self) -> Site:
-        return Site("prod", self.environment, self.source, self.state, self.lake)
+        return Site("prod", self.environment, self.source, self.state, self.lake, self.mask_key)
 
     def lake(self, account: str, file_system: str) -> MemoryLake:
         key = account, file_system

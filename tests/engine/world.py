@@ -12,10 +12,10 @@ from typing import Any
 from toolkit.engine import Settings, SyncReport, snapshot, sync
 from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import ABSENT, Holder, Lake
-from toolkit.model.config import ExportConfig, LinkedEntity, Storage
+from toolkit.model.config import ExportConfig, LinkedEntity, Output, Storage
 from toolkit.model.entity import Attribute, AttributeType, Entity
 from toolkit.model.link import Dropped, Link
-from toolkit.site import Linked
+from toolkit.site import NO_KEY, Linked, MaskKey
 from toolkit.source.protocol import Source
 from toolkit.source.scripted import ScriptedSource
 
@@ -67,12 +67,19 @@ TEAM = Entity(
 )
 
 
-def link(*entities: LinkedEntity, generation: int = 1, dropped: tuple[Dropped, ...] = (), active: bool = True) -> Link:
+def link(
+    *entities: LinkedEntity,
+    generation: int = 1,
+    dropped: tuple[Dropped, ...] = (),
+    active: bool = True,
+    output: Output = Output(),  # noqa: B008 - a frozen value
+) -> Link:
     config = ExportConfig(
         id="653ae937-c02f-ed11-9db1-0022482dfdbf",
         name="contosolake",
         storage=Storage(account="contosolake"),
         entities=entities,
+        output=output,
     )
     return Link(
         generation=generation,
@@ -104,10 +111,11 @@ class World:
     clock: Clock
     link: Link
     settings: Settings = field(default_factory=lambda: Settings(workers=1))
+    mask_key: MaskKey = NO_KEY
 
     @property
     def linked(self) -> Linked:
-        return Linked(self.link, ABSENT, self.lake)
+        return Linked(self.link, ABSENT, self.lake, self.mask_key)
 
     def reopen(self) -> MemoryLake:
         """Go on as another process, on the same files of a lake in memory, and return its handle."""

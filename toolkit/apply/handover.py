@@ -13,7 +13,7 @@ from toolkit.errors import Locked, Partial, Place
 from toolkit.lake.paths import LOCKED
 from toolkit.lake.protocol import Holder
 from toolkit.model.link import EntityState, LakeAddress
-from toolkit.plan.changes import AddEntity, CreateLink, RemoveEntity, RemoveLink
+from toolkit.plan.changes import AddEntity, ChangeSetting, CreateLink, Effect, RemoveEntity, RemoveLink
 from toolkit.plan.plan import Plan
 from toolkit.site import Linked, Site
 
@@ -68,7 +68,8 @@ def pending(plan: Plan, site: Site) -> Iterator[Linked]:
     touched = {
         config_of(change)
         for change in plan.changes
-        if isinstance(change, CreateLink | AddEntity | RemoveEntity | RemoveLink)
+        if isinstance(change, CreateLink | AddEntity | RemoveEntity | RemoveLink | ChangeSetting)
+        and change.consequence.effect is not Effect.NOTHING
     }
     about = touched | {config.id for config in plan.configs}
     for linked in site.links():

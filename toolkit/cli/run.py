@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import dumps
 from threading import Event
 
@@ -100,7 +100,7 @@ def read_again(linked: Linked) -> Linked:
         raise Damaged(
             "CLI030", "the link document is gone", where=linked.lake.location(""), fix="restore it, or link anew"
         )
-    return now
+    return replace(linked, link=now.link, etag=now.etag)
 
 
 def _print_pass(session: Session, name: str, report: SyncReport) -> None:

@@ -20,6 +20,7 @@ from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
 from toolkit.model.base import Frozen
 from toolkit.model.config import PartitionStrategy
 from toolkit.model.names import LogicalName
+from toolkit.model.shape import Form
 from toolkit.site import format_of
 
 CHECKPOINT_FORMAT = 1
@@ -134,6 +135,8 @@ class Checkpoint(Frozen):
     columns: tuple[Column, ...] = ()
     schema_changes: tuple[SchemaChange, ...] = ()
     """How the columns changed since the initial sync, oldest first."""
+    form: Form = Form()
+    """What of the entity is in the files, and in which form."""
     append_only: bool
     strategy: PartitionStrategy
     parts: tuple[Part, ...] = ()

@@ -40,6 +40,7 @@ from toolkit.engine.rows import unspelled
 from toolkit.engine.schema_history import ChangeKind, SchemaChange, changes_of, is_dropped, notices, with_changes
 from toolkit.engine.scratch import Scratch, SortedRun, buckets, stored
 from toolkit.engine.settings import Settings
+from toolkit.engine.shape import shaping
 from toolkit.engine.snapshot import is_due, with_snapshot
 from toolkit.engine.splice import (
     CREATED_WIDTH,
@@ -59,9 +60,11 @@ from toolkit.engine.spool import Gathered, Layout, Spool, Tombstones
 from toolkit.engine.takeover import require_untouched
 from toolkit.errors import CursorExpired, Damaged, EntityGone, NotFound, Partial, Refused, SourceError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
-from toolkit.model.config import LinkedEntity, PartitionStrategy, Retention
+from toolkit.model.config import LinkedEntity, Output, PartitionStrategy, Retention
 from toolkit.model.entity import Entity
 from toolkit.model.link import EntityState
+from toolkit.model.shape import Form, Reshape, reformed, reshape
+from toolkit.site import MaskKey
 from toolkit.source.protocol import Cursor, Source
 
 
@@ -78,6 +81,8 @@ class Work:
     interval: timedelta
     retention: Retention
     delete_log: bool
+    output: Output
+    mask_key: MaskKey
     settings: Settings
     execute: Executor
     progress: Callable[[EntityProgress], None]
@@ -146,13 +151,15 @@ def cut_short(name: str) -> SourceError:
 def begin(work: Work, linked: LinkedEntity, entity: Entity) -> Committed:
     """Write the first checkpoint of an entity, so that the manifest lists it before its first sync is complete."""
     mode = mode_of(linked, entity)
+    shape = shaping(entity, linked, work.output, work.mask_key)
     checkpoint = Checkpoint(
         entity=entity.name,
         fence=work.fence.number,
         organization=work.organization,
         generation=work.generation,
         began=work.clock(),
-        columns=columns_of(entity),
+        columns=columns_of(shape.entity),
+        form=shape.form,
         append_only=mode.append_only,
         strategy=mode.strategy,
     )
@@ -191,13 +198,20 @@ class _Pass:
     """One pass, from its first batch to its last step. ``run`` is its story."""
 
     def __init__(self, work: Work, linked: LinkedEntity, entity: Entity, before: Committed, *, resume: bool) -> None:
-        self.work, self.linked, self.entity, self.before = work, linked, entity, before
+        self.work, self.before = work, before
         self.old = before.checkpoint
         self.mode = mode_of(linked, entity)
         _require_history_kept(self.old, self.mode)
-        self.evolution = evolve(self.old.columns if self.old.completed else columns_of(entity), entity)
+        self.shaping = shaping(entity, linked, work.output, work.mask_key)
+        self.entity = self.shaping.entity
+        ways = _ways(self.old, self.shaping.form)
+        fresh = self.old.completed is None or Reshape.REBUILD in ways
+        self.evolution = evolve(columns_of(self.entity) if fresh else self.old.columns, self.entity)
         _require_one_spelling(self.old, self.evolution.retyped)
-        self.rebuild = _must_rebuild(self.old, self.mode, retyped=bool(self.evolution.retyped))
+        again = bool(self.evolution.retyped) or Reshape.REBUILD in ways
+        self.rebuild = _must_rebuild(self.old, self.mode, again=again)
+        self.compares = Reshape.COMPARE in ways
+        """Whether every row is read, since the filter is another one."""
         self.parts: tuple[Part, ...] = () if self.rebuild else self.old.parts
         self.now = self.sink = work.clock()
         self.changes = (*returned(self.old, self.now), *changes_of(self.evolution, self.old.columns, self.now))
@@ -215,7 +229,7 @@ class _Pass:
 
     def run(self, cursor: str | None) -> Outcome:
         try:
-            return self._run(None if self.rebuild else cursor)
+            return self._run(None if self.rebuild or self.compares else cursor)
         finally:
             if self.sweeps:
                 self._sweep()
@@ -256,7 +270,7 @@ class _Pass:
             columns=self.columns,
             append_only=self.mode.append_only,
             strategy=self.mode.strategy,
-            linked=self.linked,
+            form=self.shaping.form,
             split=not self.parts,
         )
 
@@ -268,13 +282,15 @@ class _Pass:
                 spool.go_on(progress.kept)
                 self.reading.keep(spool, self.sink, terms)
             after = progress.kept.cursor if progress else terms.begun
-            changes = work.source.changes(name, None, None if after is None else Cursor(after))
-            final = False
+            changes = work.source.changes(name, self.shaping.read, None if after is None else Cursor(after))
+            final, left_out = False, 0
             with closing(read_ahead(changes)) as batches, self._kept_when_it_ends(spool, terms):
                 for batch in batches:
                     self._require_going()
-                    spool.add(batch)
-                    work.progress(EntityProgress(name, Phase.READING, spool.rows, spool.bytes, total))
+                    shaped = self.shaping.shaped(batch, full=terms.begun is None)
+                    left_out += batch.rows.num_rows - shaped.rows.num_rows
+                    spool.add(shaped)
+                    work.progress(EntityProgress(name, Phase.READING, spool.rows + left_out, spool.bytes, total))
                     if not (final := batch.final):
                         self.reading.keep_when_due(spool, self.sink, terms)
             if not final:
@@ -454,7 +470,7 @@ class _Pass:
             checkpoint = self._with_snapshot(moved)
             return self._done(checkpoint, replace(report, snapshots=_new_snapshots(old, checkpoint)), cursor)
         aged = old.cursor_at is None or now - old.cursor_at >= self.work.settings.cursor_age
-        if aged or self.changes:
+        if aged or self.changes or moved.form != old.form:
             return self._done(moved, report, cursor)
         return Outcome(self.before, report, cursor)
 
@@ -471,6 +487,7 @@ class _Pass:
                 "cursor_at": self.now,
                 "columns": self.columns,
                 "schema_changes": with_changes(self.old.schema_changes, self.changes),
+                "form": self.shaping.form,
                 "changed": self.old.changed or (self.now if self.columns != self.old.columns else None),
                 "pending": (),
             }
@@ -560,11 +577,26 @@ def _new_snapshots(before: Checkpoint, after: Checkpoint) -> tuple[str, ...]:
     return tuple(snapshot.path for snapshot in after.snapshots if snapshot.path not in known)
 
 
-def _must_rebuild(old: Checkpoint, mode: Mode, *, retyped: bool) -> bool:
+def _ways(old: Checkpoint, form: Form) -> set[Reshape]:
+    """Return what another form asks of the files that are there. Raises Refused where it cannot be done (ENG072)."""
+    other = reformed(old.form, form) if old.completed else ()
+    ways = {aspect: reshape(aspect, append_only=old.append_only) for aspect in other}
+    if refused := [aspect.replace("_", " ") for aspect, way in ways.items() if way is Reshape.REFUSE]:
+        raise Refused(
+            "ENG072",
+            f"{old.entity} is append-only, and its history was written with other {' and '.join(refused)}",
+            where=old.entity,
+            why="append-only files are never written anew, so the history would hold the old form",
+            fix=f"put the config back as it was; or {anew(old.entity)}",
+        )
+    return set(ways.values())
+
+
+def _must_rebuild(old: Checkpoint, mode: Mode, *, again: bool) -> bool:
     """Whether the parts are of no more use. Append-only parts always are: they hold history."""
     if old.completed is None or old.append_only:
         return False
-    return retyped or (old.append_only, old.strategy) != (mode.append_only, mode.strategy)
+    return again or (old.append_only, old.strategy) != (mode.append_only, mode.strategy)
 
 
 def returned(old: Checkpoint, now: datetime) -> tuple[SchemaChange, ...]:

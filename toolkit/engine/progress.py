@@ -19,8 +19,9 @@ from toolkit.engine.settings import Settings
 from toolkit.engine.spool import Kept, Spool
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake
 from toolkit.model.base import Frozen
-from toolkit.model.config import LinkedEntity, PartitionStrategy
+from toolkit.model.config import PartitionStrategy
 from toolkit.model.names import LogicalName
+from toolkit.model.shape import Form
 
 
 class Terms(Frozen):
@@ -31,7 +32,7 @@ class Terms(Frozen):
     columns: tuple[Column, ...]
     append_only: bool
     strategy: PartitionStrategy
-    linked: LinkedEntity
+    form: Form
     split: bool
     """Whether every partition has a file of its own."""
 

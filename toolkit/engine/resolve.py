@@ -3,7 +3,9 @@
     in place      the newest version of an id wins; a record that is replaced or deleted goes. The source wins over
                   what is held only by a newer version; in a full pass, by any other one.
     append-only   nothing goes. What is held already, by (id, version), does not come again; a deleted id brings a
-                  delete row with the last known version.
+                  delete row with the last known version. A record that a delete row has ended, and that a full pass
+                  gives again as it was, comes once more: another filter lets it in again. So of one (id, version) there
+                  are as many records as delete rows, or one more, and then the row is there.
 
 A full pass gives every row there is, so an id that is held and was not given is deleted.
 """
@@ -115,8 +117,9 @@ def in_place(given: Located, tombstones: Tombstones, known: Located, *, full: bo
 def append_only(given: Located, tombstones: Tombstones, known: Located, *, full: bool) -> Resolved:
     """Resolve a pass of an append-only entity. ``known`` is sorted, and may hold an id many times."""
     rows = _first_of_each(given.sorted(), _same_version)
-    rows = rows.take(~_held_already(rows, known))
-    last = _last_of_each(known, _same_id)
+    last = _last_of_each(_standing(known), _same_id)
+    come = ~_held_already(rows, known)
+    rows = rows.take(come | _returns(rows, last, tombstones) if full else come)
     home = _owner(last, _match(rows.ids, last.ids))
     ended, new = _last_known(rows, last)
     ends = _ended(ended, given.ids, tombstones, full=full) & ~ended.entries.deletes
@@ -127,6 +130,26 @@ def append_only(given: Located, tombstones: Tombstones, known: Located, *, full:
 def missing(known: Entries, given: Ids) -> Entries:
     """Return the entries whose id is not among others."""
     return known.take(~_member(known.ids, np.unique(given)))
+
+
+def _standing(known: Located) -> Located:
+    """Return each (id, version) once, as it stands: a record, or the delete row that has ended it."""
+    if not len(known):
+        return known
+    first = np.flatnonzero(np.concatenate([_edge(known), ~_same_version(known)]))
+    last = np.append(first[1:], len(known)) - 1
+    more = np.add.reduceat(np.where(known.entries.deletes, -1, 1), first) > 0
+    return known.take(np.where(more, first, last))
+
+
+def _returns(rows: Located, last: Located, tombstones: Tombstones) -> Mask:
+    """Return which rows are the last known ones of their id, ended by a delete row and there again."""
+    if not len(last):
+        return np.zeros(len(rows), np.bool_)
+    at = _match(rows.ids, last.ids)
+    ended = (at >= 0) & last.entries.deletes[at] & (last.versions[at] == rows.versions)
+    there: Mask = ended & (_versions_of(tombstones, rows.ids) <= rows.versions)
+    return there
 
 
 def _news(rows: Located, held_at: Places, known: Located, *, full: bool) -> tuple[Located, Places]:

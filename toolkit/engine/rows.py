@@ -95,7 +95,7 @@ def format_rows(batch: pa.RecordBatch, columns: Sequence[Column], primary_id: st
     Raises ToolkitError when a value cannot be spelled (a decimal with more digits than its attribute has, a time
     beyond the year 9999, an id that is no guid), and names the row by its id.
     """
-    name = _row_namer(batch, primary_id)
+    name = row_namer(batch, primary_id)
     with naming(batch, primary_id):
         ids = ids_of_text(batch.column(primary_id), name)
     with naming(batch, VERSION):
@@ -155,7 +155,8 @@ _Name = Callable[[int], str]
 """Names a row of the batch."""
 
 
-def _row_namer(batch: pa.RecordBatch, primary_id: str) -> _Name:
+def row_namer(batch: pa.RecordBatch, primary_id: str) -> _Name:
+    """Return what names a row of a batch in an error: by its id."""
     return lambda row: str(batch.column(primary_id)[row].as_py())
 
 
@@ -171,7 +172,8 @@ class Bare(NamedTuple):
     values: Array
 
 
-_Field = Literal | Bare | Array
+_Spelled = Bare | Array
+_Field = Literal | _Spelled
 """What becomes of a column. Arrow's CSV writer spells the arrays: it quotes texts, and numbers it does not."""
 
 
@@ -186,6 +188,12 @@ def _field(batch: pa.RecordBatch, column: Column, primary_id: str, sink: Literal
         return pa.nulls(len(batch))
     with naming(batch, source):
         return _SPELLINGS[column.kind](values, column, name)
+
+
+def as_read(values: Array, column: Column, name: _Name) -> Array:
+    """Spell values as a reader of the file gets them: without the quotes around them."""
+    field = _SPELLINGS[column.kind](values, column, name)
+    return (field.values if isinstance(field, Bare) else field).cast(TEXT)
 
 
 def _records(fields: Sequence[_Field], count: int) -> Array:
@@ -278,7 +286,7 @@ def _boolean(values: Array, _: Column, __: _Name) -> Bare:
     return Bare(compute.if_else(values, text("True"), text("False")))
 
 
-def _decimal(values: Array, column: Column, name: _Name) -> _Field:
+def _decimal(values: Array, column: Column, name: _Name) -> _Spelled:
     scale = SOURCE_SCALE if column.scale is None else column.scale
     try:
         exact = values.cast(pa.decimal128(38, scale))
@@ -334,7 +342,7 @@ def _fixed_width(times: Array, column: Column, name: _Name) -> npt.NDArray[np.ui
     return data.reshape(-1, _ARROW_TIME)
 
 
-_SPELLINGS: Mapping[Kind, Callable[[Array, Column, _Name], _Field]] = {
+_SPELLINGS: Mapping[Kind, Callable[[Array, Column, _Name], _Spelled]] = {
     Kind.GUID: _guid,
     Kind.STRING: _string,
     Kind.INTEGER: _integer,

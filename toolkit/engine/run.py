@@ -54,9 +54,9 @@ def run(
     once the lock is held, ``passed`` after each pass.
     """
     budget = budget or Budget(None, clock)
-    ways = Ways(clock, settings, progress, stop=lambda: wait(0.0), patient=True)
     schedule = Schedule(timedelta(seconds=trickle_seconds), settings.idle_poll, jitter)
     linked = read()
+    ways = Ways(clock, settings, progress, stop=lambda: wait(0.0), patient=True, mask_key=linked.mask_key)
     with (
         closing(Attended(source, budget, wait)) as attended,
         opened(linked, holder, ways) as session,

@@ -41,6 +41,7 @@ from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake
 from toolkit.model.config import LinkedEntity, Retention
 from toolkit.model.entity import Entity
 from toolkit.model.link import Dropped, EntityState, Link
+from toolkit.site import NO_KEY, MaskKey
 from toolkit.source.protocol import Source
 
 WRITER_LOCK = "writer"
@@ -57,6 +58,7 @@ class Ways:
     stop: Callable[[], bool]
     patient: bool = False
     """Whether an incremental folder is closed at the end of the link's interval, and not at once."""
+    mask_key: MaskKey = NO_KEY
 
 
 class Session:
@@ -521,6 +523,8 @@ def work_of(lake: Lake, fence: Fence, ways: Ways, link: Link, source: Source, *,
         interval=timedelta(minutes=link.config.interval_minutes),
         retention=link.config.snapshots,
         delete_log=link.config.write_delete_log,
+        output=link.config.output,
+        mask_key=ways.mask_key,
         settings=ways.settings,
         execute=partial(_executed, parts),
         progress=ways.progress,

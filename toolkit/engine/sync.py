@@ -42,7 +42,7 @@ def sync(
     once when it is named. A failing entity does not stop the others; its report says why. With ``patience`` what
     fails in passing is tried again as the config's retry policy says. Raises Locked when another holder is at work.
     """
-    with opened(linked, holder, Ways(clock, settings, progress, stop)) as session:
+    with opened(linked, holder, Ways(clock, settings, progress, stop, mask_key=linked.mask_key)) as session:
 
         def attempt(names: Collection[str] | None) -> SyncReport:
             return session.sync(linked.link, source, names, scan=names is not None)

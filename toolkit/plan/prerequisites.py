@@ -25,6 +25,7 @@ from toolkit.model.config import (
 )
 from toolkit.model.entity import Entity
 from toolkit.model.environment import Inventory, StorageAccount
+from toolkit.model.shape import unmaskable
 
 READ_ACCESS = frozenset({"RAGRS", "RAGZRS"})
 DATA_ROLE = "Storage Blob Data Contributor"
@@ -136,7 +137,7 @@ def _options(entity: LinkedEntity, definition: Entity, where: Place) -> Iterator
                 nearest(name, known) or f"take {name!r} out of {option}",
             )
     for name in entity.mask:
-        if name in NEEDED | {definition.primary_id}:
+        if name in unmaskable(definition):
             yield _masks_needed(name, entity, where)
     for condition in entity.filter:
         if (attribute := known.get(condition.column)) is not None:

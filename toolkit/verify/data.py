@@ -31,7 +31,8 @@ def check_sync(link: LinkFacts) -> Iterator[Finding]:
 def check_counts(link: LinkFacts) -> Iterator[Finding]:
     """The lake holds as many rows as the source, unless the source has changes that the lake has not read yet.
 
-    In append-only mode the lake holds every version of a row, so it has at least as many.
+    In append-only mode the lake holds every version of a row, so it has at least as many. With a filter it holds some
+    of the rows, so in place it has at most as many.
     """
     for one in link.completed:
         try:
@@ -42,7 +43,9 @@ def check_counts(link: LinkFacts) -> Iterator[Finding]:
 
 def _count(link: LinkFacts, one: EntityStatus) -> Iterator[Finding]:
     count = link.facts.site.source.count(one.entity)
-    if one.rows == count or (one.append_only and one.rows > count):
+    linked = link.config.entity(one.entity)
+    filtered = linked is not None and bool(linked.filter)
+    if one.rows == count or (one.append_only and (filtered or one.rows > count)) or (filtered and one.rows < count):
         return
     numbers = f"{one.entity!r} has {counted(one.rows, 'row')} in the lake and {count:,} in the source"
     where = link.entity_place(one.entity)
