@@ -7,8 +7,11 @@ import io
 import json
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pytest
 
 from tests.engine.world import ORGANIZATION, TEAM, Clock, World, attribute, link, linked_entity
@@ -89,6 +92,25 @@ def test_options_have_all_their_labels_by_language(tasks: World) -> None:
         ["task", "billed", "0", "False", "1033", "No"],
         ["task", "billed", "1", "False", "1033", "Yes"],
     ]
+
+
+def test_duckdb_and_polars_read_labels_with_quotes_and_line_ends(tasks: World, tmp_path: Path) -> None:
+    path = tmp_path / "options.csv"
+    path.write_bytes(tasks.lake.read("OptionsetMetadata/OptionsetMetadata.csv"))
+    names = next(each for each in TABLES if each.file == "OptionsetMetadata").fields
+    columns = dict.fromkeys(names, "VARCHAR") | {"Option": "BIGINT", "IsUserLocalizedLabel": "BOOLEAN"}
+    relation = duckdb.read_csv(str(path), header=False, columns=columns, auto_detect=False, quotechar='"')
+    labels = ["Small", 'dit "petit", vraiment', "Large\nor larger", "No", "Yes"]
+    assert [(row[2], row[3], row[5]) for row in relation.fetchall()] == [
+        (option, False, label) for option, label in zip([1, 1, 2, 0, 1], labels, strict=True)
+    ]
+    frame = pl.read_csv(path, has_header=False, schema=dict.fromkeys(names, pl.String))
+    assert frame["LocalizedLabel"].to_list() == labels
+
+
+def test_a_reader_that_splits_lines_at_commas_finds_entity_and_column(tasks: World) -> None:
+    split = [line.split(",") for line in lines(tasks, "GlobalOptionsetMetadata")]
+    assert [(fields[6], fields[0]) for fields in split] == [("task", "channel")]
 
 
 def test_global_choices_states_and_reasons_have_tables_of_their_own(tasks: World) -> None:

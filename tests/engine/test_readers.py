@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import warnings
 from collections.abc import Iterator
@@ -207,6 +208,24 @@ def test_the_manifest_is_valid_against_microsofts_schema(lake: tuple[World, dict
     jsonschema.validate(lake[0].manifest(), schema)
     own = lake[0].text("Microsoft.Athena.TrickleFeedService/teammembership-model.json")
     jsonschema.validate(json.loads(own), schema)
+
+
+def forms(manifest: dict[str, Any]) -> dict[str, set[str]]:
+    """How attributes are described, by dataType: their keys and traits, with N in the place of sizes."""
+    found: dict[str, set[str]] = {}
+    for attribute in (each for entity in manifest["entities"] for each in entity["attributes"]):
+        form = re.sub(r": \d+", ": N", json.dumps({**attribute, "name": ""}))
+        found.setdefault(attribute["dataType"], set()).add(form)
+    return found
+
+
+def test_attributes_are_described_as_the_real_service_does(lake: tuple[World, dict[str, Row]]) -> None:
+    corpus = os.environ.get("TOOLKIT_CORPUS")
+    if corpus is None:
+        pytest.skip("TOOLKIT_CORPUS is not set")
+    theirs = forms(json.loads((Path(corpus) / "lake" / "service-model-anonymised.json").read_text()))
+    ours = forms(lake[0].manifest())
+    assert [kind for kind in theirs if not theirs[kind] <= ours[kind]] == []
 
 
 def test_the_manifest_has_the_keys_of_the_real_service_in_their_order(lake: tuple[World, dict[str, Row]]) -> None:
