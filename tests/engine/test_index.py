@@ -37,7 +37,8 @@ def test_ids_read_back_as_their_text(uuids: list[object]) -> None:
 
 def test_an_index_reads_back_for_its_own_part() -> None:
     sorted_entries = entries(3, 1, 2).sorted()
-    data = index_bytes(sorted_entries, Etag("e1"), 30)
+    data, digest = index_bytes(sorted_entries, Etag("e1"), 30)
+    assert digest == digest_of(sorted_entries)
     read = read_index(data, digest_of(sorted_entries))
     assert read is not None
     assert read.offsets.tolist() == [10, 20, 0]
@@ -58,7 +59,7 @@ def test_an_index_reads_back_for_its_own_part() -> None:
 )
 def test_an_index_that_is_not_the_parts_own_is_not_used(damage: object) -> None:
     sorted_entries = entries(1, 2).sorted()
-    data = damage(index_bytes(sorted_entries, Etag("e1"), 20))  # type: ignore[operator]  # lambda of the table
+    data = damage(index_bytes(sorted_entries, Etag("e1"), 20)[0])  # type: ignore[operator]  # lambda of the table
     assert read_index(data, digest_of(sorted_entries)) is None
 
 

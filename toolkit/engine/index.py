@@ -26,6 +26,7 @@ from toolkit.engine.entries import (
     Entries,
     Ids,
     entries_from,
+    first_halves,
     ids_of_letters,
     joined,
 )
@@ -53,39 +54,51 @@ class Header(Frozen):
 
 def digest_of(entries: Entries) -> str:
     """Return the digest of sorted entries."""
-    return f"sha256:{hashlib.sha256(entries.to_bytes()).hexdigest()}"
+    return _digest(entries.to_bytes())
 
 
-def index_bytes(entries: Entries, etag: Etag, size: int) -> bytes:
-    """Return the index file of a part that holds these entries, which are sorted."""
-    header = Header(etag=etag, size=size, digest=digest_of(entries), count=len(entries))
-    return header.model_dump_json().encode().ljust(HEADER_BYTES - 1) + b"\n" + entries.to_bytes()
+def _digest(columns: bytes | memoryview) -> str:
+    return f"sha256:{hashlib.sha256(columns).hexdigest()}"
 
 
-def read_index(data: bytes, digest: str) -> Entries | None:
-    """Return the entries of an index file, or None when it is not the one of a part with this digest."""
+def index_bytes(entries: Entries, etag: Etag, size: int) -> tuple[bytes, str]:
+    """Return the index file of a part that holds these entries, which are sorted, and their digest."""
+    columns = entries.to_bytes()
+    header = Header(etag=etag, size=size, digest=_digest(columns), count=len(entries))
+    return header.model_dump_json().encode().ljust(HEADER_BYTES - 1) + b"\n" + columns, header.digest
+
+
+def read_index(data: bytes, digest: str, *, trusted: bool = False) -> Entries | None:
+    """Return the entries of an index file, or None when it is not the one of a part with this digest.
+
+    A header that is whole says nothing of the columns: one damaged offset would drop a row and repeat another, one
+    damaged id would hide a row from its update. So all of them are checked, unless the file is ``trusted``, since
+    this process checked or wrote it.
+    """
     try:
         header = Header.model_validate_json(data[:HEADER_BYTES])
     except ValidationError:
         return None
-    columns = data[HEADER_BYTES:]
+    columns = memoryview(data)[HEADER_BYTES:]
     if len(columns) != header.count * ENTRY_BYTES or header.digest != digest:
         return None
-    entries = entries_from(columns)
-    # A header that is whole says nothing of the columns: one damaged offset would drop a row and repeat another.
-    return entries if digest_of(entries) == digest else None
+    return entries_from(columns) if trusted or _digest(columns) == digest else None
 
 
 def found(entries: Entries, ids: Ids) -> tuple[Places, Places]:
     """Return, for every entry of one of the ids, its place and the place of the id: two arrays of one length.
 
-    ``entries`` and ``ids`` are sorted, ids are unique.
+    ``entries`` and ``ids`` are sorted, ids are unique. Their first halves, as numbers, are looked up ten times as fast
+    as whole ids; what they find is compared as a whole.
     """
-    first = np.searchsorted(entries.ids, ids, "left")
-    counts = np.searchsorted(entries.ids, ids, "right") - first
+    halves, wanted = first_halves(entries.ids), first_halves(ids)
+    first = np.searchsorted(halves, wanted, "left")
+    counts = np.searchsorted(halves, wanted, "right") - first
     which = np.repeat(np.arange(len(ids)), counts)
     within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(first, counts) + within, which
+    places = np.repeat(first, counts) + within
+    same = entries.ids[places] == ids[which]
+    return places[same], which[same]
 
 
 def scan(lake: Lake, path: str, columns: Sequence[Column], *, chunk: int = CHUNK) -> Entries:

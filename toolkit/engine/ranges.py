@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
@@ -18,34 +17,33 @@ BLOCK = 8 * 1024 * 1024
 
 
 def read_ranges(lake: Lake, path: str, starts: Places, ends: Places) -> Array:
-    """Return ranges of a file, which are sorted and do not overlap. Memory holds all of them, and a block.
+    """Return ranges of a file, which are sorted and do not overlap. Memory holds them, and the gaps read with them.
 
     A range that goes beyond the end of the file is cut there.
     """
-    read = [_cut(data, starts[these] - at, ends[these] - at) for these, at, data in _blocks(lake, path, starts, ends)]
-    return cast("Array", pa.concat_arrays(read) if read else pa.array([], BYTES))
-
-
-def _blocks(lake: Lake, path: str, starts: Places, ends: Places) -> Iterator[tuple[slice, int, bytes]]:
-    """Yield which ranges a block holds, where it begins, and its bytes."""
-    for first, last in _together(starts, ends):
-        at = int(starts[first])
-        yield slice(first, last), at, lake.read(path, at, int(ends[last - 1]) - at)
-
-
-def _together(starts: Places, ends: Places) -> Iterator[tuple[int, int]]:
-    """Yield first and behind-last of ranges that are read together."""
-    first = 0
-    cuts = np.flatnonzero(starts[1:] - ends[:-1] > GAP) + 1
-    for stop in (*cuts.tolist(), len(starts)):
-        while first < stop:
-            fits = int(np.searchsorted(ends[first:stop], starts[first] + BLOCK, "right"))
-            last = first + max(fits, 1)
-            yield first, last
-            first = last
-
-
-def _cut(data: bytes, starts: Places, ends: Places) -> Array:
+    if not len(starts):
+        return cast("Array", pa.array([], BYTES))
+    firsts = _firsts(starts, ends)
+    begins, lasts = starts[firsts], ends[np.append(firsts[1:], len(starts)) - 1]
+    read = [lake.read(path, at, end - at) for at, end in zip(begins.tolist(), lasts.tolist(), strict=True)]
+    sizes = np.array([len(block) for block in read], np.int64)
+    # Where each range is among all that was read: that much behind the beginning of its block.
+    counts = np.diff(np.append(firsts, len(starts)))
+    shift, limit = (np.repeat(each, counts) for each in (np.cumsum(sizes) - sizes - begins, np.cumsum(sizes)))
+    offsets = np.minimum(np.stack([starts + shift, ends + shift], axis=1), limit[:, None]).ravel()
     # The ranges and the gaps between them are one array; every other value of it is a range.
-    offsets = np.minimum(np.stack([starts, ends], axis=1).ravel(), len(data))
-    return taken(between(data, offsets), np.arange(0, 2 * len(starts), 2))
+    return taken(between(b"".join(read), offsets), np.arange(0, 2 * len(starts) - 1, 2))
+
+
+def _firsts(starts: Places, ends: Places) -> Places:
+    """Return the places of the ranges with which blocks begin that are read together."""
+    firsts: list[int] = []
+    first = 0
+    for stop in (*(np.flatnonzero(starts[1:] - ends[:-1] > GAP) + 1).tolist(), len(starts)):
+        while first < stop:
+            firsts.append(first)
+            fits = stop - first
+            if ends[stop - 1] - starts[first] > BLOCK:
+                fits = max(int(np.searchsorted(ends[first:stop], starts[first] + BLOCK, "right")), 1)
+            first += fits
+    return np.array(firsts, np.int64)

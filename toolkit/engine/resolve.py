@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.engine.arrays import Mask, Places
-from toolkit.engine.entries import NOTHING, Entries, Ids, joined
+from toolkit.engine.entries import NOTHING, Entries, Ids, by_id, joined
 from toolkit.engine.index import found
 from toolkit.engine.spool import Tombstones
 
@@ -51,7 +51,7 @@ class Located:
 
     def sorted(self) -> Located:
         """Return them by (id, version, delete row); equal ones stay in their order."""
-        return self.take(np.lexsort((self.entries.deletes, self.versions, self.ids)))
+        return self.take(by_id(self.ids, self.versions, self.entries.deletes))
 
 
 NOWHERE = Located(NOTHING, np.empty(0, np.int64))
