@@ -14,7 +14,7 @@ def read(*ranges: tuple[int, int]) -> list[bytes]:
     lake = MemoryLake()
     lake.put("x", DATA, "any")
     starts, ends = np.array(ranges, np.int64).reshape(-1, 2).T
-    return [bytes(each) for each in read_ranges(lake, "x", starts, ends).to_pylist()]
+    return [each.as_py() for each in read_ranges(lake, "x", starts, ends)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 300)), max_size=8))
@@ -34,5 +34,5 @@ def test_a_range_that_is_longer_than_a_block_is_read_at_once() -> None:
     lake = MemoryLake()
     lake.put("x", b"abcd" * (5 << 20), "any")
     starts, ends = np.array([1, 2 + (9 << 20)]), np.array([1 + (9 << 20), 6 + (9 << 20)])
-    first, second = read_ranges(lake, "x", starts, ends).to_pylist()
+    first, second = (each.as_py() for each in read_ranges(lake, "x", starts, ends))
     assert (len(first), first[:4], second) == (9 << 20, b"bcda", b"cdab")
