@@ -24,7 +24,7 @@ import numpy as np
 
 from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, Step, index_path
 from toolkit.engine.entries import Entries
-from toolkit.engine.index import CHUNK, digest_of, index_bytes
+from toolkit.engine.index import CHUNK, index_bytes
 from toolkit.engine.opening import opened
 from toolkit.engine.partitions import part_name
 from toolkit.engine.pins import manifest_of, names_of_pins, pin_folder, pins_locked, replace_files
@@ -188,9 +188,10 @@ class _Erasure:
             return None, [Remove(path=part.path), Remove(path=part.index)]
         staged = self._stripped(found)
         name = part_name(part.partition, part.number)
-        index = self._staged(f"{name}.idx", index_bytes(kept, staged.etag, staged.size))
+        data, digest = index_bytes(kept, staged.etag, staged.size)
+        index = self._staged(f"{name}.idx", data)
         path = index_path(self.entity, name, seq)
-        update = {"etag": staged.etag, "size": staged.size, "rows": len(kept), "digest": digest_of(kept)}
+        update = {"etag": staged.etag, "size": staged.size, "rows": len(kept), "digest": digest}
         after = part.model_copy(update={**update, "index": path, "snapshot": None})
         return after, [_move(staged, part.path, found.etag), _move(index, path, ABSENT), Remove(path=part.index)]
 
