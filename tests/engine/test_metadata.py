@@ -227,6 +227,18 @@ def test_labels_of_a_dropped_column_stay_since_older_rows_have_its_values(tasks:
     assert [each["AttributeName"] for each in said(tasks)["AttributeMetadata"]].count("size") == 1
 
 
+def test_a_column_that_is_no_longer_chosen_is_described_as_long_as_readers_have_it(tasks: World) -> None:
+    tasks.relink(linked_entity("task", columns=("subject",)), linked_entity("teammembership"))
+    tasks.clock.forward(minutes=10)
+    tasks.sync()
+    assert "size" in tasks.columns("task")
+    assert ["task", "size", "1", "False", "1033", "Small"] in table(tasks, "OptionsetMetadata")
+    tasks.snapshot()
+    tasks.sync()
+    assert "size" not in tasks.columns("task")
+    assert table(tasks, "OptionsetMetadata") == []
+
+
 def test_the_version_of_an_attribute_counts_what_became_of_it(tasks: World) -> None:
     tasks.clock.forward(minutes=10)
     tasks.source.define(task(attribute("subject", AttributeType.STRING, max_length=400), without="subject"))

@@ -86,6 +86,14 @@ def test_a_dropped_column_that_is_back_takes_its_old_place(synced: World) -> Non
     assert [row["revenue"] for row in synced.live("account")] == ["1.00", "2.00"]
 
 
+def test_a_dropped_column_that_is_back_and_wider_is_told_as_both(synced: World) -> None:
+    defined(synced, account(without="revenue"))
+    assert told(defined(synced, account(revenue=FINER))) == [
+        ("ENG063", "account: revenue restored (decimal(2) to decimal(4))"),
+        ("ENG064", "account: revenue widened decimal(2) to decimal(4)"),
+    ]
+
+
 def test_a_column_that_becomes_shorter_keeps_the_size_that_old_rows_need(synced: World) -> None:
     assert told(defined(synced, account(name=SHORTER))) == []
     synced.snapshot()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from toolkit.engine.checkpoint import Checkpoint
+from toolkit.engine.columns import Column
 from toolkit.engine.manifest import manifest
 from toolkit.engine.metadata import (
     CHOICES_FOLDER,
@@ -53,7 +54,8 @@ class _Subject:
         """Whether the same would be said. The columns of a checkpoint are the same object in each of its copies."""
         mine, other = self.checkpoint, checkpoint
         columns = mine.columns is other.columns and mine.schema_changes is other.schema_changes
-        return columns and self.entity is entity and self.primary_ids is primary_ids
+        published = _published(mine) is _published(other)
+        return columns and published and self.entity is entity and self.primary_ids is primary_ids
 
 
 class Companions:
@@ -170,6 +172,10 @@ class Companions:
             self._fence.check()
             known = Written(etag=self._lake.put(path, data, "any"), digest=digest)
         self._written[path] = known.model_copy(update={"made_of": source})
+
+
+def _published(checkpoint: Checkpoint) -> tuple[Column, ...]:
+    return checkpoint.published.columns if checkpoint.published else ()
 
 
 def _etags(lake: Lake) -> dict[str, Etag]:

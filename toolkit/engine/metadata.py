@@ -121,19 +121,26 @@ METADATA_FORMAT = 1
 def made_of(checkpoint: Checkpoint, entity: Entity, primary_ids: Mapping[str, str]) -> str:
     """Return a digest of everything that the rows of an entity are made of: a tenth of the work of making them."""
     state = checkpoint.model_dump_json(include={"entity", "organization", "began", "columns", "schema_changes"})
+    shown = ",".join(sorted(_shown(checkpoint)))
     targets = sorted({target for each in entity.attributes for target in each.targets})
     keys = ",".join(f"{target}={primary_ids.get(target, '')}" for target in targets)
-    return sha256("\n".join((str(METADATA_FORMAT), state, entity.model_dump_json(), keys)).encode()).hexdigest()
+    return sha256("\n".join((str(METADATA_FORMAT), state, shown, entity.model_dump_json(), keys)).encode()).hexdigest()
 
 
 # --- what is said of an entity --------------------------------------------------------------------------------------
+
+
+def _shown(checkpoint: Checkpoint) -> frozenset[str]:
+    """Return the columns that the files have, and those that the files of readers still have."""
+    published = checkpoint.published.columns if checkpoint.published else ()
+    return frozenset(column.name for column in (*checkpoint.columns, *published)) - _NO_ATTRIBUTES
 
 
 def left(checkpoint: Checkpoint, entity: Entity) -> frozenset[str]:
     """Return the columns that the files have and the definition has not: those that were dropped."""
     known = {each.name for each in entity.attributes}
     known |= {each.name + ENTITY_TYPE_SUFFIX for each in entity.attributes if each.polymorphic}
-    return frozenset(column.name for column in checkpoint.columns) - known - _NO_ATTRIBUTES
+    return _shown(checkpoint) - known
 
 
 def described(
@@ -144,7 +151,7 @@ def described(
     ``primary_ids`` has the primary id of every entity that is known. Of columns that are ``left`` what was said
     ``before`` stays, since older rows still have their values.
     """
-    names = {column.name for column in checkpoint.columns}
+    names = _shown(checkpoint)
     shown = [attribute for attribute in entity.attributes if attribute.name in names]
     rows = {
         ATTRIBUTES.array: (row for each in shown for row in _attribute(checkpoint, each)),

@@ -65,17 +65,17 @@ def changes_of(evolution: Evolution, before: tuple[Column, ...], at: datetime) -
         ChangeKind.WIDENED: evolution.widened,
         ChangeKind.RETYPED: evolution.retyped,
     }
-    found = {name: kind for kind, names in kinds.items() for name in names}
     return tuple(
         SchemaChange(
             at=at,
-            change=found[name],
+            change=kind,
             column=name,
             before=old.get(name, ""),
             after=new[name] if new[name] != old.get(name) else "",
         )
         for name in new
-        if name in found
+        for kind, names in kinds.items()
+        if name in names
     )
 
 
