@@ -23,6 +23,7 @@ from toolkit.model.columns import arrow_schema
 from toolkit.model.config import Condition, LinkedEntity, Mask, Output
 from toolkit.model.entity import AttributeType, DateTimeBehavior, Entity, Option
 from toolkit.model.link import EntityState
+from toolkit.model.shape import shape_of
 from toolkit.site import NO_KEY, MaskKey
 from toolkit.source.protocol import Batch, Cursor, Deleted
 
@@ -59,7 +60,7 @@ LEAD = Entity(
 
 
 def shaped_as(linked: dict[str, Any], output: Output | None = None, key: MaskKey = HELD, of: Entity = LEAD) -> Shaping:
-    return shaping(of, LinkedEntity.model_validate({"name": of.name, **linked}), output or Output(), key)
+    return shaping(of, shape_of(LinkedEntity.model_validate({"name": of.name, **linked}), output or Output()), key)
 
 
 def hashed(text: str) -> str:

@@ -178,6 +178,15 @@ def test_another_form_of_all_files_writes_the_entities_in_place_anew_and_not_tho
     )
 
 
+def test_no_history_is_of_two_forms_where_folders_are_sent_anew() -> None:
+    output = Output(layout=Layout.INCREMENTAL)
+    before = config(of_account(append_only=True), output=output)
+    after = config(of_account(append_only=True, mask={"name": "hash"}), output=output)
+    (change,) = link_changes(link(before), after, world())
+    assert isinstance(change, ChangeSetting)
+    assert (change.consequence.effect, change.history) == (Effect.REINITIALISE, ())
+
+
 def test_columns_in_another_order_are_the_same_columns() -> None:
     before, after = of_account(columns=("fax", "name")), of_account(columns=("name", "fax"))
     (change,) = link_changes(link(config(before)), config(after), world())

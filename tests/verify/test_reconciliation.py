@@ -11,6 +11,8 @@ import pytest
 from tests.engine.world import ACCOUNT, Clock, World, insert_account, link, linked_entity, source_of
 from toolkit.engine.checkpoint import Checkpoint, read_checkpoint
 from toolkit.lake.memory import MemoryLake
+from toolkit.model.config import Condition, Mask
+from toolkit.site import NO_KEY, MaskKey
 from toolkit.source.scripted import ScriptedSource
 from toolkit.verify.reconciliation import Differences, Reconciled, reconciled
 
@@ -39,7 +41,7 @@ def compared(world: World, source: ScriptedSource | None = None, *, checksum: bo
     checkpoint, _ = read_checkpoint(world.lake, "account")
     assert isinstance(checkpoint, Checkpoint)
     there = checkpoint.model_copy(update=other)
-    return reconciled(world.lake, source or world.source, ACCOUNT, there, checksum=checksum)
+    return reconciled(world.lake, source or world.source, ACCOUNT, there, world.mask_key, checksum=checksum)
 
 
 def differences(found: Reconciled) -> tuple[Differences, ...]:
@@ -115,7 +117,7 @@ def test_a_column_that_the_source_no_longer_has_does_not_count(world: World) -> 
         insert_account(source, name, created)
     checkpoint, _ = read_checkpoint(world.lake, "account")
     assert checkpoint is not None
-    found = reconciled(world.lake, source, narrow, checkpoint, checksum=True)
+    found = reconciled(world.lake, source, narrow, checkpoint, NO_KEY, checksum=True)
     assert found.equal
     assert found.source_checksum == found.lake_checksum
 
@@ -132,3 +134,36 @@ def test_at_most_five_ids_are_named(world: World) -> None:
         insert_account(world.source, str(number))
     found = compared(world, cursor=None, checksum=False)
     assert (found.missing.count, len(found.missing.examples), found.missing.examples[0]) == (7, 5, FOURTH)
+
+
+EXPORTED = {
+    "columns": ("name",),
+    "filter": (Condition(column="revenue", is_null=False),),
+    "mask": {"name": Mask.HASH},
+}
+
+
+def test_what_is_not_exported_is_not_missing_and_what_is_masked_does_not_differ(world: World) -> None:
+    append_only = world.link.config.entities[0].append_only
+    masked = World(world.source, MemoryLake("masked"), world.clock, link())
+    masked.mask_key = MaskKey("KEY", lambda _: "a secret of some length")
+    masked.relink(linked_entity("account", append_only=append_only, **EXPORTED))
+    insert_account(world.source, "left out", revenue=None)
+    masked.sync()
+    found = compared(masked)
+    assert (found.source_rows, found.lake_rows, found.equal) == (3, 3, True)
+    assert found.source_checksum == found.lake_checksum
+    masked.mask_key = NO_KEY
+    assert compared(masked, checksum=False).equal
+
+
+def test_a_row_that_is_there_again_as_it_was_counts() -> None:
+    clock = Clock()
+    source = filled(source_of(clock), "one", "two")
+    world = World(source, MemoryLake("contosolake"), clock, link())
+    for name in ("one", "two", "one"):
+        clock.forward(hours=1)
+        world.relink(linked_entity("account", append_only=True, filter=[Condition(column="name", equals=name)]))
+        world.sync()
+    found = compared(world)
+    assert (found.source_rows, found.lake_rows, found.equal) == (1, 1, True)

@@ -66,7 +66,9 @@ def _reconciled(
             if checkpoint is None or checkpoint.completed is None:
                 yield {**head, "equal": None}
             elif each.name in definitions:
-                found = reconciled(linked.lake, site.source, definitions[each.name], checkpoint, checksum=checksum)
+                found = reconciled(
+                    linked.lake, site.source, definitions[each.name], checkpoint, site.mask_key, checksum=checksum
+                )
                 yield {**head, **_data(found)}
         except ToolkitError as error:
             errors.extend(error.findings)
@@ -148,7 +150,7 @@ def _estimated(
         try:
             if each.name not in definitions:
                 raise gone(each.name)
-            found = estimate_entity(site.source, each, definitions[each.name], session.clock())
+            found = estimate_entity(site.source, each, config.output, definitions[each.name], session.clock())
             yield {"config": config.name, **asdict(found)}
         except ToolkitError as error:
             errors.extend(error.findings)

@@ -8,7 +8,7 @@ numbers say what the same link would ask for in the cloud.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -19,8 +19,11 @@ from toolkit.engine.partitions import partitions_of
 from toolkit.engine.passes import mode_of
 from toolkit.engine.rows import format_rows
 from toolkit.engine.settings import DEFAULTS
-from toolkit.model.config import LinkedEntity, PartitionStrategy
+from toolkit.engine.shape import LEAST_KEY, Shaping, shaping
+from toolkit.model.config import LinkedEntity, Output, PartitionStrategy
 from toolkit.model.entity import Entity
+from toolkit.model.shape import shape_of
+from toolkit.site import MaskKey
 from toolkit.source.protocol import Source
 
 PAGE = 5000
@@ -31,6 +34,8 @@ OF_A_FILE = 3
 """Requests of a file besides its appends: create, flush, rename."""
 SAMPLE = 2000
 """Rows that are spelled to learn how long a record is."""
+_ANY_KEY = MaskKey("", lambda _: "-" * LEAST_KEY)
+"""Hashes are as long under one key as under another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +54,17 @@ class EntityEstimate:
     lake_requests: int
 
 
-def estimate(source: Source, linked: LinkedEntity, entity: Entity, now: datetime) -> EntityEstimate:
-    """Estimate the initial sync of an entity. Raises SourceError, and Refused for a strategy that is not known."""
-    rows = source.count(entity.name)
-    sample = _sample(source, entity)
+def estimate(source: Source, linked: LinkedEntity, output: Output, entity: Entity, now: datetime) -> EntityEstimate:
+    """Estimate the initial sync of an entity: of the rows that a filter lets through, as many as in the sample.
+
+    Raises SourceError, and Refused for a strategy that is not known or a filter that does not fit.
+    """
+    count = source.count(entity.name)
+    shaped = shaping(entity, shape_of(linked, output), _ANY_KEY)
+    sample, share = _sample(source, shaped)
+    rows = round(count * share)
     strategy = mode_of(linked, entity).strategy
-    size = _row_size(sample, entity, now) * rows
+    size = _row_size(sample, shaped.entity, now) * rows
     partitions = min(rows, _partitions(sample, strategy, now))
     files = partitions + int(size // DEFAULTS.part_limit)
     return EntityEstimate(
@@ -63,14 +73,17 @@ def estimate(source: Source, linked: LinkedEntity, entity: Entity, now: datetime
         round(size),
         partitions,
         # The count is a request, and so is the page of an entity without rows.
-        source_requests=1 + math.ceil(max(rows, 1) / PAGE),
+        source_requests=1 + math.ceil(max(count, 1) / PAGE),
         lake_requests=files * OF_A_FILE + math.ceil(size / APPEND),
     )
 
 
-def _sample(source: Source, entity: Entity) -> pa.RecordBatch:
-    """Return the rows that the source gives first."""
-    return next(source.changes(entity.name, None, None)).rows.slice(0, SAMPLE)
+def _sample(source: Source, shaped: Shaping) -> tuple[pa.RecordBatch, float]:
+    """Return the rows that the source gives first, as they are exported, and the share of them that is."""
+    batch = next(source.changes(shaped.entity.name, shaped.read, None))
+    given = replace(batch, rows=batch.rows.slice(0, SAMPLE))
+    sample = shaped.shaped(given, full=True).rows
+    return sample, sample.num_rows / max(given.rows.num_rows, 1)
 
 
 def _row_size(sample: pa.RecordBatch, entity: Entity, now: datetime) -> float:

@@ -40,7 +40,7 @@ from toolkit.engine.rows import unspelled
 from toolkit.engine.schema_history import ChangeKind, SchemaChange, changes_of, is_dropped, notices, with_changes
 from toolkit.engine.scratch import Scratch, SortedRun, buckets, stored
 from toolkit.engine.settings import Settings
-from toolkit.engine.shape import shaping
+from toolkit.engine.shape import effective, shaping
 from toolkit.engine.snapshot import is_due, with_snapshot
 from toolkit.engine.splice import (
     CREATED_WIDTH,
@@ -63,7 +63,7 @@ from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Stage
 from toolkit.model.config import LinkedEntity, Output, PartitionStrategy, Retention
 from toolkit.model.entity import Entity
 from toolkit.model.link import EntityState
-from toolkit.model.shape import Form, Reshape, reformed, reshape
+from toolkit.model.shape import Form, Reshape, reformed, reshape, shape_of
 from toolkit.site import MaskKey
 from toolkit.source.protocol import Cursor, Source
 
@@ -151,15 +151,13 @@ def cut_short(name: str) -> SourceError:
 def begin(work: Work, linked: LinkedEntity, entity: Entity) -> Committed:
     """Write the first checkpoint of an entity, so that the manifest lists it before its first sync is complete."""
     mode = mode_of(linked, entity)
-    shape = shaping(entity, linked, work.output, work.mask_key)
     checkpoint = Checkpoint(
         entity=entity.name,
         fence=work.fence.number,
         organization=work.organization,
         generation=work.generation,
         began=work.clock(),
-        columns=columns_of(shape.entity),
-        form=shape.form,
+        columns=columns_of(effective(entity, shape_of(linked, work.output))),
         append_only=mode.append_only,
         strategy=mode.strategy,
     )
@@ -202,7 +200,7 @@ class _Pass:
         self.old = before.checkpoint
         self.mode = mode_of(linked, entity)
         _require_history_kept(self.old, self.mode)
-        self.shaping = shaping(entity, linked, work.output, work.mask_key)
+        self.shaping = shaping(entity, shape_of(linked, work.output), work.mask_key)
         self.entity = self.shaping.entity
         ways = _ways(self.old, self.shaping.form)
         fresh = self.old.completed is None or Reshape.REBUILD in ways

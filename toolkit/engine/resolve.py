@@ -117,7 +117,7 @@ def in_place(given: Located, tombstones: Tombstones, known: Located, *, full: bo
 def append_only(given: Located, tombstones: Tombstones, known: Located, *, full: bool) -> Resolved:
     """Resolve a pass of an append-only entity. ``known`` is sorted, and may hold an id many times."""
     rows = _first_of_each(given.sorted(), _same_version)
-    last = _last_of_each(_standing(known), _same_id)
+    last = _last_of_each(standing(known), _same_id)
     come = ~_held_already(rows, known)
     rows = rows.take(come | _returns(rows, last, tombstones) if full else come)
     home = _owner(last, _match(rows.ids, last.ids))
@@ -132,7 +132,7 @@ def missing(known: Entries, given: Ids) -> Entries:
     return known.take(~_member(known.ids, np.unique(given)))
 
 
-def _standing(known: Located) -> Located:
+def standing(known: Located) -> Located:
     """Return each (id, version) once, as it stands: a record, or the delete row that has ended it."""
     if not len(known):
         return known

@@ -1,8 +1,8 @@
 """What of an entity is exported: its rows, its columns, and what stands in place of their values.
 
-A shaping is made once for a pass, from the entity's definition, its config and the key of hashed columns. It gives
-the *effective* entity, which is all that the rest of the engine knows, and turns each batch of the source into one of
-it: rows are filtered, choices labelled, values masked, column by column in Arrow.
+A shaping is made once for a pass, from the entity's definition, the shape that its config asks for and the key of
+hashed columns. It gives the *effective* entity, which is all that the rest of the engine knows, and turns each batch of
+the source into one of it: rows are filtered, choices labelled, values masked, column by column in Arrow.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from toolkit.engine.rows import as_read, naming, row_namer
 from toolkit.errors import Refused
 from toolkit.model.columns import ENTITY_TYPE_SUFFIX, arrow_type
 from toolkit.model.conditions import values_of
-from toolkit.model.config import NEEDED, Condition, LinkedEntity, Mask, Output
+from toolkit.model.config import NEEDED, Condition, Mask
 from toolkit.model.entity import CHOICES, Attribute, AttributeType, Entity
-from toolkit.model.shape import Form, shape_of, unmaskable
+from toolkit.model.shape import Form, Shape, unmaskable
 from toolkit.site import MaskKey
 from toolkit.source.protocol import Batch, Deleted
 
@@ -47,12 +47,13 @@ class Shaping:
     """How rows of the source become rows that are exported.
 
     ``entity`` is the effective entity: masked attributes have the type that they are written as, and labels are
-    attributes. ``read`` are the attributes to ask the source for; None: all.
+    attributes. ``read`` are the attributes to ask the source for (None: all), ``filtered`` those that the filter needs.
     """
 
     entity: Entity
     form: Form
     read: tuple[str, ...] | None
+    filtered: tuple[str, ...]
     _holds: _Holds | None
     _columns: Mapping[str, _Make] | None
     """The columns of the effective entity of which something is written; None: those of the source as they are."""
@@ -79,51 +80,59 @@ class Shaping:
         return pa.RecordBatch.from_arrays(list(there.values()), list(there))
 
 
-def shaping(definition: Entity, linked: LinkedEntity, output: Output, mask_key: MaskKey) -> Shaping:
+def effective(definition: Entity, shape: Shape) -> Entity:
+    """Return the effective entity."""
+    return _Plan(definition, shape).entity()
+
+
+def shaping(definition: Entity, shape: Shape, mask_key: MaskKey) -> Shaping:
     """Return how an entity is exported. The key is read only where a column is hashed.
 
     Raises Refused when the key is not there (ENG071), or when a filter or a mask cannot be applied to the entity as it
     is defined now (ENG073).
     """
-    return _Plan(definition, linked, output, mask_key).shaping()
+    for name in shape.mask:
+        if name in unmaskable(definition):
+            raise _unfit(definition, name, "every file needs it as it is, so it is never masked")
+    key = _key(mask_key, definition.name) if Mask.HASH in shape.mask.values() else b""
+    return _Plan(definition, shape, key).shaping()
 
 
 class _Plan:
     """What is wanted of an entity, and what follows from it."""
 
-    def __init__(self, definition: Entity, linked: LinkedEntity, output: Output, mask_key: MaskKey) -> None:
-        self.definition, self.linked, self.output = definition, linked, output
-        for name in linked.mask:
-            if name in unmaskable(definition):
-                raise _unfit(definition, name, "every file needs it as it is, so it is never masked")
-        self.key = _key(mask_key, definition.name) if Mask.HASH in linked.mask.values() else b""
-        wanted = None if linked.columns is None else {*linked.columns, definition.primary_id, *NEEDED}
+    def __init__(self, definition: Entity, shape: Shape, key: bytes = b"") -> None:
+        self.definition, self.shape, self.key = definition, shape, key
+        wanted = None if shape.columns is None else {*shape.columns, definition.primary_id, *NEEDED}
         self.selected = [each for each in definition.attributes if wanted is None or each.name in wanted]
         names = {attribute.name for attribute in definition.attributes}
         # A column of the entity's own that has such a name stays what it is.
         self.labelled = {
             attribute.name: labels
             for attribute in self.selected
-            if (labels := _labels(attribute, output.labels)) is not None and attribute.name + LABEL_SUFFIX not in names
+            if (labels := _labels(attribute, shape.labels)) is not None and attribute.name + LABEL_SUFFIX not in names
         }
 
     def shaping(self) -> Shaping:
         form = Form(
-            shape=shape_of(self.linked, self.output),
+            shape=self.shape,
             labels={name: _digest(labels) for name, labels in self.labelled.items()},
             mask_key=hmac.digest(self.key, _FINGERPRINT, "sha256").hex()[:16] if self.key else None,
         )
-        entity = self.definition.model_copy(update={"attributes": tuple(self._attributes())})
-        return Shaping(entity, form, self._read(), self._filter(), self._columns())
+        filtered = tuple(dict.fromkeys(condition.column for condition in self.shape.filter))
+        return Shaping(self.entity(), form, self._read(), filtered, self._filter(), self._columns())
+
+    def entity(self) -> Entity:
+        return self.definition.model_copy(update={"attributes": tuple(self._attributes())})
 
     @property
     def _as_it_is(self) -> bool:
-        return self.linked.columns is None and not self.linked.mask and not self.labelled
+        return self.shape.columns is None and not self.shape.mask and not self.labelled
 
     def _attributes(self) -> Iterator[Attribute]:
         """Yield the attributes of the effective entity, each with what stands behind it."""
         for attribute in self.selected:
-            mask = self.linked.mask.get(attribute.name)
+            mask = self.shape.mask.get(attribute.name)
             yield _hashed(attribute, attribute.name) if mask is Mask.HASH else attribute
             if mask is Mask.HASH and attribute.polymorphic:
                 yield _hashed(attribute, attribute.name + ENTITY_TYPE_SUFFIX)
@@ -133,10 +142,10 @@ class _Plan:
 
     def _read(self) -> tuple[str, ...] | None:
         """Return what the source is asked for: nothing of which nothing is written, and what the filter looks at."""
-        if self.linked.columns is None and Mask.NULL not in self.linked.mask.values():
+        if self.shape.columns is None and Mask.NULL not in self.shape.mask.values():
             return None
-        written = {each.name for each in self.selected if self.linked.mask.get(each.name) is not Mask.NULL}
-        looked_at = {condition.column for condition in self.linked.filter}
+        written = {each.name for each in self.selected if self.shape.mask.get(each.name) is not Mask.NULL}
+        looked_at = {condition.column for condition in self.shape.filter}
         return tuple(each.name for each in self.definition.attributes if each.name in written | looked_at)
 
     def _columns(self) -> dict[str, _Make] | None:
@@ -146,7 +155,7 @@ class _Plan:
         """Yield how each column is made of which something is written."""
         spelled = {column.name: column for column in columns_of(self.definition)}
         for attribute in self.selected:
-            mask = self.linked.mask.get(attribute.name)
+            mask = self.shape.mask.get(attribute.name)
             if mask is Mask.NULL:
                 continue
             made = {attribute.name: _given(attribute.name)}
@@ -170,7 +179,7 @@ class _Plan:
         return _mapped(spelled, lambda text: hmac.digest(key, text.encode(), "sha256").hex())
 
     def _filter(self) -> _Holds | None:
-        every = [self._condition(condition) for condition in self.linked.filter]
+        every = [self._condition(condition) for condition in self.shape.filter]
         if not every:
             return None
         return lambda rows: reduce(compute.and_, (holds(rows) for holds in every))

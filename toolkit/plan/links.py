@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from toolkit.model.base import Frozen
-from toolkit.model.config import ExportConfig, LinkedEntity
+from toolkit.model.config import ExportConfig, Layout, LinkedEntity
 from toolkit.model.link import LakeAddress, Link
 from toolkit.model.shape import Reshape, Shape, reshape, reshaped, shape_of
 from toolkit.plan.changes import (
@@ -121,7 +121,7 @@ def _settings(before: ExportConfig, after: ExportConfig, world: World, *, moved:
         was, becomes = _at(old, setting), _at(new, setting)
         if was != becomes:
             change = ChangeSetting(config=before.id, name=before.name, setting=setting, before=was, after=becomes)
-            yield _with_consequence(change, setting.removeprefix("output."), staying, world)
+            yield _with_consequence(change, setting.removeprefix("output."), staying, before, world)
 
 
 def _dump(of: Frozen) -> dict[str, Any]:
@@ -130,12 +130,14 @@ def _dump(of: Frozen) -> dict[str, Any]:
 
 
 def _with_consequence(
-    change: ChangeSetting, aspect: str, entities: Iterable[LinkedEntity], world: World
+    change: ChangeSetting, aspect: str, entities: Iterable[LinkedEntity], config: ExportConfig, world: World
 ) -> ChangeSetting:
     """Return a change with what it does to the files of ``entities``, where it changes their shape."""
     if aspect not in Shape.model_fields:
         return change
-    ways = {entity.name: reshape(aspect, append_only=world.append_only(entity)) for entity in entities}
+    # Incremental folders are sent anew, so no file holds two forms.
+    live = config.output.layout is Layout.LIVE
+    ways = {entity.name: reshape(aspect, append_only=live and world.append_only(entity)) for entity in entities}
     history = tuple(name for name, way in ways.items() if way is Reshape.REFUSE)
     effects = {_EFFECTS[way] for way in ways.values() if way in _EFFECTS}
     if not effects:
@@ -201,4 +203,4 @@ def _entity_settings(
                 before=old.get(setting),
                 after=new.get(setting),
             )
-            yield _with_consequence(change, setting, [before] if setting in other else [], world)
+            yield _with_consequence(change, setting, [before] if setting in other else [], config, world)

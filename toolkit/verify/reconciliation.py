@@ -22,10 +22,12 @@ from toolkit.engine.entries import ID_LENGTH, Ids, ids_of_text, text_of_ids
 from toolkit.engine.ranges import read_ranges
 from toolkit.engine.resolve import Located
 from toolkit.engine.rows import Records, format_rows, split_record
+from toolkit.engine.shape import shaping
 from toolkit.engine.splice import entries_of_part
 from toolkit.errors import CursorExpired
 from toolkit.lake.protocol import Lake
 from toolkit.model.entity import Entity
+from toolkit.site import MaskKey
 from toolkit.source.protocol import Batch, Cursor, Source
 
 EXAMPLES = 5
@@ -72,19 +74,29 @@ class Reconciled:
         return not (self.missing.count or self.extra.count or self.stale.count or self.different.count)
 
 
-def reconciled(lake: Lake, source: Source, entity: Entity, checkpoint: Checkpoint, *, checksum: bool) -> Reconciled:
-    """Compare an entity whose initial sync is complete. Raises SourceError, and Damaged where an index is lost."""
-    comparison = _Comparison(lake, entity, checkpoint, checksum=checksum)
-    for batch in source.changes(entity.name, None if checksum else (VERSION,), None):
-        comparison.add(batch)
+def reconciled(
+    lake: Lake, source: Source, definition: Entity, checkpoint: Checkpoint, key: MaskKey, *, checksum: bool
+) -> Reconciled:
+    """Compare an entity whose initial sync is complete with what of it is exported, in the form of its last pass.
+
+    Raises SourceError, Damaged where an index is lost, and Refused where the form does not fit the definition or, for
+    checksums, where the key of hashed columns is not there.
+    """
+    shape = checkpoint.form.shape
+    # Content counts for checksums only.
+    shaped = shaping(definition, shape if checksum else shape.model_copy(update={"mask": {}}), key)
+    comparison = _Comparison(lake, shaped.entity, checkpoint, checksum=checksum)
+    for batch in source.changes(definition.name, shaped.read if checksum else (VERSION, *shaped.filtered), None):
+        comparison.add(shaped.shaped(batch, full=True))
     # Asked last, so that what changed while the source was read is in it.
-    return comparison.result(_pending(source, entity, checkpoint.cursor))
+    return comparison.result(_pending(source, definition, checkpoint.cursor))
 
 
 def _current(lake: Lake, checkpoint: Checkpoint) -> Located:
     """Return the newest record of each id that is not deleted, by id."""
     parts = checkpoint.parts
-    known = resolve.held(len(parts), lambda number: entries_of_part(lake, parts[number], checkpoint.columns), None)
+    every = resolve.held(len(parts), lambda number: entries_of_part(lake, parts[number], checkpoint.columns), None)
+    known = resolve.standing(every)
     last = np.ones(len(known), np.bool_)
     last[:-1] = known.ids[1:] != known.ids[:-1]
     return known.take(last & ~known.entries.deletes)

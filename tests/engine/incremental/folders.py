@@ -7,12 +7,15 @@ from typing import Any
 from tests.engine.incremental.reader import Reader
 from tests.engine.world import Clock, World, link, linked_entity, source_of
 from toolkit.lake.memory import MemoryLake
-from toolkit.model.config import Layout, LinkedEntity, Output, Retention
+from toolkit.model.config import Layout, LinkedEntity, Retention
 from toolkit.model.link import Link
 
 
 def incremental(linked: Link, *, keep_days: int | None = None) -> Link:
-    output, snapshots = Output(layout=Layout.INCREMENTAL), Retention(keep_days=keep_days)
+    output, snapshots = (
+        linked.config.output.model_copy(update={"layout": Layout.INCREMENTAL}),
+        Retention(keep_days=keep_days),
+    )
     return linked.model_copy(
         update={"config": linked.config.model_copy(update={"output": output, "snapshots": snapshots})}
     )

@@ -46,13 +46,15 @@ from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.rows import sink_time, unspelled
 from toolkit.engine.schema_history import changes_of, notices, with_changes
 from toolkit.engine.scratch import Scratch, buckets, stored
+from toolkit.engine.shape import shaping
 from toolkit.engine.splice import CREATED_WIDTH, Appended, Change, Span, Splice, Task
 from toolkit.engine.spool import SLICE, Gathered, Layout, Spool, Tombstones
 from toolkit.errors import CursorExpired
 from toolkit.lake.protocol import ABSENT, Staged
-from toolkit.model.config import PartitionStrategy
+from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.model.link import EntityState
+from toolkit.model.shape import reformed, shape_of
 from toolkit.source.protocol import Cursor
 
 _LOWEST = np.iinfo(np.int64).min
@@ -90,35 +92,42 @@ class Found:
     removes: tuple[str, ...] = ()
 
 
-def do_pass(work: Work, entity: Entity, before: Exported, place: Place, cursor: str | None) -> Found:
+def do_pass(
+    work: Work, linked: LinkedEntity, entity: Entity, before: Exported, place: Place, *, cursor: str | None
+) -> Found:
     """Do one pass. ``cursor`` is where it begins, which may be ahead of the record."""
     try:
-        return _pass_or_compare(work, entity, before, place, cursor)
+        return _pass_or_compare(work, linked, entity, before, place, cursor=cursor)
     except pa.ArrowException as error:
         # Its own words quote values.
         raise unspelled(f"a row of {entity.name}", f"Arrow said {type(error).__name__}") from None
 
 
-def _pass_or_compare(work: Work, entity: Entity, before: Exported, place: Place, cursor: str | None) -> Found:
+def _pass_or_compare(
+    work: Work, linked: LinkedEntity, entity: Entity, before: Exported, place: Place, *, cursor: str | None
+) -> Found:
     try:
-        return _Pass(work, entity, before, place).run(cursor)
+        return _Pass(work, linked, entity, before, place).run(cursor)
     except CursorExpired:
         if cursor is None:
             raise
         # Every row is read again and compared by id and version; only what differs is written.
-        return _Pass(work, entity, before, place).run(None)
+        return _Pass(work, linked, entity, before, place).run(None)
 
 
 class _Pass:
     """One pass, from its first batch to what it staged. ``run`` is its story."""
 
-    def __init__(self, work: Work, entity: Entity, before: Exported, place: Place) -> None:
-        self.work, self.entity, self.before, self.place = work, entity, before, place
+    def __init__(self, work: Work, linked: LinkedEntity, entity: Entity, before: Exported, place: Place) -> None:
+        self.work, self.before, self.place = work, before, place
         self.old = before.checkpoint
-        evolution = evolve(self.old.columns, entity) if self.old.completed else None
+        self.shaping = shaping(entity, shape_of(linked, work.output), work.mask_key)
+        self.entity = self.shaping.entity
+        stays = self.old.completed is not None and not reformed(self.old.form, self.shaping.form)
+        evolution = evolve(self.old.columns, self.entity) if stays else None
         self.anew = evolution is None or bool(evolution.retyped)
         """Whether every row is sent: for the first time, or because its values are spelled in another way now."""
-        self.columns = columns_of(entity) if evolution is None or self.anew else evolution.columns
+        self.columns = columns_of(self.entity) if evolution is None or self.anew else evolution.columns
         self.now = work.clock()
         changed = changes_of(evolution, self.old.columns, self.now) if evolution else ()
         self.changes = (*returned(self.old, self.now), *changed)
@@ -148,14 +157,16 @@ class _Pass:
         total = work.source.count(name) if cursor is None else None
         layout = Layout(name, self.entity.primary_id, self.columns, PartitionStrategy.YEAR, self.now)
         spool = Spool(work.lake, self.name, layout, scratch, split=self.anew, limit=work.settings.part_limit)
-        final = False
-        changes = work.source.changes(name, None, Cursor(cursor) if cursor is not None else None)
+        final, left_out = False, 0
+        changes = work.source.changes(name, self.shaping.read, Cursor(cursor) if cursor is not None else None)
         with closing(spool), closing(read_ahead(changes)) as batches:
             for batch in batches:
                 self._require_going()
-                spool.add(batch)
+                shaped = self.shaping.shaped(batch, full=cursor is None)
+                left_out += batch.rows.num_rows - shaped.rows.num_rows
+                spool.add(shaped)
                 final = batch.final
-                work.progress(EntityProgress(name, Phase.READING, spool.rows, spool.bytes, total))
+                work.progress(EntityProgress(name, Phase.READING, spool.rows + left_out, spool.bytes, total))
             if not final:
                 raise cut_short(name)
             return spool.seal()
@@ -273,6 +284,7 @@ class _Pass:
                 "cursor": cursor,
                 "cursor_at": self.now,
                 "columns": self.columns,
+                "form": self.shaping.form,
                 "schema_changes": with_changes(self.old.schema_changes, self.changes),
                 "completed": self.old.completed or self.now,
             }

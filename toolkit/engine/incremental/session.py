@@ -30,11 +30,13 @@ from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncRepor
 from toolkit.engine.schema_history import is_dropped
 from toolkit.engine.session import Ways, definitions_of, latest, other_organization, scans, work_of
 from toolkit.engine.settings import scan_interval
+from toolkit.engine.shape import effective
 from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
 from toolkit.lake.protocol import Fence, Lake
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.model.link import Dropped, EntityState, Link
+from toolkit.model.shape import shape_of
 from toolkit.source.protocol import Source
 
 Definitions = Mapping[str, Entity]
@@ -130,7 +132,7 @@ class IncrementalSession:
         off = [name for name, each in before.items() if each.linked and _left(name, each, linked, dropped)]
         now = {**before, **{name: before[name].model_copy(update={"linked": False}) for name in off}}
         new = [name for name in linked if name in definitions and (name not in now or not now[name].linked)]
-        now |= {name: self._begun(link, definitions[name], now.get(name)) for name in new}
+        now |= {name: self._begun(link, linked[name], definitions[name], now.get(name)) for name in new}
         if heard:
             now |= {name: self._without_source(each) for name, each in now.items() if _is_lost(each, definitions)}
         if record is None and now:
@@ -151,7 +153,7 @@ class IncrementalSession:
         checkpoint = with_dropped(exported.checkpoint, self._fence.number, self._ways.clock())
         return exported.model_copy(update={"checkpoint": checkpoint})
 
-    def _begun(self, link: Link, entity: Entity, before: Exported | None) -> Exported:
+    def _begun(self, link: Link, linked: LinkedEntity, entity: Entity, before: Exported | None) -> Exported:
         """Return an entity that is linked from now on; one that was linked before keeps its keys."""
         checkpoint = Checkpoint(
             entity=entity.name,
@@ -159,7 +161,7 @@ class IncrementalSession:
             organization=link.organization,
             generation=link.generation,
             began=self._ways.clock(),
-            columns=columns_of(entity),
+            columns=columns_of(effective(entity, shape_of(linked, link.config.output))),
             append_only=True,
             strategy=PartitionStrategy.YEAR,
         )
@@ -198,14 +200,19 @@ class IncrementalSession:
             work = replace(work, stop=lambda: leaving.is_set() or self._ways.stop())
             place = Place(record.open, record.seq + 1)
             known = {name: record.entities[name] for name in names if name not in failed}
-            jobs = {name: self._job(work, feed.definitions[name], each, place) for name, each in known.items()}
+            linked = _linked(feed.link)
+            jobs = {
+                name: self._job(work, linked[name], feed.definitions[name], each, place) for name, each in known.items()
+            }
             for name, future in as_ended(jobs, work.settings.workers, leaving.set):
                 reports[name] = self._ended(name, future, found)
         return found, reports
 
-    def _job(self, work: Work, entity: Entity, exported: Exported, place: Place) -> Callable[[], Found]:
+    def _job(
+        self, work: Work, linked: LinkedEntity, entity: Entity, exported: Exported, place: Place
+    ) -> Callable[[], Found]:
         cursor = self._cursors.get(entity.name, exported.checkpoint.cursor)
-        return partial(do_pass, work, entity, exported, place, cursor)
+        return partial(do_pass, work, linked, entity, exported, place, cursor=cursor)
 
     def _ended(self, name: str, future: Future[Found], found: dict[str, Found]) -> EntityReport | None:
         """Take the result of a pass, and return its report."""
