@@ -15,7 +15,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what proofs came to: how many cases there were, and how many differences."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
-    proofs = [value for report in reports for name, value in getattr(report, "user_properties", ()) if name == "proof"]
+    # A test has a report for each of its phases.
+    properties = {each for report in reports for each in getattr(report, "user_properties", ())}
+    proofs = [value for name, value in properties if name == "proof"]
     if proofs:
         terminalreporter.section("proofs")
     for proof in sorted(proofs):

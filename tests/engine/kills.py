@@ -213,12 +213,15 @@ def killed(folder: Path, rounds: int, seed: int, rows: int = 300) -> Killed:
     readers = [Reader(scene) for _ in range(2)]
     with _reading(readers):
         for number in range(rounds):
+            if number == rounds // 5:
+                # Until here the first sync may have been killed each time; then readers have something to read.
+                _finish(scene)
             _round(scene, chance, number)
         _finish(scene)
         for reader in readers:
             reader.look()
     fence = json.loads((scene.lake / "_toolkit" / "lock" / "writer.json").read_bytes())["number"]
-    finishing = 2  # a pass, a snapshot
+    finishing = 4  # a pass and a snapshot, twice
     violations = tuple(violation for reader in readers for violation in reader.violations)
     return Killed(
         rounds,
