@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 
 from tests.engine.world import Clock, World, insert_account, link, linked_entity, source_of
 from toolkit.engine import Settings
+from toolkit.engine.checkpoint import read_checkpoint
+from toolkit.engine.index import digest_of, scan
 from toolkit.lake.memory import MemoryLake
+from toolkit.model.config import Output, Times
 
 MONTHS = [datetime(2024, 12, 31, 23, 59, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC), None]
 
@@ -32,6 +36,10 @@ LIMITS = st.builds(
     part_limit=st.sampled_from([300, 1 << 20]),
     bucket=st.sampled_from([2, 5, 1 << 20]),
 )
+
+FEEDS = st.fixed_dictionaries({"batch_size": st.integers(1, 5), "repeat": st.booleans()})
+
+OUTPUTS = st.sampled_from([Output(), Output(header=True, times=Times.ISO)])
 
 Row = tuple[str, str, int, bool]
 """Id, name, versionnumber, IsDelete."""
@@ -89,17 +97,28 @@ def check(world: World, model: Model) -> None:
     report = world.sync()
     assert report.failed == ()
     assert rows_of(world.live("account")) == model.synced()
+    require_style(world)
+
+
+def require_style(world: World) -> None:
+    """Every live file begins as the config says, and a scan finds what its index has."""
+    checkpoint, _ = read_checkpoint(world.lake, "account")
+    assert checkpoint is not None
+    for part in checkpoint.parts:
+        assert world.lake.read(part.path).startswith(b"Id,SinkCreatedOn,") is world.link.config.output.header
+        assert digest_of(scan(world.lake, part.path, checkpoint.columns)) == part.digest
 
 
 @pytest.mark.parametrize("append_only", [False, True])
 @settings(max_examples=60, deadline=None)
-@given(steps=STEPS, batch_size=st.integers(1, 5), limits=LIMITS, repeat=st.booleans())
+@given(steps=STEPS, feed=FEEDS, limits=LIMITS, output=OUTPUTS)
 def test_files_hold_what_the_source_holds(
-    append_only: bool, steps: list[tuple[str, object]], batch_size: int, limits: Settings, repeat: bool
+    append_only: bool, steps: list[tuple[str, object]], feed: dict[str, Any], limits: Settings, output: Output
 ) -> None:
     clock = Clock()
-    source = source_of(clock, batch_size=batch_size, repeat=repeat)
-    world = World(source, MemoryLake(clock=clock), clock, link(linked_entity("account", append_only=append_only)))
+    source = source_of(clock, **feed)
+    linked = link(linked_entity("account", append_only=append_only), output=output)
+    world = World(source, MemoryLake(clock=clock), clock, linked)
     world.settings = limits
     model = Model(append_only)
     for step, value in [*steps, ("sync", 0)]:

@@ -12,6 +12,7 @@ from toolkit.engine.arrays import contents, lengths_of
 from toolkit.engine.entries import Entries, entries_from, entries_of, ids_of_letters, joined, text_of_ids
 from toolkit.engine.index import digest_of, found, index_bytes, read_index, scan
 from toolkit.engine.rows import delete_record, format_rows
+from toolkit.engine.style import sink_time
 from toolkit.errors import Damaged, ToolkitError
 from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import Etag
@@ -87,7 +88,7 @@ def written(lake: MemoryLake, *texts: str) -> Entries:
     ]
     records = format_rows(batch(*rows), COLUMNS, "cts_everythingid", SINK)
     data = bytes(contents(records.text))
-    ended = delete_record(data[: lengths_of(records.text)[0]], COLUMNS, SINK)
+    ended = delete_record(data[: lengths_of(records.text)[0]], COLUMNS, sink_time(SINK))
     lake.put("x.csv", data + ended, "any")
     live = entries_of(records.ids, lengths_of(records.text), records.versions)
     gone = entries_of(records.ids[:1], np.array([len(ended)]), records.versions[:1], start=len(data), deletes=True)

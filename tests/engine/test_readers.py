@@ -22,6 +22,7 @@ import pytest
 from tests.engine.test_rows import EVERYTHING
 from tests.engine.world import ORGANIZATION, TEAM, Clock, World, link, linked_entity
 from toolkit.lake.folder import FolderLake
+from toolkit.model.config import Output, Times
 from toolkit.source.scripted import ScriptedSource
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -134,6 +135,23 @@ def test_duckdb_tells_null_from_empty_and_equals_the_source(lake: tuple[World, d
     )
     found = [dict(zip(relation.columns, row, strict=True)) for row in relation.order("Id").fetchall()]
     assert [as_source(row) for row in found] == [normal(row) for row in expected(rows)]
+
+
+def test_duckdb_takes_names_from_headers_and_times_as_they_stand(tmp_path: Path) -> None:
+    clock = Clock()
+    source = ScriptedSource((EVERYTHING,), clock=clock, organization=ORGANIZATION)
+    for month in MONTHS:
+        source.insert("cts_everything", **FULL, createdon=month)
+    output = Output(header=True, times=Times.ISO)
+    world = World(source, FolderLake(tmp_path), clock, link(linked_entity("cts_everything"), output=output))
+    world.sync()
+    relation = duckdb.read_csv(
+        locations(world, "cts_everything"), header=True, quotechar='"', escapechar='"', all_varchar=True
+    )
+    assert relation.columns == world.columns("cts_everything")
+    assert all(each["fileFormatSettings"]["columnHeaders"] for each in world.entity("cts_everything")["partitions"])
+    times = relation.project('epoch("SinkCreatedOn"::TIMESTAMPTZ), epoch(createdon::TIMESTAMPTZ)').order("2")
+    assert times.fetchall() == [(clock.now.timestamp(), month.timestamp()) for month in MONTHS]
 
 
 def test_polars_equals_the_source(lake: tuple[World, dict[str, Row]]) -> None:

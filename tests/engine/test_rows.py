@@ -16,8 +16,10 @@ from tests.engine import reference
 from tests.engine.world import attribute
 from toolkit.engine.arrays import contents, lengths_of
 from toolkit.engine.columns import columns_of
-from toolkit.engine.rows import delete_record, format_rows, sink_time, split_record
+from toolkit.engine.rows import delete_record, format_rows, split_record
+from toolkit.engine.style import Style, sink_time
 from toolkit.errors import ToolkitError
+from toolkit.model.config import Times
 from toolkit.model.entity import AttributeType, DateTimeBehavior, Entity
 from toolkit.source.protocol import arrow_schema
 
@@ -217,7 +219,7 @@ def test_a_slice_of_a_batch_is_formatted_without_its_neighbours() -> None:
 
 def test_a_delete_row_has_id_version_createdon_and_sink_times() -> None:
     last = formatted({"text": 'a,"b"\n,', "createdon": SINK, "versionnumber": 12}).encode()
-    line = split_record(delete_record(last, COLUMNS, SINK))
+    line = split_record(delete_record(last, COLUMNS, sink_time(SINK)))
     assert [field for field in line if field] == [
         A_GUID.encode(),
         b'"3/1/2026 12:05:09 AM"',
@@ -226,6 +228,16 @@ def test_a_delete_row_has_id_version_createdon_and_sink_times() -> None:
         b'"2026-03-01T00:05:09.0000000+00:00"',
         b"True",
     ]
+
+
+def test_iso_times_are_instants_that_end_in_z() -> None:
+    rows = batch({"createdon": SINK, "modifiedon": SINK, "at": SINK, "day": date(2024, 2, 29)})
+    iso = Style(times=Times.ISO)
+    line = split_record(format_rows(rows, COLUMNS, "cts_everythingid", SINK, iso).text[0].as_py().encode())
+    found = {column.name: field.decode() for column, field in zip(COLUMNS, line, strict=True)}
+    assert found["SinkCreatedOn"] == found["SinkModifiedOn"] == '"2026-03-01T00:05:09Z"'
+    assert found["createdon"] == found["modifiedon"] == found["at"] == '"2026-03-01T00:05:09.0000000Z"'
+    assert found["day"] == '"2024-02-29T00:00:00.0000000"'
 
 
 def test_rows_are_encoded_as_in_a_sample_of_the_real_service() -> None:

@@ -145,7 +145,9 @@ class World:
         return self.lake.read(path).decode()
 
     def rows(self, path: str) -> list[list[str]]:
-        return list(csv.reader(io.StringIO(self.text(path))))
+        """The records of a file, without the header that it may have."""
+        lines = list(csv.reader(io.StringIO(self.text(path))))
+        return lines[1:] if lines and lines[0][0] == "Id" else lines
 
     def manifest(self) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads(self.lake.read("model.json"))

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from toolkit.engine.columns import Column
 from toolkit.engine.schema_history import SchemaChange
+from toolkit.engine.style import Style
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
 from toolkit.model.base import Frozen
@@ -96,6 +97,7 @@ class Published(Frozen):
 
     columns: tuple[Column, ...]
     strategy: PartitionStrategy
+    style: Style = Style()
     files: tuple[PublishedFile, ...] = ()
 
 
@@ -154,6 +156,11 @@ class Checkpoint(Frozen):
     delete_log: DeleteLog | None = None
     pending: tuple[Step, ...] = ()
     retired: Retired | None = None
+
+    @property
+    def style(self) -> Style:
+        """The form of the live files."""
+        return Style.of(self.form.shape)
 
     @property
     def rows(self) -> int:

@@ -8,7 +8,7 @@ later stand at the end, and dropped ones stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -105,6 +105,11 @@ class Column(Frozen):
     scale: int | None = None
     dropped: bool = False
     """Whether the entity no longer has it; it stays, and later rows have nothing in it."""
+
+
+def header_line(columns: Iterable[Column]) -> bytes:
+    """Return the line with the names of columns that a file may begin with. No record begins as it does."""
+    return ",".join(column.name for column in columns).encode() + b"\n"
 
 
 def columns_of(entity: Entity) -> tuple[Column, ...]:

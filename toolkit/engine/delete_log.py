@@ -20,7 +20,7 @@ import pyarrow as pa
 from toolkit.engine.arrays import TEXT, contents, joined_text, text, texts_between
 from toolkit.engine.checkpoint import DeleteLog, Move
 from toolkit.engine.entries import ID_LENGTH, Entries, text_of_ids
-from toolkit.engine.rows import sink_time
+from toolkit.engine.style import sink_time
 from toolkit.errors import Finding, Place, Severity
 from toolkit.lake.protocol import ABSENT, Etag, Lake
 

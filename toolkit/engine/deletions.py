@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 import numpy as np
 
@@ -42,9 +41,12 @@ def _by_file(resolved: Resolved, parts: Sequence[Part], pieces: Sequence[Piece])
 
 
 def delete_rows(
-    ended: Located, last: Sequence[bytes], columns: Sequence[Column], sink: datetime, *, start: int
+    ended: Located, last: Sequence[bytes], columns: Sequence[Column], sink: str, *, start: int
 ) -> tuple[bytes, Entries]:
-    """Return the delete rows of ids that ended, one after the other, and their entries from ``start``."""
+    """Return the delete rows of ids that ended, one after the other, and their entries from ``start``.
+
+    ``sink`` is the time of the pass, as it is spelled.
+    """
     records = [delete_record(record, columns, sink) for record in last]
     lengths = np.array([len(record) for record in records], np.int64)
     return b"".join(records), entries_of(ended.ids, lengths, ended.versions, start=start, deletes=True)

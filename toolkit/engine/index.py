@@ -9,7 +9,7 @@ that has another digest than the part, is made anew by one scan. The etag is for
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from toolkit.engine.arrays import Mask, Places
 from toolkit.engine.checkpoint import restore_or_anew
-from toolkit.engine.columns import IS_DELETE, VERSION, Column
+from toolkit.engine.columns import IS_DELETE, VERSION, Column, header_line
 from toolkit.engine.entries import (
     DELETE_FLAG,
     ENTRY_BYTES,
@@ -102,11 +102,21 @@ def found(entries: Entries, ids: Ids) -> tuple[Places, Places]:
 
 
 def scan(lake: Lake, path: str, columns: Sequence[Column], *, chunk: int = CHUNK) -> Entries:
-    """Return the sorted entries of a file by reading it once. Raises Damaged where it is no file of ours."""
+    """Return the sorted entries of a file by reading it once; it may begin with a header of these columns.
+
+    Raises Damaged where it is no file of ours.
+    """
     names = [column.name for column in columns]
     fields = names.index(VERSION), names.index(IS_DELETE)
-    parts = [_scanned(data, start, fields, path) for start, data in record_chunks(lake, path, chunk)]
-    return joined(parts).sorted()
+    chunks = _without_header(record_chunks(lake, path, chunk), header_line(columns))
+    return joined(_scanned(data, start, fields, path) for start, data in chunks).sorted()
+
+
+def _without_header(chunks: Iterable[tuple[int, bytes]], header: bytes) -> Iterator[tuple[int, bytes]]:
+    for start, data in chunks:
+        skipped = len(header) if start == 0 and data.startswith(header) else 0
+        if len(data) > skipped:
+            yield start + skipped, data[skipped:]
 
 
 def record_chunks(lake: Lake, path: str, chunk: int = CHUNK) -> Iterator[tuple[int, bytes]]:

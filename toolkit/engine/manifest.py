@@ -13,13 +13,12 @@ from typing import Any
 from toolkit.engine.checkpoint import Checkpoint, Published, PublishedFile
 from toolkit.engine.columns import DATA_TYPES, MAX_DECIMAL_DIGITS, Column, Kind
 from toolkit.engine.partitions import manifest_name, year_of
-from toolkit.engine.rows import SOURCE_SCALE, sink_time
+from toolkit.engine.rows import SOURCE_SCALE
+from toolkit.engine.style import Style, sink_time
 
 MANIFEST_PATH = "model.json"
 
 _CSV = {
-    "$type": "CsvFormatSettings",
-    "columnHeaders": False,
     "delimiter": ",",
     "quoteStyle": "QuoteStyle.Csv",
     "csvStyle": "CsvStyle.QuoteAlways",
@@ -68,7 +67,7 @@ def _entity(checkpoint: Checkpoint, location: Callable[[str], str], named: Calla
         "description": checkpoint.entity,
         "annotations": _annotations(published, completed),
         "attributes": [_attribute(column) for column in published.columns],
-        "partitions": [_partition(file, location, named) for file in published.files],
+        "partitions": [_partition(file, published.style, location, named) for file in published.files],
     }
 
 
@@ -103,11 +102,13 @@ def _trait(name: str, **arguments: int) -> dict[str, Any]:
     return {"traitReference": name, "arguments": [{"name": key, "value": value} for key, value in arguments.items()]}
 
 
-def _partition(file: PublishedFile, location: Callable[[str], str], named: Callable[[str, int], str]) -> dict[str, Any]:
+def _partition(
+    file: PublishedFile, style: Style, location: Callable[[str], str], named: Callable[[str, int], str]
+) -> dict[str, Any]:
     return {
         "name": named(file.partition, file.number),
         "location": location(file.path),
         "cdm:traits": _RAGGED,
-        "fileFormatSettings": _CSV,
+        "fileFormatSettings": {"$type": "CsvFormatSettings", "columnHeaders": style.header, **_CSV},
         "annotations": [{"name": "Athena:PartitionYear", "value": year_of(file.partition)}],
     }

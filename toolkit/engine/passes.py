@@ -57,6 +57,7 @@ from toolkit.engine.splice import (
     entries_of_part,
 )
 from toolkit.engine.spool import Gathered, Layout, Spool, Tombstones
+from toolkit.engine.style import Style
 from toolkit.engine.takeover import require_untouched
 from toolkit.errors import CursorExpired, Damaged, EntityGone, NotFound, Partial, Refused, SourceError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
@@ -225,6 +226,14 @@ class _Pass:
     def columns(self) -> tuple[Column, ...]:
         return self.evolution.columns
 
+    @property
+    def style(self) -> Style:
+        return Style.of(self.shaping.form.shape)
+
+    @property
+    def spelled_sink(self) -> str:
+        return self.style.sink(self.sink)
+
     def run(self, cursor: str | None) -> Outcome:
         try:
             return self._run(None if self.rebuild or self.compares else cursor)
@@ -298,7 +307,9 @@ class _Pass:
     def _spool(self, scratch: Scratch, terms: Terms, progress: Progress | None) -> Spool:
         """Return the spool of this pass. Its time is that at which the pass was begun that it goes on with."""
         self.sink = progress.sink if progress else self.now
-        layout = Layout(self.entity.name, self.entity.primary_id, self.columns, self.mode.strategy, self.sink)
+        layout = Layout(
+            self.entity.name, self.entity.primary_id, self.columns, self.mode.strategy, self.sink, self.style
+        )
         return Spool(self.work.lake, self.name, layout, scratch, split=terms.split, limit=self.work.settings.part_limit)
 
     @contextmanager
@@ -392,7 +403,7 @@ class _Pass:
         if not len(resolved.ended):
             return come
         last = last_records(self.work.lake, resolved, self.parts, self.pieces)
-        data, entries = delete_rows(resolved.ended, last, self.columns, self.sink, start=deletes.size)
+        data, entries = delete_rows(resolved.ended, last, self.columns, self.spelled_sink, start=deletes.size)
         deletes.append(data)
         return with_ended(come, resolved, entries, self.parts, len(self.pieces))
 
@@ -425,7 +436,8 @@ class _Pass:
         if target.adopt is not None:
             return Adopt(self.name, name, change, target.adopt)
         pad = len(self.evolution.added)
-        return Splice(self.name, name, change, self.files, target.part, self.old.columns, pad, self.sink)
+        head = self.style.head(self.columns)
+        return Splice(self.name, name, change, self.files, target.part, self.old.columns, pad, self.spelled_sink, head)
 
     # commit
 

@@ -40,6 +40,7 @@ from toolkit.engine.arrays import (
 )
 from toolkit.engine.columns import CREATED, ID, IS_DELETE, SINK_CREATED, SINK_MODIFIED, VERSION, Column, Kind
 from toolkit.engine.entries import ID_LENGTH, Ids, ids_of_text
+from toolkit.engine.style import SERVICE, Style
 from toolkit.errors import ToolkitError
 
 PRECISE_TIME = "0"
@@ -83,13 +84,9 @@ class Records:
         return Records(self.text.slice(start, stop - start), self.ids[start:stop], self.versions[start:stop])
 
 
-def sink_time(time: datetime) -> str:
-    """Spell the time of a pass: ``M/d/yyyy h:mm:ss tt``, in UTC."""
-    hour = time.hour % 12 or 12
-    return f"{time.month}/{time.day}/{time.year} {hour}:{time:%M:%S} {'AM' if time.hour < 12 else 'PM'}"
-
-
-def format_rows(batch: pa.RecordBatch, columns: Sequence[Column], primary_id: str, sink: datetime) -> Records:
+def format_rows(
+    batch: pa.RecordBatch, columns: Sequence[Column], primary_id: str, sink: datetime, style: Style = SERVICE
+) -> Records:
     """Spell the rows of a batch, in their order, as records of ``columns`` that the pass at ``sink`` writes.
 
     Raises ToolkitError when a value cannot be spelled (a decimal with more digits than its attribute has, a time
@@ -100,8 +97,8 @@ def format_rows(batch: pa.RecordBatch, columns: Sequence[Column], primary_id: st
         ids = ids_of_text(batch.column(primary_id), name)
     with naming(batch, VERSION):
         versions = np.asarray(batch.column(VERSION).cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
-    sink_field = Literal(f'"{sink_time(sink)}"')
-    fields = [_field(batch, column, primary_id, sink_field, name) for column in columns]
+    sink_field = Literal(f'"{style.sink(sink)}"')
+    fields = [_field(batch, style.spelled(column), primary_id, sink_field, name) for column in columns]
     return Records(_records(fields, len(batch)), ids, versions)
 
 
@@ -126,13 +123,13 @@ def unspelled(what: str, why: str) -> ToolkitError:
     )
 
 
-def delete_record(record: bytes, columns: Sequence[Column], sink: datetime) -> bytes:
+def delete_record(record: bytes, columns: Sequence[Column], sink: str) -> bytes:
     """Return the delete row that follows a record: its id, versionnumber and createdon, the sink times and IsDelete.
 
     ``record`` may be shorter than ``columns``, when it was written before columns were added.
     """
     last = dict(zip((column.name for column in columns), split_record(record), strict=False))
-    quoted = f'"{sink_time(sink)}"'.encode()
+    quoted = f'"{sink}"'.encode()
     kept = {name: last.get(name, b"") for name in (ID, VERSION, CREATED)}
     values = {**kept, SINK_CREATED: quoted, SINK_MODIFIED: quoted, IS_DELETE: b"True"}
     return b",".join(values.get(column.name, b"") for column in columns) + b"\n"

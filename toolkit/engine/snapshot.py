@@ -43,6 +43,7 @@ def with_snapshot(checkpoint: Checkpoint, now: datetime, retention: Retention, g
     published = Published(
         columns=checkpoint.columns,
         strategy=checkpoint.strategy,
+        style=checkpoint.style,
         files=tuple(PublishedFile(partition=p.partition, number=p.number, path=p.snapshot or "") for p in parts),
     )
     snapshots = (*_superseded(checkpoint.snapshots, published, now), *(_snapshot(part, second) for part in made))

@@ -11,7 +11,6 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import assert_never, cast
 
@@ -26,7 +25,6 @@ from toolkit.engine.entries import ID_LENGTH, Entries, entries_from, ids_of_lett
 from toolkit.engine.index import digest_of, index_bytes, read_index, scan
 from toolkit.engine.partitions import entity_of
 from toolkit.engine.ranges import BLOCK, read_ranges
-from toolkit.engine.rows import sink_time
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import Lake, Staged, Writer
 
@@ -91,7 +89,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """Write a part anew. ``part`` is the part before, None for a new one; ``pad`` columns are added to its records."""
+    """Write a part anew. ``part`` is the part before, None for a new one; ``pad`` columns are added to its records.
+
+    ``columns`` are those of the part before, ``head`` is what the new one begins with, ``sink`` the time of the pass as
+    it is spelled.
+    """
 
     run: str
     name: str
@@ -100,7 +102,8 @@ class Splice:
     part: Part | None
     columns: tuple[Column, ...]
     pad: int
-    sink: datetime
+    sink: str
+    head: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +212,10 @@ def _spliced(lake: Lake, task: Splice, change: Change) -> Made:
     if not (len(kept) or len(change.come)):
         return Made(None, None, 0, "")
     with closing(lake.stage(task.run, f"{task.name}.csv")) as writer:
+        if task.head:
+            writer.write(task.head)
         stayed = _write_kept(lake, writer, task, kept)
-        came = _write_new(lake, writer, task, change, start=int(stayed.ends[-1]) if len(stayed) else 0)
+        came = _write_new(lake, writer, task, change, start=int(stayed.ends[-1]) if len(stayed) else len(task.head))
         staged = writer.seal()
     return _indexed(lake, task, staged, joined([stayed, came]).sorted())
 
@@ -226,7 +231,7 @@ def _write_kept(lake: Lake, writer: Writer, task: Splice, kept: Entries) -> Entr
         _write_padded(lake, writer, task.part.path, task.pad, kept)
     else:
         _copy(lake, writer, task.part.path, starts, ends)
-    return kept.sized(lengths).at(np.cumsum(lengths) - lengths)
+    return kept.sized(lengths).at(len(task.head) + np.cumsum(lengths) - lengths)
 
 
 def _copy(lake: Lake, writer: Writer, path: str, starts: Places, ends: Places) -> None:
@@ -290,12 +295,12 @@ def _fetch(lake: Lake, paths: tuple[str, ...], entries: Entries, files: Places) 
     return taken(pa.concat_arrays(read), back)
 
 
-def _with_created(records: Array, created: Created, sink: datetime) -> Array:
+def _with_created(records: Array, created: Created, sink: str) -> Array:
     """Return records with the SinkCreatedOn that they keep in the place of the one that they were given."""
     if not (created != b"").any():
         return records
     data, lengths = contents(records), lengths_of(records)
-    given = f'"{sink_time(sink)}"'.encode()
+    given = f'"{sink}"'.encode()
     starts = np.cumsum(lengths) - lengths
     cuts = np.array([0, ID_LENGTH + 1, ID_LENGTH + 1 + len(given)])
     pieces = between(data, np.append(np.add.outer(starts, cuts).ravel(), len(data)))

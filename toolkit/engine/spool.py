@@ -24,6 +24,7 @@ from toolkit.engine.partitions import UNPLACED, partitions_of
 from toolkit.engine.rows import Records, format_rows, naming
 from toolkit.engine.scratch import Bucket, Region, Scratch, SortedRun, stored
 from toolkit.engine.spool_log import TOMBSTONES, Block, blocks_from
+from toolkit.engine.style import SERVICE, Style
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import STATE_FOLDER, Lake, Staged, Writer
 from toolkit.model.base import Frozen
@@ -139,6 +140,12 @@ class Layout:
     columns: tuple[Column, ...]
     strategy: PartitionStrategy
     sink: datetime
+    style: Style = SERVICE
+
+    @property
+    def head(self) -> bytes:
+        """What every file begins with, before its first record."""
+        return self.style.head(self.columns)
 
 
 class Spool:
@@ -207,7 +214,7 @@ class Spool:
 
     def go_on(self, kept: Kept) -> None:
         """Begin with what another spool kept. Raises Damaged or NotFound where it is not there as it was."""
-        sizes = dict.fromkeys((file.number for file in kept.files), 0)
+        sizes = dict.fromkeys((file.number for file in kept.files), len(self._layout.head))
         pieces: dict[int, Pieces] = {number: {} for number in sizes}
         for block in self._blocks(kept.log):
             entries = entries_from(block.entries)
@@ -265,7 +272,7 @@ class Spool:
 
     def _write(self, rows: pa.RecordBatch) -> None:
         layout = self._layout
-        records = format_rows(rows, layout.columns, layout.primary_id, layout.sink)
+        records = format_rows(rows, layout.columns, layout.primary_id, layout.sink, layout.style)
         for name, group in _groups(rows, records, layout.strategy):
             self._append(name, group)
         self.rows += len(records)
@@ -295,7 +302,9 @@ class Spool:
     def _opened(self, key: str) -> _Open:
         if key not in self._open:
             number = len(self._sealed) + len(self._open)
-            self._open[key] = self._staged(number, key, self._name(key, number))
+            self._open[key] = file = self._staged(number, key, self._name(key, number))
+            if head := self._layout.head:
+                file.write(head)
         return self._open[key]
 
     def _name(self, key: str, number: int) -> str:

@@ -195,7 +195,7 @@ class _Comparison:
         sink = checkpoint.completed
         if sink is None:
             raise ValueError(f"{checkpoint.entity} has no complete initial sync")
-        return format_rows(batch.rows, checkpoint.columns, self._entity.primary_id, sink)
+        return format_rows(batch.rows, checkpoint.columns, self._entity.primary_id, sink, checkpoint.style)
 
     def _alike(self, theirs: Array, ours: Array) -> Mask:
         alike = np.asarray(compute.equal(theirs, ours).to_numpy(zero_copy_only=False), np.bool_).copy()

@@ -111,7 +111,9 @@ def model(entities: Mapping[str, Exported], files: Mapping[str, Files], lake: La
 def _listed(checkpoint: Checkpoint, files: Files) -> Checkpoint:
     if checkpoint.completed is None:
         return checkpoint
-    published = Published(columns=checkpoint.columns, strategy=checkpoint.strategy, files=tuple(files))
+    published = Published(
+        columns=checkpoint.columns, strategy=checkpoint.strategy, style=checkpoint.style, files=tuple(files)
+    )
     return checkpoint.model_copy(update={"published": published})
 
 

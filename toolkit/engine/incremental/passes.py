@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -43,12 +44,13 @@ from toolkit.engine.passes import Work, asked_for, cut_short, returned, stopped
 from toolkit.engine.place import Piece, Target, coming, targets
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.resolve import Located, Resolved
-from toolkit.engine.rows import sink_time, unspelled
+from toolkit.engine.rows import unspelled
 from toolkit.engine.schema_history import changes_of, notices, with_changes
 from toolkit.engine.scratch import Scratch, buckets, stored
 from toolkit.engine.shape import shaping
 from toolkit.engine.splice import CREATED_WIDTH, Appended, Change, Span, Splice, Task
 from toolkit.engine.spool import SLICE, Gathered, Layout, Spool, Tombstones
+from toolkit.engine.style import Style
 from toolkit.errors import CursorExpired
 from toolkit.lake.protocol import ABSENT, Staged
 from toolkit.model.config import LinkedEntity, PartitionStrategy
@@ -128,7 +130,7 @@ class _Pass:
         self.anew = evolution is None or bool(evolution.retyped)
         """Whether every row is sent: for the first time, or because its values are spelled in another way now."""
         self.columns = columns_of(self.entity) if evolution is None or self.anew else evolution.columns
-        self.now = work.clock()
+        self.now, self.style = work.clock(), Style.of(work.output)
         changed = changes_of(evolution, self.old.columns, self.now) if evolution else ()
         self.changes = (*returned(self.old, self.now), *changed)
         self.pieces: list[Piece] = []
@@ -155,7 +157,7 @@ class _Pass:
         work, name = self.work, self.entity.name
         self._require_going()
         total = work.source.count(name) if cursor is None else None
-        layout = Layout(name, self.entity.primary_id, self.columns, PartitionStrategy.YEAR, self.now)
+        layout = Layout(name, self.entity.primary_id, self.columns, PartitionStrategy.YEAR, self.now, self.style)
         spool = Spool(work.lake, self.name, layout, scratch, split=self.anew, limit=work.settings.part_limit)
         final, left_out = False, 0
         changes = work.source.changes(name, self.shaping.read, Cursor(cursor) if cursor is not None else None)
@@ -232,14 +234,15 @@ class _Pass:
     def _task(self, target: Target, change: Span) -> Splice:
         name = part_name(target.partition, target.number)
         files = tuple(piece.staged.path for piece in self.pieces)
-        return Splice(self.name, name, change, files, None, self.columns, 0, self.now)
+        sink, head = self.style.sink(self.now), self.style.head(self.columns)
+        return Splice(self.name, name, change, files, None, self.columns, 0, sink, head)
 
     def _deletes(self, ended: Keys, rows: tuple[File, ...]) -> Iterator[File]:
         """Stage the delete rows of what ended, in a file of their own: a file holds rows or delete rows, never both."""
         if len(ended):
             number = sum(file.partition == NO_YEAR for file in rows)
-            lines = _delete_rows(ended, self.columns, sink_time(self.now))
-            yield File(NO_YEAR, number, self._staged("deletes", lines))
+            lines = _delete_rows(ended, self.columns, self.style.sink(self.now))
+            yield File(NO_YEAR, number, self._staged("deletes", chain([self.style.head(self.columns)], lines)))
 
     def _staged(self, name: str, data: Iterator[bytes] | Sequence[bytes]) -> Staged:
         with closing(self.work.lake.stage(self.name, name)) as writer:
