@@ -56,6 +56,7 @@ from toolkit.engine.splice import (
     created_of,
     entries_of_part,
 )
+from toolkit.engine.split import Splitter
 from toolkit.engine.spool import Gathered, Layout, Spool, Tombstones
 from toolkit.engine.style import Style
 from toolkit.engine.takeover import require_untouched
@@ -349,7 +350,7 @@ class _Pass:
                 self.lost += [resolved.lost] if self.work.delete_log else []
             ended = deletes.seal()
         self.lost += self._left_behind(scratch)
-        self.files = tuple(staged.path for staged in (*(piece.staged for piece in self.pieces), *ended))
+        self.files = [staged.path for staged in (*(piece.staged for piece in self.pieces), *ended)]
         return decisions
 
     def _buckets(
@@ -369,7 +370,7 @@ class _Pass:
 
     def _known(self, number: int, ids: Ids | None) -> Entries:
         """Return what a part holds of some ids, or all that it holds."""
-        entries = entries_of_part(self.work.lake, self.parts[number], self.old.columns)
+        entries = self._entries(self.parts[number])
         return entries if ids is None else entries.take(found(entries, ids)[0])
 
     def _left_behind(self, scratch: Scratch) -> Iterator[Entries]:
@@ -429,7 +430,25 @@ class _Pass:
         changed = decisions.partitions(self.parts)
         for partition in sorted({*changed, *(part.partition for part in self.parts)}) if pad else changed:
             come, gone = decisions.come(partition), decisions.gone(partition, self.parts)
-            yield from targets(partition, gone, come, self.pieces, self.parts, limit=limit, pad=pad)
+            changes = list(targets(partition, gone, come, self.pieces, self.parts, limit=limit, pad=pad))
+            # Records that move to another part are not padded: a part that grew meanwhile is split at its next change.
+            yield from changes if pad else self._split(changes)
+
+    def _split(self, changes: list[tuple[Target, Change]]) -> Iterator[tuple[Target, Change]]:
+        """Split the parts of a partition that grow too large."""
+        splitter = Splitter(self.work.settings.part_limit, self._entries, self._file_of)
+        partition = changes[0][0].partition
+        numbers = (part.number for part in self.parts if part.partition == partition)
+        return splitter.split(changes, max((*numbers, *(target.number for target, _ in changes))))
+
+    def _file_of(self, part: Part) -> int:
+        """Return the number of a part's live file among those that records come from."""
+        if part.path not in self.files:
+            self.files.append(part.path)
+        return self.files.index(part.path)
+
+    def _entries(self, part: Part) -> Entries:
+        return entries_of_part(self.work.lake, part, self.old.columns)
 
     def _task(self, target: Target, change: Span) -> Task:
         name = part_name(target.partition, target.number)
@@ -437,7 +456,8 @@ class _Pass:
             return Adopt(self.name, name, change, target.adopt)
         pad = len(self.evolution.added)
         head = self.style.head(self.columns)
-        return Splice(self.name, name, change, self.files, target.part, self.old.columns, pad, self.spelled_sink, head)
+        files = tuple(self.files)
+        return Splice(self.name, name, change, files, target.part, self.old.columns, pad, self.spelled_sink, head)
 
     # commit
 

@@ -18,7 +18,7 @@ from toolkit.engine.entries import ENTRY_COLUMNS, NOTHING, Entries, joined, pack
 from toolkit.engine.partitions import UNPLACED
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.scratch import SortedRun
-from toolkit.engine.splice import CREATED_WIDTH, Change
+from toolkit.engine.splice import CREATED_WIDTH, Change, in_order
 from toolkit.lake.protocol import Staged
 
 NO_PLACES: Places = np.empty(0, np.int64)
@@ -169,7 +169,7 @@ def _numbers(come: Coming, known: Sequence[Part], parts: Sequence[Part], limit: 
     numbers = np.array([*(part.number for part in parts), -1])[come.stays]
     which = np.flatnonzero(come.stays < 0)
     entries = come.rows.entries.take(which)
-    order = np.lexsort((entries.deletes, entries.ids, entries.versions))
+    order = in_order(entries)
     lengths = entries.lengths[order]
     last = max(known, key=lambda part: part.number, default=None)
     numbers[which[order]] = _numbered(np.cumsum(lengths) - lengths, last, limit)

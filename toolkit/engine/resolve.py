@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.engine.arrays import Mask, Places
-from toolkit.engine.entries import NOTHING, Entries, Ids, by_id, joined
+from toolkit.engine.entries import NOTHING, Entries, Ids, by_id, first_halves, joined
 from toolkit.engine.index import found
 from toolkit.engine.spool import Tombstones
 
@@ -101,7 +101,8 @@ class Resolved:
 
 def in_place(given: Located, tombstones: Tombstones, known: Located, *, full: bool) -> Resolved:
     """Resolve a pass of an in-place entity. ``known`` is sorted, and holds an id once."""
-    rows = _last_of_each(given.sorted(), _same_id)
+    given = given.sorted()
+    rows = _last_of_each(given, _same_id)
     rows = rows.take(_versions_of(tombstones, rows.ids) <= rows.versions)
     held_at = _match(rows.ids, known.ids)
     rows, held_at = _news(rows, held_at, known, full=full)
@@ -116,7 +117,8 @@ def in_place(given: Located, tombstones: Tombstones, known: Located, *, full: bo
 
 def append_only(given: Located, tombstones: Tombstones, known: Located, *, full: bool) -> Resolved:
     """Resolve a pass of an append-only entity. ``known`` is sorted, and may hold an id many times."""
-    rows = _first_of_each(given.sorted(), _same_version)
+    given = given.sorted()
+    rows = _first_of_each(given, _same_version)
     last = _last_of_each(standing(known), _same_id)
     come = ~_held_already(rows, known)
     rows = rows.take(come | _returns(rows, last, tombstones) if full else come)
@@ -162,17 +164,20 @@ def _news(rows: Located, held_at: Places, known: Located, *, full: bool) -> tupl
 
 
 def _ended(known: Located, given: Ids, tombstones: Tombstones, *, full: bool) -> Mask:
-    """Return which known records are of an id that a tombstone, or its absence from a full pass, ends."""
+    """Return which known records are of an id that a tombstone, or its absence from a full pass, ends.
+
+    The ids that were given are sorted.
+    """
     ends = _versions_of(tombstones, known.ids) > known.versions
-    if full:
-        ends |= ~_member(known.ids, np.unique(given))
+    if full and len(known):
+        ends |= ~_member(known.ids, given[np.append(given[1:] != given[:-1], np.ones(min(len(given), 1), np.bool_))])
     return ends
 
 
 def _last_known(rows: Located, last: Located) -> tuple[Located, Places]:
     """Return the last record of each id among new rows and those held, with its place among the new ones, or -1."""
     both = Located(joined([last.entries, rows.entries]), np.concatenate([last.owners, rows.owners]))
-    order = np.lexsort((both.entries.deletes, both.versions, both.ids))
+    order = by_id(both.ids, both.versions, both.entries.deletes)
     order = order[_ends(both.take(order), _same_id)]
     return both.take(order), np.maximum(order - len(last), -1)
 
@@ -204,7 +209,10 @@ def _match(ids: Ids, among: Ids) -> Places:
     """Return where each id is among others, which are sorted and unique; -1 where it is not."""
     if not len(among):
         return np.full(len(ids), -1, np.int64)
-    at = np.minimum(np.searchsorted(among, ids), len(among) - 1)
+    halves = first_halves(among)
+    alike = (halves[1:] == halves[:-1]).any()
+    at = np.searchsorted(among, ids) if alike else np.searchsorted(halves, first_halves(ids))
+    at = np.minimum(at, len(among) - 1)
     return np.where(among[at] == ids, at, -1)
 
 

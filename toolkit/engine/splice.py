@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from toolkit.engine.arrays import BYTES, Array, Places, Scalar, between, contents, joined_bytes, lengths_of, taken
+from toolkit.engine.arrays import BYTES, Array, Mask, Places, Scalar, between, contents, joined_bytes, lengths_of, taken
 from toolkit.engine.checkpoint import Part, restore_or_anew
 from toolkit.engine.columns import Column
-from toolkit.engine.entries import ID_LENGTH, Entries, entries_from, ids_of_letters, joined
+from toolkit.engine.entries import ID_LENGTH, NOTHING, Entries, entries_from, ids_of_letters, joined
 from toolkit.engine.index import digest_of, index_bytes, read_index, scan
 from toolkit.engine.partitions import entity_of
 from toolkit.engine.ranges import BLOCK, read_ranges
@@ -56,6 +56,10 @@ class Change:
     come: Entries
     files: Places
     created: Created
+
+    def take(self, which: Places | Mask) -> Change:
+        """Return the change with some of the records that come, by place or by mask, and none that goes."""
+        return Change(NOTHING, self.come.take(which), self.files[which], self.created[which])
 
     def to_bytes(self) -> bytes:
         """Return the change as a file: the lengths of its four blocks, then the blocks."""
@@ -262,9 +266,8 @@ def _write_padded(lake: Lake, writer: Writer, path: str, pad: int, kept: Entries
 
 def _write_new(lake: Lake, writer: Writer, task: Splice, change: Change, *, start: int) -> Entries:
     """Write the records that come, by (version, id), and return their entries."""
-    come = change.come
-    order = np.lexsort((come.deletes, come.ids, come.versions))
-    come, files, created = come.take(order), change.files[order], change.created[order]
+    change = change.take(in_order(change.come))
+    come, files, created = change.come, change.files, change.created
     lengths: list[Places] = []
     for chunk in _blocks(come.lengths):
         records = _fetch(lake, task.files, come.take(chunk), files[chunk])
@@ -273,6 +276,11 @@ def _write_new(lake: Lake, writer: Writer, task: Splice, change: Change, *, star
         lengths.append(lengths_of(records))
     sizes = np.concatenate([np.empty(0, np.int64), *lengths])
     return come.sized(sizes).at(start + np.cumsum(sizes) - sizes)
+
+
+def in_order(come: Entries) -> Places:
+    """Return the order in which records that come are written: by (version, id, delete row)."""
+    return np.lexsort((come.deletes, come.ids, come.versions))
 
 
 def _blocks(lengths: Places) -> Iterator[Places]:
@@ -296,17 +304,19 @@ def _fetch(lake: Lake, paths: tuple[str, ...], entries: Entries, files: Places) 
 
 
 def _with_created(records: Array, created: Created, sink: str) -> Array:
-    """Return records with the SinkCreatedOn that they keep in the place of the one that they were given."""
+    """Return records with the SinkCreatedOn that they keep in the place of the one that they were given.
+
+    Those that keep their own stay as they are.
+    """
     if not (created != b"").any():
         return records
     data, lengths = contents(records), lengths_of(records)
-    given = f'"{sink}"'.encode()
-    starts = np.cumsum(lengths) - lengths
-    cuts = np.array([0, ID_LENGTH + 1, ID_LENGTH + 1 + len(given)])
-    pieces = between(data, np.append(np.add.outer(starts, cuts).ravel(), len(data)))
+    given = f'"{sink}"'
+    cuts = np.outer(created != b"", [0, ID_LENGTH + 1, ID_LENGTH + 1 + len(given)])
+    starts = (np.cumsum(lengths) - lengths)[:, None] + cuts
+    pieces = between(data, np.append(starts.ravel(), len(data)))
     heads, tails = (taken(pieces, np.arange(at, 3 * len(records), 3)) for at in (0, 2))
-    keep = cast("Array", pa.array([value or given for value in created.tolist()], BYTES))
-    return joined_bytes(heads, keep, tails)
+    return joined_bytes(heads, cast("Array", pa.array(created.tolist(), BYTES)), tails)
 
 
 def created_of(lake: Lake, part: Part, gone: Entries) -> Created:
