@@ -6,7 +6,7 @@ import pytest
 
 from tests.plan.build import CONFIG, FILE_SYSTEM, OTHER_CONFIG, account, bundle, config, link, linked, world
 from toolkit.errors import Finding, NotFound, Refused
-from toolkit.model.config import LinkedEntity
+from toolkit.model.config import Layout, LinkedEntity, Output
 from toolkit.model.link import LakeAddress
 from toolkit.model.solution import CORE_SOLUTION, Package
 from toolkit.model.version import Version
@@ -311,3 +311,32 @@ def test_a_world_without_its_record_is_still_a_world() -> None:
     nothing: World = replace(world(), record=None)
     assert nothing.link(CONFIG) is None
     assert nothing.owner(CONFIG) is None
+
+
+FOLDERS = bundle(
+    config("account", linked("contact", "Month"), output=Output(layout=Layout.INCREMENTAL)), package=Package.UNMANAGED
+)
+
+
+def test_what_leaves_incremental_folders_stays_in_them() -> None:
+    plan = plan_entities(CONFIG, world(FOLDERS, statistics=COUNTS), remove=("account",))
+    assert plan.changes[-1].consequence.effect is Effect.DATA_STAYS
+    ended = plan_unlink(CONFIG, world(FOLDERS, statistics=COUNTS))
+    assert ended.changes[-1].consequence.effect is Effect.DATA_STAYS
+
+
+@pytest.mark.parametrize("package", [Package.UNMANAGED, Package.MANAGED])
+def test_data_in_incremental_folders_is_never_deleted(package: Package) -> None:
+    there = world(FOLDERS.model_copy(update={"solution": FOLDERS.solution.model_copy(update={"package": package})}))
+    with pytest.raises(Refused) as caught:
+        plan_uninstall("ContosoLake", there, prune=True, delete_data=True)
+    assert refused(caught).code == "PLN061"
+
+
+def test_data_in_incremental_folders_is_not_deleted_by_hand() -> None:
+    with pytest.raises(Refused) as caught:
+        plan_entities(CONFIG, world(FOLDERS), remove=("account",), delete_data=True)
+    assert refused(caught).code == "PLN061"
+    with pytest.raises(Refused) as ended:
+        plan_unlink(CONFIG, world(FOLDERS), delete_data=True)
+    assert refused(ended).code == "PLN061"

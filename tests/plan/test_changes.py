@@ -276,3 +276,38 @@ def test_entities_are_described_by_how_they_are_exported() -> None:
 
 def test_every_kind_of_change_has_words_for_people() -> None:
     assert {kind.model_fields["kind"].default for kind in get_args(AnyChange)} == set(_WORDS)
+
+
+FOLDERS = Output(layout=Layout.INCREMENTAL)
+
+
+def in_folders(**values: object) -> list[AnyChange]:
+    """The changes of a link with incremental folders whose account gets other values."""
+    before, after = (
+        config("account", output=FOLDERS),
+        config(LinkedEntity.model_validate({"name": "account", **values}), output=FOLDERS),
+    )
+    return list(link_changes(link(before), after, world(statistics={"account": 1000})))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "effect"),
+    [
+        ("columns", ["name"], Effect.REINITIALISE),
+        ("filter", [{"column": "name", "equals": "x"}], Effect.REINITIALISE),
+        ("mask", {"name": "hash"}, Effect.REINITIALISE),
+        ("append_only", True, Effect.NOTHING),
+        ("partition_strategy", "Year", Effect.NOTHING),
+    ],
+)
+def test_incremental_folders_take_every_way_of_exporting(setting: str, value: object, effect: Effect) -> None:
+    (change,) = in_folders(**{setting: value})
+    assert isinstance(change, ChangeSetting)
+    assert (change.setting, change.consequence.effect, change.history) == (setting, effect, ())
+
+
+def test_another_form_sends_all_rows_in_the_next_incremental_folder() -> None:
+    after = config("account", output=Output(layout=Layout.INCREMENTAL, header=True))
+    (change,) = link_changes(link(config("account", output=FOLDERS)), after, world(statistics={"account": 1000}))
+    assert isinstance(change, ChangeSetting)
+    assert (change.setting, change.consequence.effect, change.history) == ("output.header", Effect.REINITIALISE, ())

@@ -396,12 +396,23 @@ def test_nothing_about_a_managed_link_is_advised_by_hand(after: ExportConfig) ->
     assert found.fix == "toolkit uninstall ContosoLake, then import; the old data is kept"
 
 
+def test_incremental_folders_follow_no_partition_strategy() -> None:
+    entities = ("account", linked("contact", "Month"), linked("lead", "Year"))
+    brings = bundle(config(*entities, output=Output(layout=Layout.INCREMENTAL)))
+    (found,) = plan_import(brings, brings.configs, world()).findings
+    assert (found.code, found.severity) == ("PLN062", Severity.NOTE)
+    assert found.what == "'contact' has the partition strategy Month, and is exported by Year"
+
+
 def test_another_layout_is_another_way_of_exporting() -> None:
     there = world(bundle(config("account"), package=Package.UNMANAGED))
     after = config("account", output=Output(layout=Layout.INCREMENTAL))
     found = only(bundle(after, version="1.1.0.0", package=Package.UNMANAGED), there)
     assert (found.code, found.what) == ("PLN051", "the live link 'contosolake' has the layout live, not incremental")
-    assert found.fix == "toolkit lake unlink contosolake, then import; the old data is kept"
+    assert (
+        found.fix
+        == "toolkit lake unlink contosolake, then import with another storage.file_system; the old data is kept"
+    )
 
 
 def test_a_history_keeps_its_form() -> None:

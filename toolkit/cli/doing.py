@@ -93,6 +93,7 @@ def sync_data(report: SyncReport) -> dict[str, Any]:
         "mended": list(report.mended),
         "failing": list(report.failing),
         "recovered": list(report.recovered),
+        "folder": report.folder,
     }
 
 
@@ -125,6 +126,7 @@ def sync_text(report: SyncReport) -> str:
         *([size] if written or deleted or remade else []),
         *([plural(snapshots, "snapshot")] if snapshots else []),
         *([f"{plural(len(report.mended), 'lost snapshot')} made again"] if report.mended else []),
+        *([f"folder {report.folder}"] if report.folder else []),
         *([f"retired: {', '.join(report.retired)}"] if report.retired else []),
         *([f"{len(report.failed)} FAILED"] if report.failed else []),
         *(["stopped before the end"] if report.stopped else []),

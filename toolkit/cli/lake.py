@@ -12,7 +12,7 @@ from toolkit.cli.linked import linked_entities, one_link
 from toolkit.cli.output import blocks
 from toolkit.cli.rows import tell_broken
 from toolkit.cli.session import Session
-from toolkit.model.config import ExportConfig
+from toolkit.model.config import ExportConfig, Layout
 from toolkit.plan import Profile, plan_link, plan_unlink
 from toolkit.site import Linked
 
@@ -40,6 +40,12 @@ def lake() -> None:
 @click.option("--resource-group", default="", metavar="NAME", help="The account's resource group.")
 @click.option("--workspace", metavar="NAME", help="A Synapse workspace.")
 @click.option("--interval", default=60, show_default=True, metavar="MINUTES", help="Time between snapshots.")
+@click.option(
+    "--layout",
+    type=click.Choice([layout.value for layout in Layout]),
+    default=Layout.LIVE.value,
+    help="Partitions with snapshots, or folders.",
+)
 @options.profile
 @options.data
 @options.environment
@@ -56,6 +62,7 @@ def link(
     resource_group: str,
     workspace: str | None,
     interval: int,
+    layout: str,
     profile: Profile,
     no_sync: bool,
     wait: float | None,
@@ -80,6 +87,7 @@ def link(
             },
             "entities": [entity.model_dump(mode="json") for entity in linked_entities(entities)],
             "interval_minutes": interval,
+            "output": {"layout": layout},
         },
         LINK_OPTIONS,
     )
@@ -121,7 +129,7 @@ def show(session: Session, environment: str | None) -> int:
     """Show the lakes that an environment exports to."""
     site = session.site(environment)
     rows = [_row(linked) for linked in site.links() if linked.link.active]
-    shown = ("id", "account", "file_system", "location", "entities", "interval_minutes", "solution")
+    shown = ("id", "account", "file_system", "location", "entities", "interval_minutes", "layout", "solution")
     empty = f"{site.name} is not linked to a lake; see: toolkit lake link --help"
     failed = tell_broken(session, site, None)
     if failed:
@@ -139,6 +147,7 @@ def _row(linked: Linked) -> dict[str, object]:
         "file_system": linked.link.file_system,
         "entities": len(config.entities),
         "interval_minutes": config.interval_minutes,
+        "layout": config.output.layout.value,
         "solution": linked.link.solution,
         "generation": linked.link.generation,
         "location": linked.lake.location(""),

@@ -17,6 +17,7 @@ from toolkit.cli.progress import Report
 from toolkit.cli.session import Session
 from toolkit.engine import EntityStatus, Patience, Retry, SyncReport
 from toolkit.errors import NotFound
+from toolkit.model.config import Layout
 from toolkit.site import Linked, Site
 
 RECENT = timedelta(days=7)
@@ -65,14 +66,20 @@ def sync(session: Session, *, entities: tuple[str, ...], config: str | None, env
 @options.environment
 @click.pass_obj
 def snapshot(session: Session, *, entities: tuple[str, ...], config: str | None, environment: str | None) -> int:
-    """Snapshot now what changed since the last snapshot."""
+    """Snapshot now what changed since the last snapshot.
+
+    A link with incremental folders has none; without --config it is passed over.
+    """
     site = session.site(environment)
 
     def one(linked: Linked, names: Names, progress: Report) -> SyncReport:
         holder = session.holder()
         return engine.snapshot(linked, clock=session.clock, holder=holder, entities=names, progress=progress)
 
-    return _each(session, chosen(site, config, entities), one) | tell_broken(session, site, config)
+    each = chosen(site, config, entities)
+    live = [(linked, names) for linked, names in each if linked.link.config.output.layout is Layout.LIVE]
+    # A link that was named alone is told why it has no snapshots.
+    return _each(session, live or each, one) | tell_broken(session, site, config)
 
 
 def _tell_retry(session: Session, retry: Retry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from toolkit.engine.checkpoint import Checkpoint, entities_with_state, read_checkpoint
+from toolkit.engine.incremental.record import read_record
 from toolkit.engine.incremental.status import status as incremental_status
 from toolkit.engine.journal import EntityJournal, read_journal, reason_of, state_of
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
@@ -14,6 +15,15 @@ from toolkit.lake.protocol import Lake
 from toolkit.model.config import Layout, LinkedEntity
 from toolkit.model.link import EntityState
 from toolkit.site import Linked
+
+
+def checkpoint_of(linked: Linked, entity: str) -> Checkpoint | None:
+    """Return the checkpoint of an entity, or None where it has none. Raises Damaged."""
+    if linked.link.config.output.layout is Layout.INCREMENTAL:
+        record, _ = read_record(linked.lake)
+        exported = record.linked.get(entity) if record else None
+        return exported.checkpoint if exported else None
+    return read_checkpoint(linked.lake, entity)[0]
 
 
 def status(linked: Linked) -> LinkStatus:

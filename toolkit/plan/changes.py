@@ -27,6 +27,7 @@ class Effect(StrEnum):
     COMPARISON = "comparison"
     REPARTITION = "repartition"
     REINITIALISE = "reinitialise"
+    DATA_STAYS = "data-stays"
     DATA_KEPT = "data-kept"
     DATA_DELETED = "data-deleted"
     HISTORY_DELETED = "history-deleted"

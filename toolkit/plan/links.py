@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from toolkit.model.base import Frozen
@@ -87,9 +87,15 @@ def add_entity(config: ExportConfig, entity: LinkedEntity, world: World) -> AddE
 
 def remove_entity(config: ExportConfig, entity: str, world: World, *, keep: bool) -> RemoveEntity:
     """Return the change that takes an entity off: its data is kept aside, or deleted where that was named."""
-    effect = Effect.DATA_KEPT if keep else Effect.DATA_DELETED
-    consequence = world.estimate(entity, effect)
+    consequence = world.estimate(entity, data_effect(config, keep=keep))
     return RemoveEntity(config=config.id, name=config.name, entity=entity, keep=keep, consequence=consequence)
+
+
+def data_effect(config: ExportConfig, *, keep: bool) -> Effect:
+    """Return what becomes of the data of what leaves a link: that of incremental folders stays where it is."""
+    if not keep:
+        return Effect.DATA_DELETED
+    return Effect.DATA_STAYS if config.output.layout is Layout.INCREMENTAL else Effect.DATA_KEPT
 
 
 def initial_sync(config: ExportConfig, world: World) -> Consequence:
@@ -132,7 +138,7 @@ def _dump(of: Frozen) -> dict[str, Any]:
 def _with_consequence(
     change: ChangeSetting, aspect: str, entities: Iterable[LinkedEntity], config: ExportConfig, world: World
 ) -> ChangeSetting:
-    """Return a change with what it does to the files of ``entities``, where it changes their shape."""
+    """Return a change with what it does to the files of ``entities`` of a config, where it changes their shape."""
     if aspect not in Shape.model_fields:
         return change
     # Incremental folders are sent anew, so no file holds two forms.
@@ -161,6 +167,10 @@ def entity_changes(
     config: ExportConfig, before: LinkedEntity, after: LinkedEntity, world: World
 ) -> Iterator[ChangeMode | ChangeStrategy | ChangeSetting]:
     """Yield the changes that export an entity of a link as ``after`` says."""
+    if config.output.layout is Layout.INCREMENTAL:
+        # Mode and strategy are forced there, so that another one changes nothing.
+        yield from _entity_settings(config, before, after, world, ("append_only", *ENTITY_SETTINGS))
+        return
     if before.append_only != after.append_only:
         yield _mode(config, after, world)
     elif before.strategy != after.strategy:
@@ -173,7 +183,9 @@ def entity_changes(
             written=after.partition_strategy,
             consequence=world.estimate(after.name, Effect.REPARTITION),
         )
-    yield from _entity_settings(config, before, after, world)
+    in_force = (before.append_only, before.strategy) == (after.append_only, after.strategy)
+    settings = ENTITY_SETTINGS if in_force else tuple(each for each in ENTITY_SETTINGS if each != "partition_strategy")
+    yield from _entity_settings(config, before, after, world, settings)
 
 
 def _mode(config: ExportConfig, after: LinkedEntity, world: World) -> ChangeMode:
@@ -188,13 +200,12 @@ def _mode(config: ExportConfig, after: LinkedEntity, world: World) -> ChangeMode
 
 
 def _entity_settings(
-    config: ExportConfig, before: LinkedEntity, after: LinkedEntity, world: World
+    config: ExportConfig, before: LinkedEntity, after: LinkedEntity, world: World, settings: Sequence[str]
 ) -> Iterator[ChangeSetting]:
     old, new = _dump(before), _dump(after)
-    in_force = (before.append_only, before.strategy) == (after.append_only, after.strategy)
     other = reshaped(shape_of(before, config.output), shape_of(after, config.output))
-    for setting in ENTITY_SETTINGS:
-        if old.get(setting) != new.get(setting) and (in_force or setting != "partition_strategy"):
+    for setting in settings:
+        if old.get(setting) != new.get(setting):
             change = ChangeSetting(
                 config=config.id,
                 name=config.name,

@@ -26,7 +26,6 @@ from toolkit.plan.changes import (
     ConfigChange,
     CreateLink,
     DeleteConfig,
-    Effect,
     LinkChange,
     RecordSolution,
     RegisterSolution,
@@ -38,10 +37,11 @@ from toolkit.plan.changes import (
     how,
     spelled,
 )
-from toolkit.plan.links import add_entity, entity_changes, initial_sync, link_changes, remove_entity
+from toolkit.plan.links import add_entity, data_effect, entity_changes, initial_sync, link_changes, remove_entity
 from toolkit.plan.prerequisites import Profile, entity_findings, named_twice, prerequisites, why_untrackable
 from toolkit.plan.rules import (
     core_findings,
+    folders_stay,
     import_findings,
     is_managed,
     lake_findings,
@@ -202,6 +202,8 @@ def plan_uninstall(solution: str, world: World, *, prune: bool = False, delete_d
         changes.append(RemoveSolution(solution=installed.unique_name, managed=managed, version=installed.version))
         changes += _prune(installed, world) if prune and not managed else ()
     ends = managed or prune
+    if ends and delete_data:
+        refuse(finding for link in links for finding in folders_stay(link, world.environment))
     changes += (remove_link(link, world, keep=not delete_data) if ends else _orphan(link) for link in links)
     return _plan(world, (), changes)
 
@@ -248,7 +250,7 @@ def _orphan(link: Link) -> ChangeOwner:
 
 def remove_link(link: Link, world: World, *, keep: bool) -> RemoveLink:
     """Return the change that ends a link; its data is kept aside, or deleted where that was named."""
-    effect = Effect.DATA_KEPT if keep else Effect.DATA_DELETED
+    effect = data_effect(link.config, keep=keep)
     return RemoveLink(
         config=link.config.id,
         name=link.config.name,
@@ -313,6 +315,7 @@ def plan_entities(
             *_managed(UPDATE_OF_MANAGED, link, world),
             *_entities_in(link, add, world),
             *_entities_out(link, remove, world),
+            *(folders_stay(link, world.environment) if remove and delete_data else ()),
         )
     )
     row = world.inventory.configs.get(link.config.id)
@@ -400,7 +403,8 @@ def _entities_out(link: Link, remove: Sequence[str], world: World) -> Iterator[F
 def plan_unlink(config: str, world: World, *, delete_data: bool = False) -> Plan:
     """Plan to end a live link by hand, and to delete its config row. ``config`` is the config's id or name."""
     link = live_link(config, world)
-    refuse(_managed(DELETE_OF_MANAGED, link, world))
+    stay = folders_stay(link, world.environment) if delete_data else ()
+    refuse((*_managed(DELETE_OF_MANAGED, link, world), *stay))
     there = link.config.id in world.inventory.configs
     rows = (DeleteConfig(config=link.config.id, name=link.config.name),) if there else ()
     return _plan(world, (), (*rows, remove_link(link, world, keep=not delete_data)))

@@ -21,7 +21,9 @@ from toolkit.model.config import (
     SCAN_MINUTES,
     Condition,
     ExportConfig,
+    Layout,
     LinkedEntity,
+    PartitionStrategy,
 )
 from toolkit.model.entity import Entity
 from toolkit.model.environment import Inventory, StorageAccount
@@ -75,9 +77,26 @@ def entity_prerequisites(
             "split the entities over two export configs with lakes of their own",
         )
     yield from named_twice((entity.name for entity in config.entities), config.name, where)
+    yield from _forced(config, where)
     for entity in config.entities:
         place = Place(where, key=f"{config.name}.entities.{entity.name}")
         yield from entity_findings(entity, inventory, profile, place)
+
+
+def _forced(config: ExportConfig, where: str) -> Iterator[Finding]:
+    """Yield a note for each entity whose partition strategy incremental folders do not follow."""
+    if config.output.layout is not Layout.INCREMENTAL:
+        return
+    for entity in config.entities:
+        if entity.partition_strategy not in {None, PartitionStrategy.YEAR}:
+            yield Finding(
+                "PLN062",
+                Severity.NOTE,
+                f"{entity.name!r} has the partition strategy {entity.partition_strategy}, and is exported by Year",
+                Place(where, key=f"{config.name}.entities.{entity.name}"),
+                "in incremental folders every entity is append-only by Year",
+                "leave the strategy out",
+            )
 
 
 def named_twice(names: Iterable[str], config: str, where: str = "") -> Iterator[Finding]:

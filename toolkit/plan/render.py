@@ -104,6 +104,8 @@ def consequence_text(consequence: Consequence) -> str:  # noqa: PLR0911 - one re
             return f"re-partitioning{many and f' of {many}'}; readers keep the old snapshot meanwhile"
         case Effect.REINITIALISE:
             return f"re-initialisation{many and f' of {many}'} without a gap for readers"
+        case Effect.DATA_STAYS:
+            return "its data stays in the folders that are there"
         case Effect.DATA_KEPT:
             return f"data kept aside{many and f': {many}'}"
         case Effect.DATA_DELETED:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from toolkit.errors import Finding, Place, Refused, Severity
 from toolkit.model.bundle import Bundle
-from toolkit.model.config import ExportConfig
+from toolkit.model.config import ExportConfig, Layout
 from toolkit.model.environment import InstalledSolution, Inventory
+from toolkit.model.link import Link
 from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, MissingDependency, Package, Publisher
 from toolkit.plan.changes import AnyChange, ChangeMode, ChangeSetting, ChangeStrategy, MoveLake, lake_name
 from toolkit.plan.prerequisites import Profile, prerequisites
@@ -350,11 +351,22 @@ def later_findings(changes: Iterable[AnyChange], where: str = "", managed_by: st
             case ChangeSetting(setting="output.layout", name=name, before=before, after=after):
                 what = f"the live link {name!r} has the layout {before}, not {after}"
                 place = Place(where, key=f"{name}.output.layout")
-                yield _later("PLN051", what, place, _by_hand(managed_by, f"lake unlink {name}"))
+                yield _other_layout(what, place, _by_hand(managed_by, f"lake unlink {name}"))
             case ChangeSetting(history=history):
                 yield from (_other_form(change, entity, where, managed_by) for entity in history)
             case _:
                 pass
+
+
+def _other_layout(what: str, where: Place, by_hand: str) -> Finding:
+    return Finding(
+        "PLN051",
+        Severity.ERROR,
+        what,
+        where,
+        "readers of one layout do not find the rows of the other, so a file system has one",
+        f"toolkit {by_hand}, then import with another storage.file_system; the old data is kept",
+    )
 
 
 def _other_form(change: ChangeSetting, entity: str, where: str, managed_by: str | None) -> Finding:
@@ -371,6 +383,19 @@ def _other_form(change: ChangeSetting, entity: str, where: str, managed_by: str 
 
 def _place(where: str, config: str, entity: str) -> Place:
     return Place(where, key=f"{config}.entities.{entity}")
+
+
+def folders_stay(link: Link, where: str) -> Iterator[Finding]:
+    """Yield a refusal to delete data of a link with incremental folders."""
+    if link.config.output.layout is Layout.INCREMENTAL:
+        yield Finding(
+            "PLN061",
+            Severity.ERROR,
+            f"the data of {link.config.name!r} is in incremental folders, which stay as they are",
+            Place(where, key=link.config.name),
+            "a folder that is closed never changes, and one folder holds the changes of several entities",
+            "leave out --delete-data; delete the file system once the link has ended",
+        )
 
 
 def _by_hand(managed_by: str | None, command: str) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from toolkit.engine import EntityStatus
 from toolkit.errors import CursorExpired, Finding, Severity, SourceError
+from toolkit.model.config import Layout
 from toolkit.model.link import EntityState
 from toolkit.plan.changes import counted
 from toolkit.verify.facts import LinkFacts
@@ -45,7 +46,8 @@ def _count(link: LinkFacts, one: EntityStatus) -> Iterator[Finding]:
     count = link.facts.site.source.count(one.entity)
     linked = link.config.entity(one.entity)
     filtered = linked is not None and bool(linked.filter)
-    if one.rows == count or (one.append_only and (filtered or one.rows > count)) or (filtered and one.rows < count):
+    history = one.append_only and link.config.output.layout is Layout.LIVE
+    if one.rows == count or (history and (filtered or one.rows > count)) or (filtered and one.rows < count):
         return
     numbers = f"{one.entity!r} has {counted(one.rows, 'row')} in the lake and {count:,} in the source"
     where = link.entity_place(one.entity)

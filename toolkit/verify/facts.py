@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from toolkit import engine
 from toolkit.engine import EntityStatus, LinkStatus
-from toolkit.engine.checkpoint import Checkpoint, read_checkpoint
+from toolkit.engine.checkpoint import Checkpoint
 from toolkit.engine.manifest import MANIFEST_PATH
+from toolkit.engine.status import checkpoint_of
 from toolkit.errors import Finding, Place
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
@@ -136,7 +137,7 @@ class LinkFacts:
 
     def checkpoint(self, entity: str) -> Checkpoint | None:
         """Read the state of an entity. Raises Damaged."""
-        return read_checkpoint(self.linked.lake, entity)[0]
+        return checkpoint_of(self.linked, entity)
 
     def anew(self, entity: str) -> str:
         """Return how an entity of this link is synced anew."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from toolkit.engine.checkpoint import Checkpoint, Move, Part
+from toolkit.engine.incremental.inspection import Flaw, folder_faults, key_faults
 from toolkit.engine.inspection import Fault, Role, faults
 from toolkit.engine.manifest import MANIFEST_PATH
 from toolkit.errors import Finding, Severity
@@ -75,8 +76,27 @@ def check_files(link: LinkFacts) -> Iterator[Finding]:
             )
 
 
+def check_folders(link: LinkFacts) -> Iterator[Finding]:
+    """Readers of incremental folders find every folder that was committed, whole, and no other."""
+    for fault in folder_faults(link.linked.lake):
+        code, fix = _FLAWS[fault.flaw]
+        what, why = f"{fault.path} {fault.flaw}", "readers miss changes, or fail"
+        yield Finding(code, Severity.ERROR, what, link.place(), why, fix or _rewrite(link))
+
+
+_FLAWS: Mapping[Flaw, tuple[str, str]] = {
+    Flaw.HEAD: ("VFY091", ""),
+    Flaw.MODEL: ("VFY092", "restore the file from a backup"),
+    Flaw.FILE: ("VFY092", "restore the file from a backup"),
+    Flaw.STRANGER: ("VFY093", "delete the folder"),
+}
+"""The code of each flaw, and what to do; empty: a sync does it."""
+
+
 def check_content(link: LinkFacts) -> Iterator[Finding]:
-    """Every live file, index and snapshot holds what was written to it: all of them are read."""
+    """Every live file, index, snapshot and run of keys holds what was written to it: all of them are read."""
+    for error in key_faults(link.linked.lake):
+        yield from error.findings
     for one in link.completed:
         checkpoint = link.checkpoint(one.entity)
         for fault in faults(link.linked.lake, checkpoint) if checkpoint else ():

@@ -32,6 +32,15 @@ def opened_at(folder: str) -> datetime:
     return datetime.strptime(folder, _NAME).replace(tzinfo=UTC)
 
 
+def is_folder(name: str) -> bool:
+    """Return whether a folder of the lake's root has the name of an incremental one."""
+    try:
+        opened_at(name)
+    except ValueError:
+        return False
+    return True
+
+
 def next_folder(last: str | None, now: datetime) -> str:
     """Return the name of the folder that is opened now: above every earlier one, whatever the clock says."""
     if last is not None:
