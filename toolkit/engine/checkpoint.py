@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from toolkit.engine.columns import Column
 from toolkit.engine.schema_history import SchemaChange
 from toolkit.engine.style import Style
-from toolkit.errors import Damaged
+from toolkit.errors import Damaged, Finding, Place, Severity
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
 from toolkit.model.base import Frozen
 from toolkit.model.config import PartitionStrategy
@@ -111,6 +111,22 @@ class DeleteLog(Frozen):
     etag: str
 
 
+class Healed(Frozen):
+    """Damage that was found and made good: when, and what to tell of it."""
+
+    at: datetime
+    code: str
+    severity: Severity
+    what: str
+    where: str
+    why: str
+
+    @property
+    def finding(self) -> Finding:
+        """What to tell people."""
+        return Finding(self.code, self.severity, self.what, Place(self.where), self.why)
+
+
 class Retired(Frozen):
     """The entity is no longer linked: since when, and whether its data is kept (moved away) or deleted."""
 
@@ -132,7 +148,7 @@ class Checkpoint(Frozen):
     began: datetime | None = None
     """When it began."""
     cursor: str | None = None
-    """Where the next pass begins; None before the first sync is complete."""
+    """Where the next pass begins; None before the first sync is complete, and while rows are read anew."""
     cursor_at: datetime | None = None
     columns: tuple[Column, ...] = ()
     schema_changes: tuple[SchemaChange, ...] = ()
@@ -156,6 +172,13 @@ class Checkpoint(Frozen):
     delete_log: DeleteLog | None = None
     pending: tuple[Step, ...] = ()
     retired: Retired | None = None
+    healed: tuple[Healed, ...] = ()
+    """What was made good of late."""
+
+    @property
+    def mending(self) -> bool:
+        """Whether rows are missing that the next pass reads anew. Until then readers keep what they have."""
+        return self.completed is not None and self.cursor is None and self.retired is None
 
     @property
     def style(self) -> Style:

@@ -45,6 +45,13 @@ def entry(
     return _json(_entity(checkpoint, location, named))
 
 
+def shown(checkpoint: Checkpoint, before: Mapping[str, str], location: Callable[[str], str]) -> str:
+    """Return what model.json says of an entity of a link: while rows are missing, what it said before."""
+    if checkpoint.mending and checkpoint.entity in before:
+        return before[checkpoint.entity]
+    return entry(checkpoint, location)
+
+
 def entries_in(data: bytes) -> dict[str, str]:
     """Return the entries of a manifest by entity; none when it cannot be read."""
     try:

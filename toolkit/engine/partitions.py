@@ -21,6 +21,10 @@ UNPLACED = ""
 """The partition of rows that have no ``createdon``, until it is decided."""
 
 SNAPSHOT_FOLDER = "Snapshot"
+_LIVE = re.compile(r"[^/]+/(?P<partition>\d{4}(?:-\d{2})?)(?:_(?P<number>\d{3,}))?\.csv")
+_SNAPSHOT = re.compile(
+    rf"[^/]+/{SNAPSHOT_FOLDER}/(?P<partition>\d{{4}}(?:-\d{{2}})?)(?:-(?P<number>\d{{3,}}))?_(?P<second>\d+)\.csv"
+)
 _UNITS = {PartitionStrategy.YEAR: "datetime64[Y]", PartitionStrategy.MONTH: "datetime64[M]"}
 _NO_TIME = np.iinfo(np.int64).min
 """Numpy's own not-a-time."""
@@ -67,6 +71,18 @@ def live_path(entity: str, partition: str, number: int) -> str:
 def snapshot_path(entity: str, partition: str, number: int, second: int) -> str:
     """Return where a part's snapshot is. Readers cut at the underscore, so a further part has a hyphen before it."""
     return f"{entity}/{SNAPSHOT_FOLDER}/{manifest_name(partition, number)}_{second}.csv"
+
+
+def part_of(path: str) -> tuple[str, int] | None:
+    """Return the partition and the number of the part whose live file is at a path; None where it is no such path."""
+    match = _LIVE.fullmatch(path)
+    return (match["partition"], int(match["number"] or 0)) if match else None
+
+
+def snapshot_of(path: str) -> tuple[str, int, int] | None:
+    """Return partition, number and second of the snapshot at a path; None where it is no such path."""
+    match = _SNAPSHOT.fullmatch(path)
+    return (match["partition"], int(match["number"] or 0), int(match["second"])) if match else None
 
 
 def entity_of(path: str) -> str:

@@ -30,6 +30,7 @@ from toolkit.engine.decisions import Decisions
 from toolkit.engine.delete_log import Logged, logged
 from toolkit.engine.deletions import delete_rows, last_records, with_ended
 from toolkit.engine.entries import Entries, Ids, joined
+from toolkit.engine.healing import heal
 from toolkit.engine.index import found
 from toolkit.engine.partitions import live_path, part_name, partition_of, require_known
 from toolkit.engine.place import Coming, Piece, Target, coming, targets
@@ -60,7 +61,7 @@ from toolkit.engine.split import Splitter
 from toolkit.engine.spool import Gathered, Layout, Spool, Tombstones
 from toolkit.engine.style import Style
 from toolkit.engine.takeover import require_untouched
-from toolkit.errors import CursorExpired, Damaged, EntityGone, NotFound, Partial, Refused, SourceError
+from toolkit.errors import CursorExpired, Damaged, EntityGone, NotFound, Partial, Refused, SourceError, ToolkitError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
 from toolkit.model.config import LinkedEntity, Output, PartitionStrategy, Retention
 from toolkit.model.entity import Entity
@@ -172,16 +173,50 @@ def do_pass(
 ) -> Outcome:
     """Do one pass. ``cursor`` is where it begins, which may be ahead of the checkpoint.
 
-    With ``resume`` one may have been stopped, which this one then goes on with.
+    With ``resume`` one may have been stopped, which this one then goes on with. Damage that it meets is made good, and
+    then it begins again.
     """
+    mending = before.checkpoint.mending
     try:
-        return _pass_or_resync(work, linked, entity, before, cursor, resume=resume)
+        outcome = _pass_or_resync(work, linked, entity, before, cursor, resume=resume)
+    except (Damaged, NotFound):
+        healed = heal(work.lake, work.fence, entity.name, work.clock)
+        if healed is None:
+            raise
+        return do_healed_pass(work, linked, entity, healed)
+    return _telling(outcome, before.checkpoint) if mending else outcome
+
+
+def do_healing_pass(work: Work, linked: LinkedEntity, entity: Entity, error: ToolkitError) -> Outcome:
+    """Do a pass over an entity whose last commit cannot be followed up, once what it met was made good."""
+    healed = heal(work.lake, work.fence, entity.name, work.clock)
+    if healed is None:
+        raise error
+    return do_healed_pass(work, linked, entity, healed)
+
+
+def do_healed_pass(work: Work, linked: LinkedEntity, entity: Entity, healed: Committed) -> Outcome:
+    """Do a pass over an entity whose damage was just made good, and tell of it."""
+    outcome = _pass_or_resync(work, linked, entity, healed, healed.checkpoint.cursor, resume=True)
+    return _telling(outcome, healed.checkpoint)
+
+
+def _telling(outcome: Outcome, healed: Checkpoint) -> Outcome:
+    told = tuple(each.finding for each in healed.healed)
+    return replace(outcome, report=replace(outcome.report, notices=(*told, *outcome.report.notices)))
+
+
+def _pass_or_resync(
+    work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None, *, resume: bool
+) -> Outcome:
+    try:
+        return _resyncing(work, linked, entity, before, cursor, resume=resume)
     except pa.ArrowException as error:
         # Its own words quote values.
         raise unspelled(f"a row of {entity.name}", f"Arrow said {type(error).__name__}") from None
 
 
-def _pass_or_resync(
+def _resyncing(
     work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None, *, resume: bool
 ) -> Outcome:
     try:
@@ -496,7 +531,7 @@ class _Pass:
         old, now = self.old, self.now
         moved = self._moved(cursor)
         report = EntityReport(self.entity.name, EntityState.COMPLETED)
-        if is_due(old, now, self.work.interval):
+        if is_due(old.model_copy(update={"cursor": cursor}), now, self.work.interval):
             checkpoint = self._with_snapshot(moved)
             return self._done(checkpoint, replace(report, snapshots=_new_snapshots(old, checkpoint)), cursor)
         aged = old.cursor_at is None or now - old.cursor_at >= self.work.settings.cursor_age
@@ -519,7 +554,8 @@ class _Pass:
                 "schema_changes": with_changes(self.old.schema_changes, self.changes),
                 "form": self.shaping.form,
                 "changed": self.old.changed or (self.now if self.columns != self.old.columns else None),
-                "pending": (),
+                "pending": self._carried(self.old.parts),
+                "healed": tuple(each for each in self.old.healed if self.now - each.at < self.work.settings.healed_age),
             }
         )
 
@@ -537,7 +573,12 @@ class _Pass:
                 "completed": self.old.completed or self.now,
                 "changed": self.old.changed or self.now,
                 "delete_log": log.log if log else self.old.delete_log,
-                "pending": (*self._moves(made), *((log.move,) if log else ()), *self._removes(parts)),
+                "pending": (
+                    *self._moves(made),
+                    *((log.move,) if log else ()),
+                    *self._removes(parts),
+                    *self._carried(parts),
+                ),
             }
         )
 
@@ -566,6 +607,12 @@ class _Pass:
                 path = live_path(self.entity.name, target.partition, target.number)
                 moves += [_move(result.part, path, etags.get(path, ABSENT)), _move(result.index, self._index(target))]
         return moves
+
+    def _carried(self, parts: tuple[Part, ...]) -> tuple[Remove, ...]:
+        """Return what a healing asked to be removed, and was not yet: the manifest comes first."""
+        now = {path for part in parts for path in (part.path, part.index)}
+        removes = (step for step in self.old.pending if isinstance(step, Remove))
+        return tuple(step for step in removes if step.path not in now)
 
     def _removes(self, parts: tuple[Part, ...]) -> list[Remove]:
         """Return what the parts before this pass had and those after it have not."""

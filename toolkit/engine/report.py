@@ -126,6 +126,8 @@ class EntityStatus:
     """Why the last pass failed."""
     schema_changes: tuple[SchemaChange, ...] = ()
     """How its columns changed since the initial sync, oldest first."""
+    healed: tuple[Finding, ...] = ()
+    """Damage that was made good of late."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from toolkit.engine.checkpoint import (
 from toolkit.engine.commit import Committed, commit, require_ahead, settled, tidy
 from toolkit.engine.companions import Companions
 from toolkit.engine.journal import Journal, read_journal, write_journal
-from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
+from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, shown
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
-from toolkit.engine.passes import Outcome, Work, begin, do_pass, gone, with_dropped
+from toolkit.engine.passes import Outcome, Work, begin, do_healing_pass, do_pass, gone, with_dropped
 from toolkit.engine.progress import discard, read_progress, unfinished
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
 from toolkit.engine.retire import clear, free_second, retired, unreadable
@@ -36,7 +36,7 @@ from toolkit.engine.schema_history import is_dropped
 from toolkit.engine.settings import Settings, scan_interval
 from toolkit.engine.snapshot import is_due, is_stale, with_snapshot, without
 from toolkit.engine.splice import Made, Task, do
-from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
+from toolkit.errors import Damaged, Locked, NotFound, Partial, Refused, Retriable, ToolkitError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake
 from toolkit.model.config import LinkedEntity, Retention
 from toolkit.model.entity import Entity
@@ -279,12 +279,13 @@ class Session:
 
     def _entries(self) -> Iterator[tuple[str, str]]:
         """Yield what the manifest says of each entity: of an unsettled one, what it said before."""
-        before = entries_in(self._manifest) if self._unsettled else {}
+        mending = any(state.checkpoint.mending for state in self._states.values())
+        before = entries_in(self._manifest) if self._unsettled or mending else {}
         for name in {*self._states, *self._unsettled}:
             if name not in self._unsettled:
                 state = self._states[name]
                 if state.checkpoint.retired is None:
-                    yield name, self._entry(name, state)
+                    yield name, self._entry(name, state, before)
             elif name in before:
                 yield name, before[name]
 
@@ -292,10 +293,10 @@ class Session:
         """Return the checkpoints that can be read of the entities that the manifest lists."""
         return {name: self._states[name].checkpoint for name in entries if name not in self._unsettled}
 
-    def _entry(self, name: str, state: Committed) -> str:
+    def _entry(self, name: str, state: Committed, before: Mapping[str, str]) -> str:
         etag, text = self._listed.get(name, (ABSENT, ""))
         if etag != state.etag:
-            text = entry(state.checkpoint, self._lake.location)
+            text = shown(state.checkpoint, before, self._lake.location)
             self._listed[name] = state.etag, text
         return text
 
@@ -404,21 +405,31 @@ class Session:
         running: dict[Future[Outcome], str] = {}
         try:
             for each in linked:
-                if (error := failed.get(each.name)) is not None:
-                    yield each.name, self._failure(each.name, error)
-                elif each.name not in definitions:
+                error, definition = failed.get(each.name), definitions.get(each.name)
+                if error is None and definition is None:
                     yield each.name, self._gone(each.name)
+                elif definition is None or (error is not None and not self._heals(each.name)):
+                    yield each.name, self._failure(each.name, error or gone(each.name))
                 else:
-                    state = self._states[each.name]
-                    cursor = self._cursors.get(each.name, state.checkpoint.cursor)
-                    resume = each.name in self._unfinished
-                    future = pool.submit(do_pass, work, each, definitions[each.name], state, cursor, resume=resume)
-                    running[future] = each.name
+                    running[pool.submit(self._pass, work, each, definition, error)] = each.name
             yield from self._ended(running)
         finally:
             # After an exception nothing more begins, and what is at work ends at its next batch.
             leaving.set()
             pool.shutdown(cancel_futures=True)
+
+    def _pass(self, work: Work, linked: LinkedEntity, entity: Entity, error: ToolkitError | None) -> Outcome:
+        """Do a pass; ``error`` is damage to be made good before."""
+        if error is not None:
+            return do_healing_pass(work, linked, entity, error)
+        state = self._states[entity.name]
+        cursor = self._cursors.get(entity.name, state.checkpoint.cursor)
+        return do_pass(work, linked, entity, state, cursor, resume=entity.name in self._unfinished)
+
+    def _heals(self, name: str) -> bool:
+        """Whether what is wrong with an entity's state may be made good."""
+        error = self._unsettled.get(name)
+        return isinstance(error, Damaged | NotFound) and not isinstance(error, Newer)
 
     def _ended(self, running: dict[Future[Outcome], str]) -> Iterator[tuple[str, EntityReport | None]]:
         while running:
@@ -441,6 +452,8 @@ class Session:
             self._doubtful.add(name)
             return self._failure(name, error)
         self._unfinished.discard(name)
+        self._unsettled.pop(name, None)
+        self._doubtful.discard(name)
         self._states[name] = outcome.committed
         self._cursors[name] = outcome.cursor
         return outcome.report

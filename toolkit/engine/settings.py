@@ -28,6 +28,8 @@ class Settings:
     """Bytes of a long read after which its progress is kept, so that it goes on from there when it is stopped."""
     progress_age: timedelta = timedelta(minutes=1)
     """Time after which it is kept in any case."""
+    healed_age: timedelta = timedelta(days=1)
+    """How long the status tells of damage that was made good."""
     workers: int = 4
     """Entities that are worked on at once."""
     idle_poll: timedelta = timedelta(minutes=5)

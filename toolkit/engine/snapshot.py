@@ -13,7 +13,7 @@ from toolkit.model.config import Retention
 
 def is_due(checkpoint: Checkpoint, now: datetime, interval: timedelta) -> bool:
     """Whether a snapshot is due: the first one at once, then when something changed and the interval is over."""
-    if checkpoint.completed is None:
+    if checkpoint.completed is None or checkpoint.mending:
         return False
     if checkpoint.published is None or checkpoint.snapshot_at is None:
         return True
@@ -22,7 +22,8 @@ def is_due(checkpoint: Checkpoint, now: datetime, interval: timedelta) -> bool:
 
 def is_stale(checkpoint: Checkpoint) -> bool:
     """Whether a change was committed that no snapshot holds."""
-    return checkpoint.completed is not None and (checkpoint.changed is not None or checkpoint.published is None)
+    unpublished = checkpoint.changed is not None or checkpoint.published is None
+    return checkpoint.completed is not None and not checkpoint.mending and unpublished
 
 
 def without(checkpoint: Checkpoint, lost: Collection[str]) -> Checkpoint:

@@ -8,7 +8,7 @@ from toolkit.engine.checkpoint import Checkpoint, entities_with_state, read_chec
 from toolkit.engine.incremental.record import read_record
 from toolkit.engine.incremental.status import status as incremental_status
 from toolkit.engine.journal import EntityJournal, read_journal, reason_of, state_of
-from toolkit.engine.manifest import MANIFEST_PATH, entries_in, entry, manifest
+from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, shown
 from toolkit.engine.report import EntityStatus, LinkStatus
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import Lake
@@ -59,7 +59,7 @@ def _manifest_current(lake: Lake, read: Mapping[str, Checkpoint | Damaged]) -> b
     before = entries_in(data)
     kept = {name: before[name] for name, each in read.items() if isinstance(each, Damaged) and name in before}
     checkpoints = [each for each in read.values() if isinstance(each, Checkpoint) and each.retired is None]
-    return data == manifest({each.entity: entry(each, lake.location) for each in checkpoints} | kept)
+    return data == manifest({each.entity: shown(each, before, lake.location) for each in checkpoints} | kept)
 
 
 def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: EntityJournal | None) -> EntityStatus:
@@ -86,4 +86,5 @@ def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: En
         scanned=journal.scanned if journal else None,
         reason=reason,
         schema_changes=checkpoint.schema_changes,
+        healed=tuple(each.finding for each in checkpoint.healed),
     )

@@ -42,7 +42,7 @@ def taken_over(lake: Lake, checkpoint: Checkpoint, fence: int) -> Checkpoint:
             # An index that was not published is made anew by a scan of its part.
             "pending": (
                 *(move for _, move in found if move),
-                *_of_the_log(lake, checkpoint),
+                *moves_of_the_log(lake, checkpoint),
                 *copies,
                 *(step for step in pending if isinstance(step, Remove)),
             ),
@@ -50,7 +50,7 @@ def taken_over(lake: Lake, checkpoint: Checkpoint, fence: int) -> Checkpoint:
     )
 
 
-def _of_the_log(lake: Lake, checkpoint: Checkpoint) -> Iterator[Move]:
+def moves_of_the_log(lake: Lake, checkpoint: Checkpoint) -> Iterator[Move]:
     """Yield the move of the delete log, as long as its file is staged."""
     for step in checkpoint.pending:
         if isinstance(step, Move) and checkpoint.delete_log is not None and step.path == checkpoint.delete_log.path:
