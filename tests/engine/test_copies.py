@@ -122,12 +122,14 @@ def copied_and_synced(world: World, original: Lake, dies: int | None = None) -> 
 def test_a_part_of_a_copy_that_holds_something_else_is_said(synced: World, size: int) -> None:
     lake = copy(synced, STATUS)
     lake.put(PART, lake.read(PART).replace(A.encode(), b"x" * 36) + b"\n" * size, "any")
-    assert [each.error.code for each in synced.sync().failed if each.error] == ["ENG042"]
+    assert [each.error.code for each in synced.snapshot().failed if each.error] == ["ENG042"]
+    assert [notice.code for notice in synced.sync().notices] == ["ENG006"]
+    assert names(synced) == ["a", "b"]
 
 
 def test_an_entity_that_cannot_go_on_is_retired_and_begins_anew(synced: World) -> None:
     copy(synced, STATUS, PART)
-    assert [each.error.code for each in synced.sync().failed if each.error] == ["ENG042"]
+    assert [each.error.code for each in synced.snapshot().failed if each.error] == ["ENG042"]
     synced.relink()
     assert synced.sync().retired == ("account",)
     synced.relink(linked_entity("account"))

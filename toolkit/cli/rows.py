@@ -12,7 +12,7 @@ from toolkit import engine
 from toolkit.cli import doing, options
 from toolkit.cli.frame import Command
 from toolkit.cli.linked import broken_links, chosen_entities, chosen_links, forget_ended, raise_broken
-from toolkit.cli.output import Result, table
+from toolkit.cli.output import Result, finding_data, table
 from toolkit.cli.progress import Report
 from toolkit.cli.session import Session
 from toolkit.engine import EntityStatus, Patience, Retry, SyncReport
@@ -145,7 +145,8 @@ def status(session: Session, *, config: str | None, environment: str | None) -> 
     bare = [f"{config.name} has no entities" for config in live if not config.entities]
     now = session.clock()
     changes = _schema_lines((each for _, each in found), now)
-    text = "\n".join([_status_text(rows, now), *changes, *bare]).strip()
+    healed = [f"{each.entity}: {damage.code} {damage.what}" for _, each in found for damage in each.healed]
+    text = "\n".join([_status_text(rows, now), *healed, *changes, *bare]).strip()
     failed = tell_broken(session, site, config)
     session.show(Result(rows, text or f"{site.name} exports nothing{' that can be read' if failed else ''}"))
     return failed
@@ -165,6 +166,7 @@ def _row(linked: Linked, each: EntityStatus) -> dict[str, Any]:
         "snapshots": each.snapshots,
         "changed_since_snapshot": _iso(each.changed_since_snapshot),
         "reason": each.reason,
+        "healed": [finding_data(damage) for damage in each.healed],
         "schema_changes": [change.model_dump(mode="json") for change in each.schema_changes],
     }
 

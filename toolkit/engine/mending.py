@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from toolkit.engine.checkpoint import Checkpoint, Copy, Healed, Move, Part, Remove, Snapshot, index_path
-from toolkit.engine.index import digest_of, index_bytes, read_index, scan
+from toolkit.engine.index import index_bytes, read_index, scan
 from toolkit.engine.partitions import SNAPSHOT_FOLDER, part_name, snapshot_of
 from toolkit.engine.salvage import Key, Records
 from toolkit.engine.takeover import holds, moves_of_the_log
@@ -170,13 +170,14 @@ class Mender:
         entries = scan(self._lake, staged.path, self._old.columns)
         path = index_path(self._old.entity, part_name(part.partition, part.number), self._old.seq + 1)
         with closing(self._lake.stage(self._run, f"{self._name(part)}.idx")) as writer:
-            writer.write(index_bytes(entries, staged.etag, staged.size))
+            data, digest = index_bytes(entries, staged.etag, staged.size)
+            writer.write(data)
             index = writer.seal()
         update = {
             "etag": staged.etag,
             "size": staged.size,
             "rows": len(entries),
-            "digest": digest_of(entries),
+            "digest": digest,
             "index": path,
             "snapshot": None,
         }
