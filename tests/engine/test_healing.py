@@ -15,7 +15,7 @@ from tests.engine.world import Clock, World, insert_account, link, linked_entity
 from toolkit.engine import SyncReport, status
 from toolkit.errors import Forbidden
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
-from toolkit.model.config import LinkedEntity
+from toolkit.model.config import LinkedEntity, Output
 
 A, B = (f"00000000-0000-0000-0000-{number:012x}" for number in (1, 2))
 OLD = datetime(2025, 5, 1, tzinfo=UTC)
@@ -250,6 +250,20 @@ def test_history_of_which_nothing_is_left_begins_anew(appended: World) -> None:
     report = appended.sync()
     assert "4 of 4 rows of partition 2026 are lost" in report.notices[0].what
     assert [row["name"] for row in appended.live("account")] == ["old", "c"]
+
+
+def test_a_file_that_is_written_anew_keeps_its_header() -> None:
+    world = new_world(linked_entity("account", append_only=True))
+    world.configure(output=Output(header=True))
+    for name in "ab":
+        insert_account(world.source, name)
+    world.sync()
+    head = world.text("account/2026.csv").splitlines()[0]
+    without_snapshots(world)
+    spoil(world, "account/2026.csv", world.lake.read("account/2026.csv")[:-5])
+    assert told(world.sync()) == ["ENG008"]
+    lines = world.text("account/2026.csv").splitlines()
+    assert (lines[0], lines.count(head), len(lines)) == (head, 1, 4)
 
 
 # crashes

@@ -139,7 +139,7 @@ class Mender:
         if not records:
             return Fate(None, (), told, whole=False)
         with closing(self._lake.stage(self._run, f"{self._name(part)}.csv")) as writer:
-            for record in records.values():
+            for record in (self._old.style.head(self._old.columns), *records.values()):
                 writer.write(record)
             staged = writer.seal()
         return self._anew(part, staged, told)
