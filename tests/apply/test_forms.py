@@ -116,3 +116,18 @@ def test_a_lake_with_more_rows_than_a_filter_can_let_through_is_found(prod: Rig)
     assert [each for each in prod.found(filtered) if each[0].startswith("VFY07")] == [
         ("VFY071", "'account' has 2 rows in the lake and 1 in the source")
     ]
+
+
+def test_a_form_that_no_pass_has_brought_is_found_and_the_same_import_brings_it(prod: Rig) -> None:
+    prod.source.insert("account", name="Ada")
+    prod.bring(version(0), sync=True)
+    masked = version(1, mask={"name": "null"}, columns=["name"])
+    prod.bring(masked)
+    assert ("VFY052", "the files of 'account' do not have the columns and the mask of the link yet") in prod.found(
+        masked
+    )
+    assert [entity.form_due for entity in prod.status().entities] == [("columns", "mask"), ()]
+    assert prod.plan(masked).empty
+    prod.bring(masked, sync=True)
+    assert [entity.form_due for entity in prod.status().entities] == [(), ()]
+    assert "VFY052" not in {code for code, _ in prod.found(masked)}

@@ -1,8 +1,12 @@
 """Bundles between environments, by the command line."""
 
+import csv
+import hmac
 import json
 import shutil
 from contextlib import chdir
+from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -129,6 +133,60 @@ def test_an_environment_without_an_overlay_is_warned_about(prod: Run, tmp_path: 
     result = prod("plan", "ContosoLake")
     assert result.exit_code == 1
     assert "warning[BND017] the bundle has no overlay for 'prod'" in result.stderr
+
+
+def exported(folder: Path, entity: str) -> list[dict[str, str]]:
+    """The rows of an entity that model.json leads to, by column."""
+    (manifest,) = folder.glob("lakes/contososalesprod/*/model.json")
+    found = next(each for each in json.loads(manifest.read_text())["entities"] if each["name"] == entity)
+    columns = [attribute["name"] for attribute in found["attributes"]]
+    texts = [Path(partition["location"]).read_text() for partition in found["partitions"]]
+    return [dict(zip(columns, row, strict=True)) for text in texts for row in csv.reader(StringIO(text))]
+
+
+OPTIONS = """\
+output: {labels: 1033}
+entities:
+  - name: account
+    columns: [name, industrycode]
+    filter: [{column: numberofemployees, at_least: "1"}]
+    mask: {name: hash}
+"""
+
+
+def test_a_newer_bundle_exports_fewer_columns_masked_and_filtered(
+    imported: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = exported(tmp_path, "account")
+    config = tmp_path / "ContosoLake" / "configs" / "contososales.yaml"
+    head, _, tail = config.read_text().partition("entities:\n")
+    config.write_text(head + OPTIONS + tail.replace("  - {name: account, partition_strategy: Month}\n", ""))
+    edit(tmp_path / "ContosoLake" / "solution.yaml", 'version: "1.0.0.0"', 'version: "1.1.0.0"')
+    edit(
+        tmp_path / "toolkit.yaml",
+        "folder: environments/prod",
+        "folder: environments/prod\n    mask_key: {variable: KEY}",
+    )
+    assert imported("pack", "ContosoLake", "--managed", "-o", "new.zip").exit_code == 0
+    plan = imported("plan", "new.zip").stdout
+    assert "re-initialisation of 12 rows" in plan
+    failing = imported("import", "new.zip", "--yes")
+    assert (failing.exit_code, "ENG071" in failing.stderr) == (1, True)
+    assert exported(tmp_path, "account") == before
+    assert "account: the next pass brings other columns, filter, mask, labels" in imported("status").stdout
+    monkeypatch.setenv("KEY", "a secret of some length")
+    assert imported("import", "new.zip", "--yes").exit_code == 0
+    assert imported("snapshot").exit_code == 0
+    after = exported(tmp_path, "account")
+    kept = {row["Id"]: row["name"] for row in before if row["numberofemployees"] not in {"", "0"}}
+    assert {row["Id"]: row["name"] for row in after} == {
+        key: hmac.new(b"a secret of some length", name.encode(), sha256).hexdigest() for key, name in kept.items()
+    }
+    assert {"revenue", "numberofemployees"}.isdisjoint(after[0])
+    assert all((row["industrycode"] == "") == (row["industrycode_label"] == "") for row in after)
+    assert imported("reconcile", "--checksum").exit_code == 0
+    verified = imported("verify", "new.zip")
+    assert (verified.exit_code, "a secret" in verified.stdout) == (0, False)
 
 
 def test_a_lower_version_is_refused(imported: Run, tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def pending(plan: Plan, site: Site) -> Iterator[Linked]:
 
 
 def _complete(linked: Linked) -> bool:
-    return all(entity.state is EntityState.COMPLETED for entity in engine.status(linked).entities)
+    entities = engine.status(linked).entities
+    return all(entity.state is EntityState.COMPLETED and not entity.form_due for entity in entities)
 
 
 def _partial(site: Site, config: str) -> Partial:

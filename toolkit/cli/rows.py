@@ -167,6 +167,7 @@ def _row(linked: Linked, each: EntityStatus) -> dict[str, Any]:
         "changed_since_snapshot": _iso(each.changed_since_snapshot),
         "reason": each.reason,
         "healed": [finding_data(damage) for damage in each.healed],
+        "form_due": list(each.form_due),
         "schema_changes": [change.model_dump(mode="json") for change in each.schema_changes],
     }
 
@@ -183,7 +184,10 @@ def _status_text(rows: list[dict[str, Any]], now: datetime) -> str:
         columns = ("entity", "state", "how", "rows", "synced", "snapshot")
         parts += [f"{config} (times are UTC)", table(shown, columns, empty="").text, ""]
     reasons = [f"{row['entity']}: {row['reason']}" for row in rows if row["reason"]]
-    return "\n".join([*parts, *reasons]).rstrip()
+    due = [
+        f"{row['entity']}: the next pass brings other {', '.join(row['form_due'])}" for row in rows if row["form_due"]
+    ]
+    return "\n".join([*parts, *reasons, *due]).rstrip()
 
 
 def _schema_lines(found: Iterable[EntityStatus], now: datetime) -> Iterator[str]:

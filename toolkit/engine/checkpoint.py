@@ -19,9 +19,9 @@ from toolkit.engine.style import Style
 from toolkit.errors import Damaged, Finding, Place, Severity
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
 from toolkit.model.base import Frozen
-from toolkit.model.config import PartitionStrategy
+from toolkit.model.config import LinkedEntity, Output, PartitionStrategy
 from toolkit.model.names import LogicalName
-from toolkit.model.shape import Form
+from toolkit.model.shape import Form, reshaped, shape_of
 from toolkit.site import format_of
 
 CHECKPOINT_FORMAT = 1
@@ -189,6 +189,11 @@ class Checkpoint(Frozen):
     def rows(self) -> int:
         """Rows in the live files."""
         return sum(part.rows for part in self.parts)
+
+
+def form_due(checkpoint: Checkpoint, linked: LinkedEntity, output: Output) -> tuple[str, ...]:
+    """Return in which aspects the files of an entity are not yet as its config says."""
+    return reshaped(checkpoint.form.shape, shape_of(linked, output)) if checkpoint.completed else ()
 
 
 def checkpoint_path(entity: str) -> str:

@@ -128,6 +128,8 @@ class EntityStatus:
     """How its columns changed since the initial sync, oldest first."""
     healed: tuple[Finding, ...] = ()
     """Damage that was made good of late."""
+    form_due: tuple[str, ...] = ()
+    """In which aspects its files are not yet as the link says: columns, filter, mask, header, times, labels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from toolkit.engine.checkpoint import Checkpoint, entities_with_state, read_checkpoint
+from toolkit.engine.checkpoint import Checkpoint, entities_with_state, form_due, read_checkpoint
 from toolkit.engine.incremental.record import read_record
 from toolkit.engine.incremental.status import status as incremental_status
 from toolkit.engine.journal import EntityJournal, read_journal, reason_of, state_of
@@ -12,7 +12,7 @@ from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, shown
 from toolkit.engine.report import EntityStatus, LinkStatus
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import Lake
-from toolkit.model.config import Layout, LinkedEntity
+from toolkit.model.config import Layout, LinkedEntity, Output
 from toolkit.model.link import EntityState
 from toolkit.site import Linked
 
@@ -35,7 +35,7 @@ def status(linked: Linked) -> LinkStatus:
     journal = read_journal(lake).entities
     entities = sorted(link.config.entities, key=lambda each: each.name) if link.active else []
     return LinkStatus(
-        tuple(_status(each, read.get(each.name), journal.get(each.name)) for each in entities),
+        tuple(_status(each, link.config.output, read.get(each.name), journal.get(each.name)) for each in entities),
         manifest_current=_manifest_current(lake, read),
     )
 
@@ -62,7 +62,9 @@ def _manifest_current(lake: Lake, read: Mapping[str, Checkpoint | Damaged]) -> b
     return data == manifest({each.entity: shown(each, before, lake.location) for each in checkpoints} | kept)
 
 
-def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: EntityJournal | None) -> EntityStatus:
+def _status(
+    linked: LinkedEntity, output: Output, read: Checkpoint | Damaged | None, journal: EntityJournal | None
+) -> EntityStatus:
     if isinstance(read, Damaged):
         reason = reason_of(read.findings[0])
         return EntityStatus(linked.name, EntityState.FAILED, linked.append_only, linked.strategy, reason=reason)
@@ -87,4 +89,5 @@ def _status(linked: LinkedEntity, read: Checkpoint | Damaged | None, journal: En
         reason=reason,
         schema_changes=checkpoint.schema_changes,
         healed=tuple(each.finding for each in checkpoint.healed),
+        form_due=form_due(checkpoint, linked, output),
     )

@@ -14,7 +14,7 @@ from toolkit.verify.facts import LinkFacts
 
 
 def check_sync(link: LinkFacts) -> Iterator[Finding]:
-    """The initial sync of every entity is complete, and its last pass did not fail."""
+    """The initial sync of every entity is complete, its last pass did not fail, and its files are as the link says."""
     for one in link.status.entities:
         where = link.entity_place(one.entity)
         match one.state:
@@ -26,7 +26,15 @@ def check_sync(link: LinkFacts) -> Iterator[Finding]:
                 what = f"the last pass over {one.entity!r} failed"
                 yield Finding("VFY051", Severity.ERROR, what, where, one.reason, "mend the cause and sync again")
             case EntityState.COMPLETED:
-                pass
+                yield from _old_form(link, one)
+
+
+def _old_form(link: LinkFacts, one: EntityStatus) -> Iterator[Finding]:
+    if one.form_due:
+        what = f"the files of {one.entity!r} do not have the {' and the '.join(one.form_due)} of the link yet"
+        why = "the link was changed, and no pass was made since; readers see the old files until a snapshot follows it"
+        fix = f"{link.command('sync')}, or toolkit run"
+        yield Finding("VFY052", Severity.WARNING, what, link.entity_place(one.entity), why, fix)
 
 
 def check_counts(link: LinkFacts) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import pytest
 from tests.engine.incremental.folders import FolderWorld, new_world
 from tests.engine.test_shape import HELD, hashed
 from tests.engine.world import insert_account, linked_entity
+from toolkit.engine import status
 from toolkit.model.config import Condition, Mask
 
 NOT_BOB = {"filter": (Condition(column="name", not_equals="Bob"),)}
@@ -54,7 +55,9 @@ def test_only_rows_that_pass_the_filter_are_in_a_folder_and_one_that_leaves_is_d
 def test_another_form_sends_every_row_again(form: dict[str, Any], expected: list[str]) -> None:
     world = world_of()
     relink(world, **form)
+    assert status(world.linked).entities[0].form_due == tuple(form)
     assert world.sync().by_entity["account"].written == len(expected)
+    assert status(world.linked).entities[0].form_due == ()
     assert names(world) == sorted(expected)
     relink(world, **form)
     assert world.sync().folder is None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from toolkit.engine.checkpoint import form_due
 from toolkit.engine.incremental.folders import CHANGELOG_PATH, opened_at
 from toolkit.engine.incremental.ledger import model
 from toolkit.engine.incremental.record import Exported, Record, read_record
@@ -17,7 +20,8 @@ from toolkit.site import Linked
 def status(linked: Linked) -> LinkStatus:
     """Return how far each entity of a link is, from its record and the status file, in name order."""
     lake, link = linked.lake, linked.link
-    names = sorted(each.name for each in link.config.entities) if link.active else []
+    entities = {each.name: each for each in link.config.entities} if link.active else {}
+    names = sorted(entities)
     try:
         record, _ = read_record(lake)
     except Damaged as error:
@@ -27,8 +31,16 @@ def status(linked: Linked) -> LinkStatus:
         )
     journal = read_journal(lake).entities
     exported = record.linked if record else {}
-    entities = (_status(name, exported.get(name), journal.get(name, EntityJournal())) for name in names)
-    return LinkStatus(tuple(entities), manifest_current=record is not None and _current(record, lake))
+    found = (_status(name, exported.get(name), journal.get(name, EntityJournal())) for name in names)
+    due = {
+        name: form_due(each.checkpoint, entities[name], link.config.output)
+        for name, each in exported.items()
+        if name in entities
+    }
+    return LinkStatus(
+        tuple(replace(each, form_due=due.get(each.entity, ())) for each in found),
+        manifest_current=record is not None and _current(record, lake),
+    )
 
 
 def _current(record: Record, lake: Lake) -> bool:
