@@ -15,17 +15,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.world import ACCOUNT, HOLDER, TEAM, Clock, World, attribute, insert_account, link, linked_entity
+from tests.engine.world import (
+    ACCOUNT,
+    HOLDER,
+    TEAM,
+    Clock,
+    World,
+    attribute,
+    copied,
+    insert_account,
+    link,
+    linked_entity,
+)
 from toolkit.engine.erase import Erased, erase
 from toolkit.engine.index import CHUNK
 from toolkit.engine.pins import pin
 from toolkit.engine.search import search
 from toolkit.engine.session import WRITER_LOCK
-from toolkit.errors import Damaged, Forbidden, Locked, Refused, ToolkitError
+from toolkit.errors import Damaged, Forbidden, Locked, ToolkitError
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
 from toolkit.lake.protocol import ABSENT, Lake
-from toolkit.model.config import Layout, Output
 from toolkit.model.entity import AttributeType
 from toolkit.source.scripted import ScriptedSource
 
@@ -243,16 +253,6 @@ def test_what_a_stopped_first_sync_has_read_is_read_again() -> None:
     assert [row["name"] for row in world.named("account")] == ["other"]
 
 
-def test_incremental_folders_are_left_alone() -> None:
-    world = new_world()
-    world.configure(output=Output(layout=Layout.INCREMENTAL))
-    insert_account(world.source, "gone", accountid=GONE)
-    world.sync()
-    with pytest.raises(Refused) as caught:
-        do(world)
-    assert caught.value.code == "ENG088"
-
-
 def test_the_id_leaves_the_reason_of_a_failure() -> None:
     world = new_world()
     insert_account(world.source, "a")
@@ -324,17 +324,8 @@ def crashes(kind: Kind, *, append_only: bool) -> Iterator[World]:
         yield world
 
 
-def copied(lake: MemoryLake) -> MemoryLake:
-    other = MemoryLake()
-    store = other._store
-    for path, file in lake._store.files.items():
-        store.files[path] = replace(file, data=bytearray(file.data))
-    store.writes = lake._store.writes
-    return other
-
-
 @pytest.mark.parametrize(
-    ("kind", "append_only"), [("before", False), ("after", False), ("torn", False), ("before", True), ("after", True)]
+    ("kind", "append_only"), [("before", False), ("after", False), ("torn", False), ("before", True)]
 )
 def test_an_erasure_that_was_cut_off_is_ended_by_the_next(kind: Kind, append_only: bool) -> None:
     number = 0

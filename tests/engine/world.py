@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -179,3 +179,13 @@ def insert_account(source: ScriptedSource, name: str, created: datetime = START,
 
 def source_of(clock: Clock, *entities: Entity, **how: Any) -> ScriptedSource:
     return ScriptedSource(entities or (ACCOUNT, TEAM), clock=clock, organization=ORGANIZATION, **how)
+
+
+def copied(lake: MemoryLake) -> MemoryLake:
+    """Return a lake in memory that holds the same, to go on in another way from there."""
+    other = MemoryLake()
+    store = other._store
+    for path, file in lake._store.files.items():
+        store.files[path] = replace(file, data=bytearray(file.data))
+    store.writes = lake._store.writes
+    return other

@@ -13,9 +13,7 @@ of ids that must not come back would be one more place in which they are.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,8 +22,11 @@ import numpy as np
 
 from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove, Step, index_path
 from toolkit.engine.entries import Entries
-from toolkit.engine.index import CHUNK, index_bytes
-from toolkit.engine.opening import opened
+from toolkit.engine.incremental.erase import FolderErasure
+from toolkit.engine.incremental.session import IncrementalSession
+from toolkit.engine.index import index_bytes
+from toolkit.engine.journal import redact
+from toolkit.engine.opening import AnySession, opened
 from toolkit.engine.partitions import part_name
 from toolkit.engine.pins import manifest_of, names_of_pins, pin_folder, pins_locked, replace_files
 from toolkit.engine.progress import discard
@@ -34,16 +35,14 @@ from toolkit.engine.session import Session, Ways
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.engine.snapshot import with_snapshot
 from toolkit.engine.splice import damaged, entries_of_part
+from toolkit.engine.strip import Strip
 from toolkit.engine.sync import ignore, never
 from toolkit.engine.takeover import require_untouched
-from toolkit.errors import Damaged, Refused, SourceError
-from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Holder, Lake, Staged
+from toolkit.errors import Damaged, SourceError
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Fence, Holder, Lake, Staged
 from toolkit.model.config import Retention
 from toolkit.site import Linked
 from toolkit.source.protocol import Source
-
-RECORD_START = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12},")
-"""How every record begins, and no line of column names does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +77,16 @@ def erase(
     """
     lake = linked.lake
     ways = Ways(clock, settings, ignore, never)
-    with _opened(linked, holder, ways) as session, pins_locked(lake, holder):
-        # What a dead engine began is ended first.
-        session.checkpoint(entity)
+    with opened(linked, holder, ways) as session, pins_locked(lake, holder):
+        erasure = _Erasure(linked, session, entity, row_id, clock(), settings)
+        erasure.settle()
         before = search(lake, entity, row_id)
-        if not before.own:
-            after = before
-        else:
-            work = _Erasure(session, lake, entity, row_id, clock(), linked.link.config.snapshots, settings)
-            work.do(before)
-            after = search(lake, entity, row_id)
+        if before.own:
+            erasure.do(before)
+        after = search(lake, entity, row_id) if before.own else before
     if after.occurrences:
         raise _left(after, lake)
     return Erased(entity, row_id, before, after, _in_source(source, entity, row_id))
-
-
-@contextmanager
-def _opened(linked: Linked, holder: Holder, ways: Ways) -> Iterator[Session]:
-    with opened(linked, holder, ways) as session:
-        if not isinstance(session, Session):
-            raise Refused(
-                "ENG088",
-                f"{linked.link.config.name} exports incremental folders, and no row is erased from those",
-                where=linked.lake.location(""),
-                why="a folder that is closed never changes, and readers have taken it already",
-                fix="delete the row in the source, which sends a delete row; snapshots.keep_days removes old folders",
-            )
-        yield session
 
 
 def _in_source(source: Source, entity: str, row_id: str) -> bool | None:
@@ -128,37 +110,84 @@ def _left(after: Searched, lake: Lake) -> Damaged:
 class _Erasure:
     """One erasure under its locks. ``do`` is its story."""
 
+    linked: Linked
+    session: AnySession
+    entity: str
+    row_id: str
+    now: datetime
+    settings: Settings
+
+    def settle(self) -> None:
+        """End what a dead engine began, as far as opening the session has not."""
+        if isinstance(self.session, Session):
+            self.session.checkpoint(self.entity)
+
+    def do(self, before: Searched) -> None:
+        session = self.session
+        if isinstance(session, Session):
+            retention = self.linked.link.config.snapshots
+            live = _LiveErasure(session, self.lake, self.row_id, self.now, retention, self.settings, self.strip)
+            live.clean(self.entity, {found.path: found for found in before.own if found.records})
+        elif isinstance(session, IncrementalSession):
+            FolderErasure(session, self.lake, self.entity, self.row_id, self.strip).clean(before.own)
+        self._clean_pins(before.own)
+        self._clean_others(search(self.lake, self.entity, self.row_id).own)
+        redact(self.lake, self.row_id)
+
+    @property
+    def lake(self) -> Lake:
+        return self.linked.lake
+
+    @property
+    def fence(self) -> Fence:
+        return self.session.fence
+
+    @property
+    def strip(self) -> Strip:
+        return Strip(self.lake, f"{self.now:%Y%m%dT%H%M%SZ}-{self.fence.number}-erase-{self.entity}")
+
+    def _clean_pins(self, own: Sequence[Found]) -> None:
+        for name in names_of_pins(self.lake):
+            below = f"{pin_folder(name)}/"
+            dirty = [each for each in own if each.path.startswith(below) and each.path != manifest_of(name)]
+            if dirty:
+                clean = {found.path: self.strip.cleaned(found) for found in dirty if found.records}
+                replace_files(self.lake, self.fence, name, clean)
+
+    def _clean_others(self, left: Sequence[Found]) -> None:
+        """Replace files that no manifest names, and remove state that nothing does.
+
+        What a stopped pass has read is thrown away when the row is in it: the next one reads it again.
+        """
+        if any(found.path.startswith(f"{STAGING_FOLDER}/") for found in left):
+            discard(self.lake, self.entity)
+        state = tuple(f"{STATE_FOLDER}/{self.entity}/{kind}/" for kind in ("index", "keys"))
+        for found in left:
+            self.fence.check()
+            if found.records and (staged := self.strip.cleaned(found)) is not None:
+                self.lake.publish(staged, found.path, found.etag)
+            elif found.records or found.path.startswith(state):
+                self.lake.delete(found.path)
+
+
+@dataclass(frozen=True, slots=True)
+class _LiveErasure:
+    """The erasure of a row from what the checkpoint of its entity says: live files, indexes, the delete log."""
+
     session: Session
     lake: Lake
-    entity: str
     row_id: str
     now: datetime
     retention: Retention
     settings: Settings
+    strip: Strip
 
-    def do(self, before: Searched) -> None:
-        self.session.redact(self.row_id)
-        self._clean_live({found.path: found for found in before.own if found.records})
-        self._clean_pins(before)
-        self._clean_others(search(self.lake, self.entity, self.row_id))
-
-    @property
-    def run(self) -> str:
-        return f"{self.now:%Y%m%dT%H%M%SZ}-{self.session.fence.number}-erase-{self.entity}"
-
-    # live files
-
-    def _clean_live(self, found: Mapping[str, Found]) -> None:
+    def clean(self, entity: str, found: Mapping[str, Found]) -> None:
         """Commit the live files without the row, and have a snapshot of them named."""
-        checkpoint = self.session.checkpoint(self.entity)
+        checkpoint = self.session.checkpoint(entity)
         if checkpoint is None:
             return
-        log = checkpoint.delete_log
-        named = checkpoint.published.files if checkpoint.published else ()
-        paths = (
-            {part.path for part in checkpoint.parts} | {file.path for file in named} | ({log.path} if log else set())
-        )
-        if paths & found.keys():
+        if not found.keys().isdisjoint(_paths(checkpoint)):
             self.session.change(checkpoint, self._without(checkpoint, found))
 
     def _without(self, checkpoint: Checkpoint, found: Mapping[str, Found]) -> Checkpoint:
@@ -186,11 +215,11 @@ class _Erasure:
         kept = self._entries(part, found, checkpoint)
         if not len(kept):
             return None, [Remove(path=part.path), Remove(path=part.index)]
-        staged = self._stripped(found)
+        staged = self.strip.stripped(found)
         name = part_name(part.partition, part.number)
         data, digest = index_bytes(kept, staged.etag, staged.size)
-        index = self._staged(f"{name}.idx", data)
-        path = index_path(self.entity, name, seq)
+        index = self.strip.staged(f"{name}.idx", [data])
+        path = index_path(checkpoint.entity, name, seq)
         update = {"etag": staged.etag, "size": staged.size, "rows": len(kept), "digest": digest}
         after = part.model_copy(update={**update, "index": path, "snapshot": None})
         return after, [_move(staged, part.path, found.etag), _move(index, path, ABSENT), Remove(path=part.index)]
@@ -211,60 +240,18 @@ class _Erasure:
         log = checkpoint.delete_log
         if log is None or log.path not in found:
             return {}
-        staged = self._stripped(found[log.path])
+        staged = self.strip.stripped(found[log.path])
         steps.append(_move(staged, log.path, found[log.path].etag))
         return {"delete_log": log.model_copy(update={"size": staged.size, "etag": staged.etag})}
 
-    # pins
 
-    def _clean_pins(self, before: Searched) -> None:
-        for name in names_of_pins(self.lake):
-            below = f"{pin_folder(name)}/"
-            dirty = [each for each in before.own if each.path.startswith(below) and each.path != manifest_of(name)]
-            if dirty:
-                clean = {found.path: self._cleaned(found) for found in dirty if found.records}
-                replace_files(self.lake, self.session.fence, name, clean)
-
-    # everything else
-
-    def _clean_others(self, left: Searched) -> None:
-        """Replace files that no manifest names, and remove indexes that no checkpoint does.
-
-        What a stopped pass has read is thrown away when the row is in it: the next one reads it again.
-        """
-        if any(found.path.startswith(f"{STAGING_FOLDER}/") for found in left.own):
-            discard(self.lake, self.entity)
-        for found in left.own:
-            self.session.fence.check()
-            if found.records and (staged := self._cleaned(found)) is not None:
-                self.lake.publish(staged, found.path, found.etag)
-            elif found.records or found.path.startswith(f"{STATE_FOLDER}/{self.entity}/index/"):
-                self.lake.delete(found.path)
-
-    def _cleaned(self, found: Found) -> Staged | None:
-        """Return a file without the row, staged; None when no row is left in it."""
-        left = found.size - sum(end - begin for begin, end in found.records)
-        return self._stripped(found) if left > self._header(found) else None
-
-    def _header(self, found: Found) -> int:
-        """Return how long the line is that a file has before its first record; 0 where it has none."""
-        start = self.lake.read(found.path, 0, CHUNK)
-        return 0 if RECORD_START.match(start) else start.find(b"\n") + 1
-
-    def _stripped(self, found: Found) -> Staged:
-        """Stage a file without the records of the row."""
-        with closing(self.lake.stage(self.run, found.path.replace("/", "."))) as writer:
-            at = 0
-            for begin, end in (*found.records, (found.size, found.size)):
-                if begin > at:
-                    writer.copy(found.path, at, begin - at)
-                at = end
-            return writer.seal()
-
-    def _staged(self, name: str, data: bytes) -> Staged:
-        with closing(self.lake.stage(self.run, name)) as writer:
-            writer.write(data)
-            return writer.seal()
+def _paths(checkpoint: Checkpoint) -> Iterator[str]:
+    """Yield the files that a checkpoint depends on: live files, named snapshots, the delete log."""
+    yield from (part.path for part in checkpoint.parts)
+    if checkpoint.published is not None:
+        yield from (file.path for file in checkpoint.published.files)
+    if checkpoint.delete_log is not None:
+        yield checkpoint.delete_log.path
 
 
 def _move(staged: Staged, path: str, expect: str) -> Move:

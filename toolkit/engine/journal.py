@@ -130,6 +130,13 @@ def read_journal(lake: Lake) -> Journal:
         return Journal()
 
 
+def redact(lake: Lake, words: str) -> None:
+    """Take words out of the reasons of failures in the status file."""
+    journal = read_journal(lake)
+    if (without := journal.without(words)) != journal:
+        write_journal(lake, without)
+
+
 def write_journal(lake: Lake, journal: Journal) -> None:
     """Replace the status file."""
     lake.put(STATUS_PATH, journal.model_dump_json(indent=1).encode(), "any")

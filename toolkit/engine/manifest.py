@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from toolkit.engine.checkpoint import Checkpoint, Published, PublishedFile
 from toolkit.engine.columns import DATA_TYPES, MAX_DECIMAL_DIGITS, Column, Kind
@@ -27,6 +27,50 @@ _CSV = {
 _RAGGED = [
     {"traitReference": "is.partition.format.CSV", "arguments": [{"name": "raggedRight", "value": "true"}]},
 ]
+
+
+Document = dict[str, Any]
+"""A manifest, parsed."""
+
+
+class Place(NamedTuple):
+    """Where a file is now, and what the manifest calls it; no name: as before."""
+
+    location: str
+    name: str = ""
+
+
+def document_from(data: bytes) -> Document | None:
+    """Return a manifest, parsed; None where the file is none."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and isinstance(document.get("entities"), list) else None
+
+
+def manifest_bytes(document: Document) -> bytes:
+    """Return a parsed manifest as a file."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def locations(document: Document) -> set[str]:
+    """Return the locations that a manifest names."""
+    return {partition["location"] for entity in document["entities"] for partition in entity["partitions"]}
+
+
+def relocated(document: Document, moved: Mapping[str, Place | None]) -> Document:
+    """Return a manifest with other places for some locations; with None a file is named no more."""
+    return {**document, "entities": [_relocated(entity, moved) for entity in document["entities"]]}
+
+
+def _relocated(entity: Document, moved: Mapping[str, Place | None]) -> Document:
+    partitions = []
+    for each in entity["partitions"]:
+        place = moved.get(each["location"], Place(each["location"]))
+        if place is not None:
+            partitions.append({**each, "name": place.name or each["name"], "location": place.location})
+    return {**entity, "partitions": partitions}
 
 
 def manifest(entries: Mapping[str, str]) -> bytes:

@@ -14,7 +14,7 @@ from toolkit.engine.incremental.session import IncrementalSession
 from toolkit.engine.report import SyncReport
 from toolkit.engine.session import WRITER_LOCK, Session, Ways
 from toolkit.errors import Refused
-from toolkit.lake.protocol import Holder, Lake
+from toolkit.lake.protocol import Fence, Holder, Lake
 from toolkit.model.config import Layout
 from toolkit.model.link import Link
 from toolkit.site import Linked
@@ -23,6 +23,11 @@ from toolkit.source.protocol import Source
 
 class AnySession(Protocol):
     """What the engine does with a link while it holds the lock."""
+
+    @property
+    def fence(self) -> Fence:
+        """The lock that is held."""
+        ...
 
     def recover(self) -> None:
         """Finish what another engine began."""

@@ -12,15 +12,13 @@ command removes it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from toolkit.engine.manifest import MANIFEST_PATH
+from toolkit.engine.manifest import MANIFEST_PATH, Document, Place, document_from, locations, manifest_bytes, relocated
 from toolkit.errors import Conflict, Damaged, NotFound, Refused, nearest
 from toolkit.lake.protocol import ABSENT, Etag, Fence, Holder, Lake, Staged
 
@@ -31,9 +29,6 @@ PINS_LOCK = "pins"
 PIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _PINNED_BY = "toolkit:PinnedBy"
 """The annotation that says who pinned."""
-
-Document = dict[str, Any]
-"""A manifest, parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +121,20 @@ def replace_files(lake: Lake, fence: Fence, name: str, clean: Mapping[str, Stage
     document = document_from(lake.read(manifest_of(name)))
     if stat is None or document is None:
         raise _unreadable(lake, name)
-    moved = {lake.location(path): _put_beside(lake, fence, path, staged) for path, staged in clean.items()}
-    for entity in document["entities"]:
-        entity["partitions"] = [
-            {**each, "location": location}
-            for each in entity["partitions"]
-            if (location := moved.get(each["location"], each["location"]))
-        ]
+    places = {lake.location(path): _put_beside(lake, fence, path, staged) for path, staged in clean.items()}
+    document = relocated(document, places)
     fence.check()
     lake.put(manifest_of(name), manifest_bytes(document), stat.etag)
-    named = {each["location"] for entity in document["entities"] for each in entity["partitions"]}
+    named = locations(document)
     for file in lake.list(pin_folder(name)):
         if file.path != manifest_of(name) and lake.location(file.path) not in named:
             lake.delete(file.path)
 
 
-def _put_beside(lake: Lake, fence: Fence, path: str, staged: Staged | None) -> str:
-    """Publish a file beside another one, under the next second that is free; return its address, or nothing."""
+def _put_beside(lake: Lake, fence: Fence, path: str, staged: Staged | None) -> Place | None:
+    """Publish a file beside another one, under the next second that is free, and return its place."""
     if staged is None:
-        return ""
+        return None
     head, _, second = path.removesuffix(".csv").rpartition("_")
     number = int(second)
     while lake.stat(path) is not None:
@@ -152,12 +142,7 @@ def _put_beside(lake: Lake, fence: Fence, path: str, staged: Staged | None) -> s
         path = f"{head}_{number}.csv"
     fence.check()
     lake.publish(staged, path, ABSENT)
-    return lake.location(path)
-
-
-def manifest_bytes(document: Document) -> bytes:
-    """Return a manifest as a file."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return Place(lake.location(path))
 
 
 def _sweep(lake: Lake) -> None:
@@ -195,15 +180,6 @@ def _manifest(lake: Lake) -> tuple[Document, Etag]:
     if not any(entity["partitions"] for entity in document["entities"]):
         raise _nothing(lake, "names no file")
     return document, stat.etag
-
-
-def document_from(data: bytes) -> Document | None:
-    """Return a manifest, parsed; None where the file is none."""
-    try:
-        document = json.loads(data)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) and isinstance(document.get("entities"), list) else None
 
 
 def _keep(lake: Lake, name: str, entity: Document) -> None:

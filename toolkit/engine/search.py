@@ -7,6 +7,7 @@ entity that has the same id.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,6 +21,9 @@ from toolkit.lake.protocol import STATE_FOLDER, Etag, Lake, Stat
 
 STAGING_FOLDER = f"{STATE_FOLDER}/staging"
 """Files that are being written; the name of a run ends in that of its entity."""
+
+_FOLDER = re.compile(r"\d{4}-\d\d-\d\dT")
+"""How the name of an incremental folder begins."""
 
 Range = tuple[int, int]
 """Where a record begins, and where the next one does, in bytes."""
@@ -79,7 +83,7 @@ def entity_at(path: str) -> str | None:
             return entity
         case [top, "staging", run, _, *_] if top == STATE_FOLDER:
             return run.rpartition("-")[2]
-        case [top, entity, _, *_] if top.startswith("_"):
+        case [top, entity, _, *_] if top.startswith("_") or _FOLDER.match(top):
             return entity
         case [entity, _, *_] if not entity.startswith("_"):
             return entity

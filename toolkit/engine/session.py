@@ -191,13 +191,6 @@ class Session:
         self._publish()
         self._write_journal(())
 
-    def redact(self, words: str) -> None:
-        """Take words out of the status file."""
-        journal = self._journal.without(words)
-        if journal != self._journal:
-            write_journal(self._lake, journal)
-            self._journal = journal
-
     def _follow(self, state: Committed, checkpoint: Checkpoint) -> None:
         entity = checkpoint.entity
         # Readers keep what they have until the files are there.

@@ -62,6 +62,11 @@ class Record(Frozen):
     leaving: tuple[str, ...] = ()
     """Folders that are no longer kept."""
 
+    def following(self, fence: Fence, entities: Mapping[str, Exported], removes: tuple[str, ...] = ()) -> Record:
+        """Return the record after a commit that closes no folder."""
+        update = {"seq": self.seq + 1, "fence": fence.number, "entities": entities}
+        return self.model_copy(update={**update, "moves": (), "removes": removes, "leaving": ()})
+
     @property
     def linked(self) -> dict[str, Exported]:
         """The entities that are linked, in name order."""

@@ -114,6 +114,21 @@ class IncrementalSession:
             fix="toolkit sync closes a folder at once, if anything changed",
         )
 
+    @property
+    def fence(self) -> Fence:
+        """The lock that is held."""
+        return self._fence
+
+    @property
+    def record(self) -> Record | None:
+        """The record of the link; None before the first commit."""
+        return self._ledger.record
+
+    def commit(self, record: Record) -> None:
+        """Write the record, and do what it asks for."""
+        self._ledger.commit(record)
+        self._cursors.clear()
+
     # which entities there are
 
     def _require_own(self, link: Link) -> None:
@@ -138,7 +153,7 @@ class IncrementalSession:
         if record is None and now:
             self._open(link, now, definitions)
         elif record is not None and now != before:
-            self._commit(self._next(record, now))
+            self.commit(self._next(record, now))
         return tuple(sorted(off))
 
     def _open(self, link: Link, entities: Mapping[str, Exported], definitions: Definitions) -> None:
@@ -147,7 +162,7 @@ class IncrementalSession:
         first = Record(fence=self._fence.number, organization=link.organization, open=folder, entities=entities)
         tables, digest = choices(first.linked, definitions)
         moves = self._staged(first, {f"{folder}/{path}": data for path, data in tables.items()})
-        self._commit(first.model_copy(update={"tables": digest, "moves": moves}))
+        self.commit(first.model_copy(update={"tables": digest, "moves": moves}))
 
     def _without_source(self, exported: Exported) -> Exported:
         checkpoint = with_dropped(exported.checkpoint, self._fence.number, self._ways.clock())
@@ -251,17 +266,13 @@ class IncrementalSession:
             return None
         now = {**record.entities, **{name: each.exported for name, each in found.items()}}
         if any(each.files for each in found.values()):
-            self._commit(self._with_folder(record, feed, now, found))
+            self.commit(self._with_folder(record, feed, now, found))
             return record.open
         if any(self._is_news(record.entities[name], each.exported) for name, each in found.items()):
-            self._commit(self._next(record, now))
+            self.commit(self._next(record, now))
         else:
             self._cursors |= {name: each.exported.checkpoint.cursor for name, each in found.items()}
         return None
-
-    def _commit(self, record: Record) -> None:
-        self._ledger.commit(record)
-        self._cursors.clear()
 
     def _is_news(self, before: Exported, after: Exported) -> bool:
         """Whether the record should know of more than a cursor that moved a while ago."""
@@ -273,8 +284,7 @@ class IncrementalSession:
 
     def _next(self, record: Record, entities: Mapping[str, Exported]) -> Record:
         """Return the record after a commit that closes no folder."""
-        update = {"seq": record.seq + 1, "fence": self._fence.number, "entities": entities}
-        return record.model_copy(update={**update, "moves": (), "removes": (), "leaving": ()})
+        return record.following(self._fence, entities)
 
     def _with_folder(
         self, record: Record, feed: _Feed, entities: Mapping[str, Exported], found: Mapping[str, Found]
