@@ -1,164 +1,161 @@
-"""Whatever call of the lake the engine dies in, the next one ends where an undisturbed run ends, to the byte."""
+"""Whatever call of the lake a fault comes in, a restart ends where an undisturbed run ends, to the byte."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
-from itertools import count
+from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.engine.world import Clock, World, insert_account, link, linked_entity, source_of
+from tests.engine.small_run import (
+    NAMES,
+    Stage,
+    files,
+    replay,
+    require_readable,
+    snapshots,
+    stages,
+    state_of,
+)
+from tests.engine.world import World
+from tests.scale import Record, scaled, seed
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
-from toolkit.model.config import Retention
 
-OLD, NEW = datetime(2025, 5, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
-
-Phase = Callable[[World], object]
-
-
-def fill(world: World) -> None:
-    for number in range(3):
-        insert_account(world.source, f"row {number}", OLD)
-        insert_account(world.source, f"row {number}", NEW)
-    world.source.insert("teammembership", teamid="00000000-0000-0000-0000-0000000000ff")
+KINDS: tuple[Kind, ...] = ("before", "after", "torn")
+LOOKS = frozenset({"stat", "list", "read", "check"})
+"""Calls that change nothing: it is all one whether they fail before or after."""
+TEARS = frozenset({"write", "copy"})
+"""Calls that can be torn; any other fails before it does anything then."""
+FLOOR = {"fill": 400, "change": 500, "grow": 300, "go_on": 80, "add_a_column": 550, "purge": 380, "unlink_one": 220}
+"""Cases that a stage has at least: below it the run has become too small to prove anything."""
 
 
-def change(world: World) -> None:
-    world.clock.forward(minutes=90)
-    ids = [f"00000000-0000-0000-0000-{number:012x}" for number in range(1, 8)]
-    world.source.update("account", ids[0], name="changed")
-    world.source.update("account", ids[1], createdon=OLD)
-    world.source.delete("account", ids[2])
-    world.source.delete("teammembership", ids[6])
-    insert_account(world.source, "late", datetime(2026, 3, 1, tzinfo=UTC))
+@dataclass(frozen=True)
+class Case:
+    """A fault in a call of a stage, and the lake after it; None where the case is the same as another one."""
+
+    name: str
+    lake: MemoryLake | None
 
 
-def empty_a_part_between_two_snapshots(world: World) -> None:
-    world.clock.forward(minutes=5)
-    world.source.delete("account", "00000000-0000-0000-0000-000000000008")
+def crashes(stage: Stage) -> Iterator[Case]:
+    """Yield a crash before and after each call, and a torn write."""
+    ends = (*(lake for _, lake in stage.stops[1:]), stage.after)
+    for number, ((call, before), after) in enumerate(zip(stage.stops, ends, strict=True), 1):
+        yield Case(f"before {number}", before.fork())
+        yield Case(f"after {number}", None if call.operation in LOOKS else after.fork())
+        torn = replay(stage, number, "torn", crash=True) if call.operation in TEARS else None
+        yield Case(f"torn {number}", torn)
 
 
-def empty(world: World) -> None:
-    world.clock.forward(minutes=90)
-    for number in (1, 5):
-        world.source.delete("account", f"00000000-0000-0000-0000-{number:012x}")
-    world.relink(linked_entity("account"))
-    world.configure(snapshots=Retention(keep=1))
+def errors(stage: Stage) -> Iterator[Case]:
+    """Yield an error before and after each call, and a torn write."""
+    for number, (call, _) in enumerate(stage.stops, 1):
+        yield Case(f"before {number}", replay(stage, number, "before", crash=False))
+        after = None if call.operation in LOOKS else replay(stage, number, "after", crash=False)
+        yield Case(f"after {number}", after)
+        torn = replay(stage, number, "torn", crash=False) if call.operation in TEARS else None
+        yield Case(f"torn {number}", torn)
 
 
-PHASES: list[tuple[Phase, Phase]] = [
-    (fill, World.sync),
-    (change, World.sync),
-    (empty_a_part_between_two_snapshots, World.sync),
-    (lambda world: world.clock.forward(minutes=1), World.snapshot),
-    (empty, World.sync),
-]
+def converged(stage: Stage, lake: MemoryLake) -> bool:
+    """Whether a restart ends where the undisturbed run does."""
+    require_readable(stage, lake.reopen())
+    again = stage.restarted(lake)
+    return files(again.reopen()) == stage.expected
 
 
-def new_world() -> World:
-    clock = Clock()
-    linked = link(linked_entity("account"), linked_entity("teammembership"))
-    world = World(source_of(clock), MemoryLake(clock=clock), clock, linked)
-    world.configure(snapshots=Retention(keep=1))
-    return world
+def different(stage: Stage, cases: Iterator[Case]) -> Iterator[tuple[str, bool]]:
+    """Yield for each case whether it ends elsewhere; a state of the lake that was met before is not tried again."""
+    met = set()
+    for case in cases:
+        state = state_of(case.lake.reopen()) if case.lake else None
+        new = case.lake is not None and state not in met
+        met.add(state)
+        yield case.name, new and case.lake is not None and not converged(stage, case.lake)
 
 
-def files(world: World) -> dict[str, bytes]:
-    return {path: world.lake.read(path) for path in world.paths()}
+@pytest.mark.parametrize("faults", [crashes, errors])
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+def test_a_fault_in_any_call_leaves_no_trace(
+    number: int, faults: Callable[[Stage], Iterator[Case]], record_property: Record
+) -> None:
+    stage = stages()[number]
+    cases = dict(different(stage, faults(stage)))
+    record_property("faults in every call", (len(cases), sum(cases.values())))
+    assert [name for name, differs in cases.items() if differs] == []
+    assert len(cases) >= FLOOR[NAMES[number]]
 
 
-def require_readable(world: World) -> None:
-    """A reader who follows the manifest finds every file, at the width that the manifest says."""
-    if world.lake.stat("model.json") is not None:
-        for entity in world.manifest()["entities"]:
-            world.named(entity["name"])
+@pytest.mark.parametrize("name", ["change", "unlink_one"])
+def test_a_snapshot_after_a_crash_finishes_what_was_begun_as_well_as_a_pass_does(name: str) -> None:
+    stage = stages()[NAMES.index(name)]
+    snapshot = replace(stage, act=snapshots)
+
+    def first() -> Iterator[Case]:
+        for number, (_, lake) in enumerate(stage.stops, 1):
+            yield Case(f"before {number}", snapshot.restarted(lake.fork()))
+
+    assert [case for case, differs in different(stage, first()) if differs] == []
 
 
-def undisturbed() -> dict[str, bytes]:
-    """The files at the end."""
-    world = new_world()
-    for prepare, act in PHASES:
-        prepare(world)
-        world.reopen()
-        act(world)
-    return files(world)
+def faulty(lake: MemoryLake, stage: Stage, dice: random.Random) -> tuple[str, MemoryLake]:
+    """Let another process begin where the last one stopped, and stop in its turn, in any call that it needs."""
+    lake.kill()
+    calls = len(stage.restarted(lake.fork()).calls)
+    call, kind, crash = dice.randint(1, calls), dice.choice(KINDS), dice.random() < 0.5
+    again = lake.reopen()
+    again.fail(call, kind, crash=crash)
+    with suppress(Crashed):
+        stage.attempt(again)
+    return f"{kind} {call} {'crash' if crash else 'error'}", again
 
 
-@pytest.fixture(scope="module")
-def expected() -> dict[str, bytes]:
-    return undisturbed()
+@pytest.mark.parametrize("half", range(2))
+def test_a_second_fault_in_the_recovery_of_the_first_leaves_no_trace(half: int, record_property: Record) -> None:
+    start = seed() + half
+    dice = random.Random(start)  # noqa: S311  # a sample, not a secret
+    wrong = []
+    samples = scaled(100, 5000)
+    for _ in range(samples):
+        number = dice.randrange(len(NAMES))
+        stage = stages()[number]
+        first, lake = faulty(stage.before.fork(), stage, dice)
+        second, lake = faulty(lake, stage, dice)
+        if not converged(stage, lake):
+            wrong.append(f"{NAMES[number]}: {first}, then {second}, of seed {start}")
+    record_property("second faults in recovery", (samples, len(wrong)))
+    assert wrong == []
 
 
-def disturbed(phase: int, call: int, kind: Kind) -> World | None:
-    """The world after a crash in a call of a phase; None when the phase makes fewer calls.
-
-    After every other crash a snapshot comes first, which must finish what was begun as well as a pass does.
-    """
-    world = new_world()
-    for number, (prepare, act) in enumerate(PHASES):
-        prepare(world)
-        lake = world.reopen()
-        if number == phase:
-            lake.fail(call, kind)
-            with suppress(Crashed):
-                act(world)
-                return None
-            world.reopen()
-            require_readable(world)
-            if call % 2:
-                world.snapshot()
-        act(world)
-    return world
+def test_the_run_meets_every_kind_of_change() -> None:
+    calls = [call for stage in stages() for call, _ in stage.stops]
+    looks = {"check", "list", "read", "stat"}
+    writes = {"copy", "create_folder", "delete", "flush", "publish", "put", "seal", "snapshot", "stage", "write"}
+    assert {call.operation for call in calls} == looks | writes | {"lock"}
+    removed = [call.path for call in calls if call.operation == "delete" and not call.path.startswith("_toolkit/")]
+    assert any("/Snapshot/" in path for path in removed)
+    assert "account/2026-03.csv" in removed
 
 
-def every(files: dict[str, bytes]) -> dict[str, bytes]:
-    return files
-
-
-def live(files: dict[str, bytes]) -> dict[str, bytes]:
-    """The files without snapshots, of which there is another one when one was made after a crash."""
-    return {path: data for path, data in files.items() if "/Snapshot/" not in path and not path.endswith("model.json")}
-
-
-@pytest.mark.parametrize("kind", ["before", "after", "torn"])
-@pytest.mark.parametrize("phase", range(len(PHASES)))
-def test_a_crash_in_any_call_leaves_no_trace(phase: int, kind: Kind, expected: dict[str, bytes]) -> None:
-    different = []
-    for call in count(1):
-        world = disturbed(phase, call, kind)
-        if world is None:
-            break
-        seen = live if call % 2 else every
-        require_readable(world)
-        if seen(files(world)) != seen(expected) or world.paths("_toolkit/staging"):
-            different.append(call)
-    assert call > 10
-    assert different == []
-
-
-def test_the_undisturbed_run_ends_with_these_files(expected: dict[str, bytes]) -> None:
-    assert sorted(expected) == [
-        "Microsoft.Athena.TrickleFeedService/account-EntityMetadata.json",
-        "Microsoft.Athena.TrickleFeedService/account-model.json",
-        "OptionsetMetadata/GlobalOptionsetMetadata.csv",
-        "OptionsetMetadata/OptionsetMetadata.csv",
-        "OptionsetMetadata/StateMetadata.csv",
-        "OptionsetMetadata/StatusMetadata.csv",
-        "OptionsetMetadata/TargetMetadata.csv",
+def test_the_undisturbed_run_ends_with_these_files() -> None:
+    assert {
         "_deleted/account/2026-03.csv",
-        "_kept/teammembership/20260301T150600Z/2026.csv",
-        "_kept/teammembership/20260301T150600Z/Snapshot/2026_1772366400.csv",
-        "_kept/teammembership/20260301T150600Z/Snapshot/2026_1772371800.csv",
-        "_kept/teammembership/20260301T150600Z/_deleted/2026-03.csv",
-        "_kept/teammembership/20260301T150600Z/teammembership-EntityMetadata.json",
-        "_kept/teammembership/20260301T150600Z/teammembership-model.json",
-        "account/2025-05.csv",
-        "account/2026-02.csv",
-        "account/Snapshot/2025-05_1772371800.csv",
-        "account/Snapshot/2025-05_1772377560.csv",
-        "account/Snapshot/2026-02_1772371800.csv",
+        "_kept/contact/20260301T180600Z/2026.csv",
+        "_kept/contact/20260301T180600Z/_deleted/2026-03.csv",
+        "account/2025-11_001.csv",
+        "account/Snapshot/2025-11_1772388360.csv",
         "account/Snapshot/2026-03_1772371800.csv",
         "model.json",
-    ]
+    } <= stages()[-1].expected.keys()
+    assert [path for path in stages()[-1].expected if path.startswith("contact/") or "/staging/" in path] == []
+
+
+def test_the_undisturbed_run_ends_with_the_rows_of_the_source() -> None:
+    stage = stages()[-1]
+    world = World(stage.script.source, stage.after.reopen(), stage.script.clock, stage.script.link)
+    assert world.snapshot().failed == ()
+    ids = [row["Id"] for row in world.named("account")]
+    assert len(ids) == len(set(ids)) == stage.script.source.count("account") == 138

@@ -10,7 +10,6 @@ from itertools import count
 
 import pytest
 
-from tests.engine.test_crashes import files
 from tests.engine.test_spool import month
 from tests.engine.world import ACCOUNT, START, TEAM, Clock, World, attribute, insert_account, link, linked_entity
 from toolkit.engine import Settings
@@ -288,7 +287,7 @@ def test_a_crash_in_any_call_leaves_no_trace_in_a_sync_that_is_kept(kind: Kind, 
         world.reopen()
         world.clock.now = START
         world.sync()
-        if files(world) != files(expected) or staged(world) or world.lake.stat(PROGRESS):
+        if world.files() != expected.files() or staged(world) or world.lake.stat(PROGRESS):
             different.append(call)
     assert call > 50
     assert different == []
@@ -310,7 +309,7 @@ def test_a_crash_in_any_call_leaves_no_trace_in_a_sync_that_goes_on(kind: Kind) 
             break
         world.reopen()
         world.sync()
-        if files(world) != files(expected) or staged(world) or world.lake.stat(PROGRESS):
+        if world.files() != expected.files() or staged(world) or world.lake.stat(PROGRESS):
             different.append(call)
     assert call > 30
     assert different == []

@@ -141,6 +141,10 @@ class World:
     def paths(self, below: str = "") -> list[str]:
         return [stat.path for stat in self.lake.list(below) if below or not stat.path.startswith("_toolkit/")]
 
+    def files(self) -> dict[str, bytes]:
+        """Every file that is not state, by path."""
+        return {path: self.lake.read(path) for path in self.paths()}
+
     def text(self, path: str) -> str:
         return self.lake.read(path).decode()
 

@@ -159,3 +159,39 @@ def test_a_conflict_says_what_was_expected_and_what_is_there() -> None:
     with pytest.raises(Conflict) as caught:
         lake.put("a.csv", b"x", Etag("m7"))
     assert caught.value.why == "expected etag m7, found no file"
+
+
+def test_a_fork_goes_its_own_way() -> None:
+    lake = seeded()
+    writer = lake.stage("r1", "2024")
+    writer.write(b"half")
+    other = lake.fork()
+    other.put("seed.csv", b"other", "any")
+    writer.write(b"more")
+    assert files(lake)["seed.csv"] == b"seed"
+    assert files(other)["_toolkit/staging/r1/2024"] == b"half"
+
+
+def test_a_fork_keeps_etags_and_the_numbers_of_locks_but_no_holder() -> None:
+    lake = seeded()
+    lake.lock("engine", ANN)
+    other = lake.fork()
+    assert list(other.list("")) == list(lake.list(""))
+    assert other.lock("engine", ANN).number == 2
+
+
+def test_a_killed_process_frees_its_locks_and_makes_no_more_calls() -> None:
+    lake = seeded()
+    lake.lock("engine", ANN)
+    lake.kill()
+    with pytest.raises(Crashed):
+        lake.stat("seed.csv")
+    assert lake.reopen().lock("engine", ANN).number == 2
+
+
+def test_who_watches_sees_each_call_before_it_is_done() -> None:
+    lake, seen = seeded(), []
+    lake.watch(lambda call: seen.append((call.operation, "a.csv" in files(lake.fork()))))
+    lake.put("a.csv", b"", ABSENT)
+    lake.delete("a.csv")
+    assert seen == [("put", False), ("delete", True)]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from toolkit.errors import ToolkitError
 from toolkit.lake.paths import LOCK_FOLDER, changed, checked, locked, lost, missing, require, staging_path, too_short
-from toolkit.lake.protocol import ABSENT, Etag, Expect, Fence, Holder, Staged, Stat, Writer
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Expect, Fence, Holder, Staged, Stat, Writer
 
 Kind = Literal["before", "after", "torn"]
 """How a call fails: before it does anything; after it did all, but the caller sees an error; or, for a write or copy of
@@ -43,6 +42,9 @@ class _File:
     def stat(self, path: str) -> Stat:
         return Stat(path, len(self.data), self.etag, self.modified)
 
+    def copy(self) -> _File:
+        return _File(bytearray(self.data), self.etag, self.modified, self.copy_of)
+
 
 @dataclass(slots=True, eq=False)
 class _Lock:
@@ -54,6 +56,9 @@ class _Lock:
     @property
     def held(self) -> bool:
         return not self.released and not self.process.crashed
+
+    def free(self) -> _Lock:
+        return _Lock(self.number, self.holder, self.process, released=True)
 
 
 @dataclass(slots=True)
@@ -88,6 +93,13 @@ class _Store:
     def location(self, path: str) -> str:
         return f"memory://{self.name}/{path}"
 
+    def copy(self) -> _Store:
+        with self.guard:
+            # Only files that are still being staged are ever changed in place.
+            files = {path: file.copy() if path.startswith(STATE_FOLDER) else file for path, file in self.files.items()}
+            locks = {name: lock.free() for name, lock in self.locks.items()}
+            return _Store(self.name, self.clock, files, locks, writes=self.writes)
+
 
 @dataclass(slots=True, eq=False)
 class _Process:
@@ -97,6 +109,7 @@ class _Process:
     calls: list[Call] = field(default_factory=list)
     faults: dict[int, tuple[Kind, bool]] = field(default_factory=dict)
     crashed: bool = False
+    look: Callable[[Call], None] = lambda _: None
 
     @contextmanager
     def call(self, operation: str, path: str) -> Iterator[bool]:
@@ -104,6 +117,7 @@ class _Process:
         with self.store.guard:
             if self.crashed:
                 raise Crashed(f"{operation} {path}: this handle died earlier")
+            self.look(Call(operation, path))
             self.calls.append(Call(operation, path))
             kind, crash = self.faults.pop(len(self.calls), (None, False))
             torn = kind == "torn" and operation in ("write", "copy")
@@ -149,18 +163,26 @@ class MemoryLake:
         """
         self._process.faults[at] = (kind, crash)
 
+    def watch(self, look: Callable[[Call], None]) -> None:
+        """Tell of every call before it is counted and done; no other handle changes anything meanwhile."""
+        self._process.look = look
+
+    def kill(self) -> None:
+        """Let the process of this handle die between two calls: its locks are free, and every later call fails."""
+        self._process.crashed = True
+
     def reopen(self) -> MemoryLake:
         """Return a fresh handle on the same files, as another process has."""
-        other = MemoryLake()
-        other._store = self._store
-        other._process = _Process(self._store)
-        return other
+        return self._on(self._store)
 
     def fork(self) -> MemoryLake:
         """Return another lake that holds the same files now; from here on each goes its own way. No lock is held."""
+        return self._on(self._store.copy())
+
+    @staticmethod
+    def _on(store: _Store) -> MemoryLake:
         other = MemoryLake()
-        store = other._store = _Store(self._store.name, self._store.clock, deepcopy(self._store.files))
-        store.writes = self._store.writes
+        other._store = store
         other._process = _Process(store)
         return other
 
