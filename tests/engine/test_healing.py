@@ -9,7 +9,6 @@ from itertools import count
 
 import pytest
 
-from tests.engine.test_crashes import files, require_readable
 from tests.engine.test_recovery import PART, change_without_snapshot
 from tests.engine.world import Clock, World, insert_account, link, linked_entity, source_of
 from toolkit.engine import SyncReport, status
@@ -177,7 +176,7 @@ def test_a_snapshot_that_meets_damage_fails_and_the_next_pass_heals_it(world: Wo
     report = world.sync()
     assert (report.failed, told(report)) == ((), ["ENG007"])
     assert sorted(row["name"] for row in world.named("account")) == ["b", "c", "c", "old"]
-    require_readable(world)
+    world.require_readable()
 
 
 @pytest.mark.parametrize("stray", [None, b"of a zombie"])
@@ -314,7 +313,7 @@ def test_a_crash_in_any_call_of_a_healing_leaves_no_trace(
         world.reopen()
         require_listed(world)
         world.sync()
-        if files(world) != files(expected) or world.paths("_toolkit/staging"):
+        if world.files() != expected.files() or world.paths("_toolkit/staging"):
             different.append(call)
     assert call > 20
     assert different == []

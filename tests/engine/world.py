@@ -145,6 +145,12 @@ class World:
         """Every file that is not state, by path."""
         return {path: self.lake.read(path) for path in self.paths()}
 
+    def require_readable(self) -> None:
+        """A reader who follows the manifest finds every file, at the width that the manifest says."""
+        if self.lake.stat("model.json") is not None:
+            for entity in self.manifest()["entities"]:
+                self.named(entity["name"])
+
     def text(self, path: str) -> str:
         return self.lake.read(path).decode()
 
