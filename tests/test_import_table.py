@@ -30,6 +30,7 @@ TABLE: dict[str, set[str]] = {
     "verify": {"model", "plan", "bundle", "environment", "source", "engine", "lake", "site"},
     "release": {"model", "bundle", "plan"},
     "project": {"model", "organization", "environment", "source", "lake", "site"},
+    "watch": {"model", "engine"},
     "report": {"model", "plan", "verify", "engine", "site"},
 }
 # Of these areas only the protocol may be imported by the engine: backends are handed to it.

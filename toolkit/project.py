@@ -20,12 +20,13 @@ from toolkit import documents
 from toolkit.documents import Document
 from toolkit.environment import embedded
 from toolkit.environment.embedded import EmbeddedEnvironment
-from toolkit.errors import Finding, Invalid, NotFound, Refused, Severity, nearest
+from toolkit.errors import Finding, Invalid, NotFound, Place, Refused, Severity, nearest
 from toolkit.files import write_whole
 from toolkit.lake.folder import FolderLake
 from toolkit.model.base import Frozen
 from toolkit.model.environment import Organization, StorageAccount
 from toolkit.model.names import StorageAccountName
+from toolkit.model.on_failure import OnFailure
 from toolkit.organization import database
 from toolkit.organization.catalog import Settings
 from toolkit.organization.database import Database
@@ -71,6 +72,8 @@ class EmbeddedEntry(Frozen):
     folder: Annotated[str, Field(min_length=1)]
     mask_key: MaskKeyEntry | None = None
     """The key of hashed columns; needed only where a config hashes one."""
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """How many requests all links of the environment together may make in a minute, in a run; None: no limit."""
 
 
 class AccountEntry(Frozen):
@@ -87,6 +90,8 @@ class ProjectFile(Frozen):
     environments: Mapping[EnvironmentName, EmbeddedEntry] = {}
     accounts: Mapping[StorageAccountName, AccountEntry] = {}
     """Where the file systems of a storage account lie; ``lakes/<account>`` when it is not named here."""
+    on_failure: OnFailure | None = None
+    """Who is told when an entity begins to fail, and when it recovers."""
 
 
 def find(start: Path) -> Path:
@@ -167,6 +172,20 @@ class Project:
                 fix=nearest(chosen, self.file.environments) or f"create it: toolkit env create {chosen}",
             )
         return chosen, entry
+
+    def on_failure(self, variables: Mapping[str, str]) -> OnFailure | None:
+        """Return who is told of failures. Raises NotFound (PRJ031) when an environment variable of it is not set."""
+        how = self.file.on_failure
+        for name in how.variables if how else ():
+            if not variables.get(name):
+                raise NotFound(
+                    "PRJ031",
+                    f"the environment variable {name} is not set",
+                    where=Place(str(self.path), key="on_failure"),
+                    why="on_failure reads a secret from it",
+                    fix=f"set {name}, or correct the name",
+                )
+        return how
 
     def folder(self, name: str | None) -> Path:
         """Return the folder of an environment."""

@@ -1,4 +1,8 @@
+import os
+import shutil
+import signal
 from collections.abc import Callable
+from contextlib import chdir
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -48,3 +52,54 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return CliRunner().invoke(root, arguments, input=answer, obj=session)
 
     return invoke
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment dev with the Core solution and some rows."""
+    folder = tmp_path_factory.mktemp("prepared")
+    clock, ids = Ticking(), Ids()
+    with chdir(folder):
+        for line in (
+            "init",
+            "env create dev --account contosodev --account contosotwo",
+            "import core --yes",
+            "env seed dev --rows account=30 --rows contact=20 --rows task=10",
+        ):
+            result = CliRunner().invoke(root, line.split(), obj=Session(clock, lambda: "ada@lab", ids, lambda: False))
+            assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def dev(prepared: Path, run: Run, tmp_path: Path) -> Run:
+    """A copy of that environment."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    return run
+
+
+@pytest.fixture
+def linked(dev: Run) -> Run:
+    """The environment with a link of accounts."""
+    assert dev("lake", "link", "--account", "contosodev", "--entity", "account").exit_code == 0
+    return dev
+
+
+def lake_of(folder: Path) -> Path:
+    (lake,) = (folder / "lakes" / "contosodev").iterdir()
+    return lake
+
+
+class Stopping(Ticking):
+    """A clock that stops the program, as a supervisor does, once a file is there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._sent = False
+
+    def __call__(self) -> datetime:
+        if self._path.exists() and not self._sent:
+            self._sent = True
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().__call__()

@@ -7,6 +7,7 @@ from threading import Event
 import pytest
 
 from toolkit.cli.crew import Crew
+from toolkit.cli.linked import address_of
 from toolkit.errors import Damaged, Locked
 from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import ABSENT
@@ -36,19 +37,23 @@ def link(number: int) -> Linked:
 
 
 class Exports:
-    """Notes what is exported; the export lasts until the stop, or fails as it is told to."""
+    """Notes what is exported; an export lasts until the stop, or fails as its link is told to."""
 
-    def __init__(self, stop: Event, failure: Exception | None = None) -> None:
-        self.stop, self.failure = stop, failure
+    def __init__(self, stop: Event, failures: dict[str, Exception] | None = None) -> None:
+        self.stop, self.failures = stop, failures or {}
         self.names: list[str] = []
-        self.ended = Event()
 
-    def __call__(self, linked: Linked) -> None:
-        self.names.append(linked.link.config.name)
-        if self.failure is not None:
-            self.ended.set()
-            raise self.failure
+    def __call__(self, linked: Linked) -> tuple[str, ...]:
+        name = linked.link.config.name
+        self.names.append(name)
+        if name in self.failures:
+            raise self.failures[name]
         self.stop.wait()
+        return ("account",) if name == "link1" else ()
+
+
+GONE = Damaged("CLI030", "gone")
+HELD = Locked("LAK003", "held")
 
 
 def test_links_that_are_exported_are_not_taken_twice() -> None:
@@ -56,24 +61,45 @@ def test_links_that_are_exported_are_not_taken_twice() -> None:
     exports = Exports(stop)
     with Crew(exports, stop) as crew:
         crew.begin([link(1)])
-        assert crew.join(lambda: [link(1), link(2)]) == ["link2"]
-        assert crew.join(lambda: [link(1), link(2)]) == []
+        for _ in range(2):
+            crew.join(lambda: [link(1), link(2)])
     assert sorted(exports.names) == ["link1", "link2"]
+    assert (crew.incomplete, crew.failing) == (["account"], False)
 
 
-@pytest.mark.parametrize(
-    ("failure", "take"),
-    [
-        (Damaged("CLI030", "gone"), lambda crew: crew.join(lambda: [link(1)])),
-        (Damaged("CLI030", "gone"), lambda crew: crew.begin([link(1)])),
-        (Locked("LAK003", "held"), lambda crew: crew.begin([link(1)])),
-    ],
-)
-def test_an_export_that_fails_stops_all_and_is_told(failure: Exception, take: Callable[[Crew], object]) -> None:
+@pytest.mark.parametrize("take", [lambda crew: crew.begin([link(1)]), lambda crew: crew.join(lambda: [link(1)])])
+def test_the_last_export_that_fails_stops_the_run_and_is_told(take: Callable[[Crew], object]) -> None:
+    stop = Event()
+    told: list[tuple[str, str]] = []
+    crew = Crew(
+        Exports(stop, {"link1": GONE}), stop, failed=lambda linked, error: told.append((str(linked.etag), error.code))
+    )
+    with crew:
+        take(crew)
+        stop.wait()
+    assert (told, crew.failing) == ([("", "CLI030")], True)
+
+
+def test_an_export_that_fails_leaves_the_others_and_is_begun_again_ever_more_rarely() -> None:
+    stop = Event()
+    exports = Exports(stop, {"link1": GONE})
+    with Crew(exports, stop) as crew:
+        crew.begin([link(1), link(2)])
+        for _ in range(8):
+            if (future := crew._at_work.get(address_of(link(1)))) is not None:
+                assert future.exception() is None
+            crew.join(lambda: [link(1), link(2)])
+        assert not stop.is_set()
+    assert exports.names.count("link1") == 4
+    assert exports.names.count("link2") == 1
+
+
+@pytest.mark.parametrize("failure", [HELD, ValueError("a defect")])
+def test_a_lock_at_the_beginning_and_a_defect_end_the_run(failure: Exception) -> None:
     def work() -> None:
         stop = Event()
-        with Crew(Exports(stop, failure), stop) as crew:
-            take(crew)
+        with Crew(Exports(stop, {"link1": failure}), stop) as crew:
+            crew.begin([link(1), link(2)])
             stop.wait()
 
     with pytest.raises(type(failure)):
@@ -82,31 +108,47 @@ def test_an_export_that_fails_stops_all_and_is_told(failure: Exception, take: Ca
 
 def test_a_new_link_that_somebody_holds_is_tried_again() -> None:
     stop = Event()
-    exports = Exports(stop, Locked("LAK003", "held"))
+    exports = Exports(stop, {"link1": HELD})
     with Crew(exports, stop) as crew:
-        taken = crew.join(lambda: [link(1)])
-        while not (again := crew.join(lambda: [link(1)])):
-            exports.ended.wait()
-    assert (taken, again) == (["link1"], ["link1"])
+        crew.join(lambda: [link(1)])
+        while exports.names != ["link1", "link1"]:
+            crew.join(lambda: [link(1)])
+        assert not stop.is_set()
+
+
+def test_a_patient_crew_waits_for_links_that_somebody_holds_and_tells_it() -> None:
+    stop = Event()
+    exports = Exports(stop, {"link1": HELD})
+    told: list[str] = []
+    with Crew(exports, stop, patient=True, held=lambda _, error: told.append(error.what)) as crew:
+        crew.begin([link(1)])
+        while len(told) < 2:
+            crew.join(lambda: [link(1)])
+        exports.failures = {}
+        while not crew._at_work.get(address_of(link(1))) or len(exports.names) == len(told):
+            crew.join(lambda: [link(1)])
+    assert set(told) == {"held"}
+    assert crew.incomplete == ["account"]
 
 
 def test_an_export_that_ends_while_the_links_are_read_is_not_begun_again() -> None:
-    stop, ending, ended = Event(), Event(), Event()
+    stop, ending, done = Event(), Event(), Event()
     names: list[str] = []
 
-    def export(linked: Linked) -> None:
+    def export(linked: Linked) -> tuple[str, ...]:
         names.append(linked.link.config.name)
         ending.wait()
+        return ()
 
     def read() -> list[Linked]:
         there = [link(1)]
         ending.set()
-        ended.wait()
+        done.wait()
         return there
 
     with Crew(export, stop) as crew:
         crew.begin([link(1)])
         for future in crew._at_work.values():
-            future.add_done_callback(lambda _: ended.set())
-        assert crew.join(read) == []
+            future.add_done_callback(lambda _: done.set())
+        crew.join(read)
     assert names == ["link1"]

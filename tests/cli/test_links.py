@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 from contextlib import chdir
-from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 import pytest
 from click.testing import CliRunner
 
-from tests.cli.conftest import START, Ids, Run, Ticking
+from tests.cli.conftest import START, Ids, Run, Stopping, Ticking, lake_of
 from toolkit.cli import root
 from toolkit.cli.rows import _tell_retry
 from toolkit.cli.session import Session
@@ -25,43 +24,6 @@ from toolkit.errors import Finding, Severity
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.protocol import Holder
 from toolkit.model.link import EntityState
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The environment dev with the Core solution and some rows."""
-    folder = tmp_path_factory.mktemp("prepared")
-    clock, ids = Ticking(), Ids()
-    with chdir(folder):
-        for line in (
-            "init",
-            "env create dev --account contosodev --account contosotwo",
-            "import core --yes",
-            "env seed dev --rows account=30 --rows contact=20 --rows task=10",
-        ):
-            result = CliRunner().invoke(root, line.split(), obj=Session(clock, lambda: "ada@lab", ids, lambda: False))
-            assert result.exit_code == 0, result.output
-    return folder
-
-
-@pytest.fixture
-def dev(prepared: Path, run: Run, tmp_path: Path) -> Run:
-    """A copy of that environment."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    return run
-
-
-@pytest.fixture
-def linked(dev: Run) -> Run:
-    """The environment with a link of accounts."""
-    assert dev("lake", "link", "--account", "contosodev", "--entity", "account").exit_code == 0
-    return dev
-
-
-def lake_of(folder: Path) -> Path:
-    (lake,) = (folder / "lakes" / "contosodev").iterdir()
-    return lake
-
 
 # --- lake -----------------------------------------------------------------------------------------------------------
 
@@ -507,21 +469,6 @@ def test_a_lake_that_somebody_holds_is_locked(linked: Run, tmp_path: Path) -> No
         fence.release()
 
 
-class Stopping(Ticking):
-    """A clock that stops the program, as a supervisor does, once a file is there."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-        self._sent = False
-
-    def __call__(self) -> datetime:
-        if self._path.exists() and not self._sent:
-            self._sent = True
-            os.kill(os.getpid(), signal.SIGTERM)
-        return super().__call__()
-
-
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_run_exports_until_it_is_told_to_stop(dev: Run, tmp_path: Path, form: str) -> None:
     dev("lake", "link", "--account", "contosodev", "--entity", "account", "--no-sync")
@@ -534,7 +481,9 @@ def test_run_exports_until_it_is_told_to_stop(dev: Run, tmp_path: Path, form: st
     assert result.stderr == "exporting contosodev; Ctrl-C stops\nstopped\n"
     assert signal.getsignal(signal.SIGTERM) == before
     if form == "json":
-        assert json.loads(result.stdout.splitlines()[0])["entities"][0]["written"] == 30
+        events = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [event["event"] for event in events] == ["start", "pass", "snapshot", "stop"]
+        assert events[1]["entities"][0]["written"] == 30
     else:
         assert "contosodev: 1 entity, 30 rows written" in result.stdout
 

@@ -20,6 +20,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 DAY = 86_400
 ENGLISH = 1033
+LOOPBACK = "127.0.0.1"
+MOST_PORTS = 65_535
 
 
 class Duration(click.ParamType[float]):
@@ -43,6 +45,19 @@ class Duration(click.ParamType[float]):
         if not self._least <= seconds <= self._most:
             self.fail(f"{value!r} is not from {self._least:g}s to {self._most / 3600:g}h", param, ctx)
         return seconds
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """A port of this machine, or HOST:PORT: ``9464``, ``127.0.0.1:9464``, ``[::1]:9464``; port 0 takes a free one."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:  # noqa: ANN401 - click's signature
+        """Return host and port; the host is the loopback where none is given."""
+        match = re.fullmatch(r"(?:(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):)?(\d{1,5})", value)
+        if match is None or int(match[2]) > MOST_PORTS:
+            self.fail(f"{value!r} is no address: write 9464 or 127.0.0.1:9464", param, ctx)
+        return (match[1] or LOOPBACK).strip("[]"), int(match[2])
 
 
 class Positive(click.ParamType[float]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from shlex import quote
 from typing import Any
 
 import click
@@ -15,11 +16,15 @@ from toolkit.cli.linked import broken_links, chosen_entities, chosen_links, forg
 from toolkit.cli.output import Result, finding_data, table
 from toolkit.cli.progress import Report
 from toolkit.cli.session import Session
+from toolkit.cli.watching import Tell, telling
 from toolkit.engine import EntityStatus, Patience, Retry, SyncReport
-from toolkit.errors import NotFound
+from toolkit.engine.settings import scan_interval
+from toolkit.errors import Finding, NotFound, Place, Severity
 from toolkit.model.config import Layout
 from toolkit.site import Linked, Site
 
+LATE = 5
+"""Exit status when an entity is late: a claim about the lake does not hold, as when a verification fails."""
 RECENT = timedelta(days=7)
 """How long the status tells of a change of columns; as JSON it tells of all of them."""
 
@@ -43,7 +48,11 @@ def sync(session: Session, *, entities: tuple[str, ...], config: str | None, env
     retry policy says, for two minutes at most.
     """
     site = session.site(environment)
+    with telling(session, site.name) as tell:
+        return _synced(session, site, tell, chosen(site, config, entities)) | tell_broken(session, site, config)
 
+
+def _synced(session: Session, site: Site, tell: Tell, links: Sequence[tuple[Linked, Names]]) -> int:
     def one(linked: Linked, names: Names, progress: Report) -> SyncReport:
         report = engine.sync(
             linked,
@@ -55,9 +64,10 @@ def sync(session: Session, *, entities: tuple[str, ...], config: str | None, env
             patience=Patience(session.pause, lambda retry: _tell_retry(session, retry)),
         )
         forget_ended(site, linked, report)
+        tell(linked.link.config.name, report)
         return report
 
-    return _each(session, chosen(site, config, entities), one) | tell_broken(session, site, config)
+    return _each(session, links, one)
 
 
 @click.command(cls=Command)
@@ -132,27 +142,49 @@ def tell_broken(session: Session, site: Site, config: str | None) -> int:
 
 
 @click.command(cls=Command)
+@click.option(
+    "--max-lag",
+    type=options.Duration(),
+    metavar="TIME",
+    help="Exit with 5 when an entity was last synced longer ago, or never.",
+)
 @options.config
 @options.environment
 @click.pass_obj
-def status(session: Session, *, config: str | None, environment: str | None) -> int:
+def status(session: Session, *, max_lag: float | None, config: str | None, environment: str | None) -> int:
     """Show how far each linked entity is."""
     site = session.site(environment)
     links = chosen_links(site, config)
     found = [(linked, each) for linked in links for each in engine.status(linked).entities]
-    rows = [_row(linked, each) for linked, each in found]
+    now = session.clock()
+    rows = [_row(linked, each, now) for linked, each in found]
     live = [each.link.config for each in links if each.link.active]
     bare = [f"{config.name} has no entities" for config in live if not config.entities]
-    now = session.clock()
     changes = _schema_lines((each for _, each in found), now)
     healed = [f"{each.entity}: {damage.code} {damage.what}" for _, each in found for damage in each.healed]
     text = "\n".join([_status_text(rows, now), *healed, *changes, *bare]).strip()
     failed = tell_broken(session, site, config)
     session.show(Result(rows, text or f"{site.name} exports nothing{' that can be read' if failed else ''}"))
-    return failed
+    late = [] if max_lag is None else list(_late(found, timedelta(seconds=max_lag), now))
+    session.complain(late)
+    return LATE if late else failed
 
 
-def _row(linked: Linked, each: EntityStatus) -> dict[str, Any]:
+def _late(found: Iterable[tuple[Linked, EntityStatus]], most: timedelta, now: datetime) -> Iterator[Finding]:
+    """Yield the entities that were synced longer ago than ``most``; one that is scanned may rest that long besides."""
+    for linked, each in found:
+        config = linked.link.config
+        entity = config.entity(each.entity)
+        rest = scan_interval(entity) if entity and each.scanned else timedelta(0)
+        if each.last_synced is None or now - each.last_synced > most + rest:
+            since = f"last synced {_iso(each.last_synced)}" if each.last_synced else "never synced"
+            what = f"{each.entity} of {config.name} is late: {since}"
+            fix = f"toolkit run, or toolkit sync --config {quote(config.name)}"
+            place = Place(linked.lake.location(""), key=each.entity)
+            yield Finding("CLI053", Severity.ERROR, what, place, each.reason, fix)
+
+
+def _row(linked: Linked, each: EntityStatus, now: datetime) -> dict[str, Any]:
     return {
         "config": linked.link.config.name,
         "entity": each.entity,
@@ -161,6 +193,7 @@ def _row(linked: Linked, each: EntityStatus) -> dict[str, Any]:
         "strategy": each.strategy.value,
         "rows": each.rows,
         "last_synced": _iso(each.last_synced),
+        "lag_seconds": None if each.last_synced is None else max(0, int((now - each.last_synced).total_seconds())),
         "last_snapshot": _iso(each.last_snapshot),
         "scanned": _iso(each.scanned),
         "snapshots": each.snapshots,

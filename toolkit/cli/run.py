@@ -6,22 +6,29 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from json import dumps
+from pathlib import Path
 from threading import Event
 
 import click
 
 from toolkit import engine
-from toolkit.cli import doing, options
+from toolkit.cli import options
 from toolkit.cli.crew import Crew
 from toolkit.cli.frame import Command
 from toolkit.cli.linked import address_of, forget_ended
-from toolkit.cli.output import printable
 from toolkit.cli.rows import links_to_sync, tell_broken
 from toolkit.cli.session import Session
-from toolkit.engine import SyncReport
+from toolkit.cli.watching import Outputs, Watching, watching
+from toolkit.engine import Budget, SyncReport
 from toolkit.errors import Damaged
+from toolkit.model.link import LakeAddress
 from toolkit.site import Linked, Site, read_link
+from toolkit.watch.status_file import Runner
+
+LOOK_SECONDS = 15.0
+"""How often a run looks for new links, for links that somebody held, and writes its files, at least."""
+PARTIAL = 7
+"""Exit status when the first sync of an entity is not complete."""
 
 
 @click.command(cls=Command)
@@ -32,33 +39,85 @@ from toolkit.site import Linked, Site, read_link
     metavar="TIME",
     help="Shortest time between two passes over an entity; 10 s when left out.",
 )
+@click.option("--standby", is_flag=True, help="Wait for links that somebody else exports, and take over when it ends.")
+@click.option(
+    "--requests-per-minute",
+    "requests",
+    type=click.IntRange(1, 1_000_000),
+    metavar="NUMBER",
+    help="Requests to the environment at most; else as toolkit.yaml says.",
+)
+@click.option(
+    "--status-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Keep the status of the run in a JSON file.",
+)
+@click.option(
+    "--metrics",
+    type=options.Address(),
+    metavar="[HOST:]PORT",
+    help="Serve OpenMetrics at /metrics; HOST is the loopback.",
+)
+@click.option(
+    "--metrics-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Keep the OpenMetrics in a file.",
+)
 @options.config
 @options.environment
 @click.pass_obj
-def run(session: Session, *, every: float, config: str | None, environment: str | None) -> int:
+def run(
+    session: Session,
+    *,
+    every: float,
+    standby: bool,
+    requests: int | None,
+    status_file: Path | None,
+    metrics: tuple[str, int] | None,
+    metrics_file: Path | None,
+    config: str | None,
+    environment: str | None,
+) -> int:
     """Export continuously until stopped.
 
-    SIGTERM and Ctrl-C stop it at a consistent point. Changes of a link are picked up at the next pass, and so are new
-    links, unless --config limits it to one. Snapshots are made at the link's interval, and each pass that did
-    something is printed (with --format json as a line of JSON).
+    SIGTERM and Ctrl-C stop it within 5 seconds, at a consistent point. Changes of a link are picked up at the next
+    look, and so are new links, unless --config limits it to one. Snapshots are made at the link's interval. Each pass
+    that did something is printed; with --format json every event is a line of JSON.
     """
     site = session.site(environment)
     links = links_to_sync(site, config)
     failed = tell_broken(session, site, config)
-    stop = Event()
-    with _stopped_by_signals(stop), Crew(_Export(session, site, every, stop), stop) as crew:
-        session.note(f"exporting {', '.join(linked.link.config.name for linked in links)}; Ctrl-C stops")
-        crew.begin(links)
-        only = {address_of(linked) for linked in links} if config else None
-
-        def there() -> list[Linked]:
-            return [linked for linked in site.links() if only is None or address_of(linked) in only]
-
-        while not stop.wait(every):
-            for name in crew.join(there):
-                session.note(f"exporting {name}")
+    limit = requests or session.project.entry(environment)[1].requests_per_minute
+    holder, stop = session.holder(), Event()
+    runner, outputs = (
+        Runner(site.name, holder.host, holder.pid, holder.since),
+        Outputs(status_file, metrics_file, metrics),
+    )
+    with _stopped_by_signals(stop), watching(session, runner, outputs) as watch:
+        export = _Export(session, site, every, stop, watch, Budget(limit, session.clock))
+        with Crew(export, stop, standby, watch.failed, watch.held) as crew:
+            if not standby:
+                watch.announced = {linked.link.config.name for linked in links}
+                session.note(f"exporting {', '.join(sorted(watch.announced))}; Ctrl-C stops")
+            crew.begin(links)
+            only = {address_of(linked) for linked in links} if config else None
+            while not stop.wait(min(every, LOOK_SECONDS)):
+                crew.join(lambda: _there(site, only))
+                watch.publish()
     session.note("stopped")
-    return failed
+    if failed or crew.failing:
+        return 1
+    return PARTIAL if crew.incomplete else 0
+
+
+def _there(site: Site, only: set[LakeAddress] | None) -> list[Linked]:
+    """Return the links that can be read; none while the record cannot, which leaves what is exported as it is."""
+    try:
+        return [linked for linked in site.links() if only is None or address_of(linked) in only]
+    except Damaged:
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +128,10 @@ class _Export:
     site: Site
     every: float
     stop: Event
+    watch: Watching
+    budget: Budget
 
-    def __call__(self, linked: Linked) -> None:
+    def __call__(self, linked: Linked) -> tuple[str, ...]:
         latest, ended = linked, False
 
         def read() -> Linked:
@@ -80,18 +141,22 @@ class _Export:
 
         def passed(report: SyncReport) -> None:
             nonlocal ended
-            _print_pass(self.session, latest.link.config.name, report)
+            self.watch.passed(latest, report)
             ended = forget_ended(self.site, latest, report)
 
-        engine.run(
+        incomplete = engine.run(
             read,
             self.site.source,
             clock=self.session.clock,
             wait=lambda seconds: ended or self.stop.wait(seconds),
             holder=self.session.holder(),
             trickle_seconds=self.every,
+            budget=self.budget,
+            began=lambda: self.watch.began(latest),
             passed=passed,
         )
+        self.watch.stopped(latest, incomplete)
+        return incomplete
 
 
 def read_again(linked: Linked) -> Linked:
@@ -101,14 +166,6 @@ def read_again(linked: Linked) -> Linked:
             "CLI030", "the link document is gone", where=linked.lake.location(""), fix="restore it, or link anew"
         )
     return replace(linked, link=now.link, etag=now.etag)
-
-
-def _print_pass(session: Session, name: str, report: SyncReport) -> None:
-    if session.format == "json":
-        click.echo(dumps({"config": name, "at": session.clock().isoformat(), **doing.sync_data(report)}))
-    elif report.eventful or session.verbose:
-        click.echo(printable(f"{session.clock():%H:%M:%S} {name}: {doing.sync_text(report)}"))
-        doing.failed(session, [report])
 
 
 @contextmanager

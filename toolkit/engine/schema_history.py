@@ -101,6 +101,10 @@ _TOLD: Mapping[ChangeKind, tuple[str, str]] = {
 """The code of each change, and what it means for readers. A dropped entity is a failure, with a code of its own."""
 
 
+SCHEMA_CODES = frozenset(code for code, _ in _TOLD.values())
+"""The codes of the notices of changes of a schema."""
+
+
 def notices(entity: str, changes: tuple[SchemaChange, ...]) -> Iterator[Finding]:
     """Yield what to tell people of changes."""
     for change in changes:

@@ -28,7 +28,7 @@ from toolkit.engine.companions import Companions
 from toolkit.engine.journal import Journal, read_journal, write_journal
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, shown
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
-from toolkit.engine.passes import Outcome, Work, begin, do_healing_pass, do_pass, gone, with_dropped
+from toolkit.engine.passes import Outcome, Work, begin, do_healing_pass, do_pass, gone, stopped, with_dropped
 from toolkit.engine.progress import discard, read_progress, unfinished
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
 from toolkit.engine.retire import clear, free_second, retired, unreadable
@@ -532,14 +532,20 @@ def work_of(lake: Lake, fence: Fence, ways: Ways, link: Link, source: Source, *,
         output=link.config.output,
         mask_key=ways.mask_key,
         settings=ways.settings,
-        execute=partial(_executed, parts),
+        execute=partial(_executed, parts, ways.stop),
         progress=ways.progress,
         stop=ways.stop,
     )
 
 
-def _executed(parts: ThreadPoolExecutor, lake: Lake, tasks: list[Task]) -> list[Made]:
-    return list(parts.map(partial(do, lake), tasks))
+def _executed(parts: ThreadPoolExecutor, stop: Callable[[], bool], lake: Lake, tasks: list[Task]) -> list[Made]:
+    def one(task: Task) -> Made:
+        # Nothing is published before all tasks of a pass are done: a stop between two of them is harmless.
+        if stop():
+            raise stopped(task.name)
+        return do(lake, task)
+
+    return list(parts.map(one, tasks))
 
 
 def other_organization(found: str, link: Link, lake: Lake) -> Refused:
