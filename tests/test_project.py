@@ -202,3 +202,23 @@ def test_an_environment_whose_folder_is_gone_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotFound) as caught, opening:
         pass
     assert caught.value.code == "ORG001"
+
+
+def test_whom_to_tell_of_failures_needs_its_variables(tmp_path: Path) -> None:
+    opened = Project.load(
+        written(tmp_path, "on_failure:\n  webhook_from: HOOK\n  headers_from: {Authorization: TOKEN}\n")
+    )
+    with pytest.raises(NotFound) as caught:
+        opened.on_failure({"HOOK": "https://example.com"})
+    assert (caught.value.code, caught.value.what) == ("PRJ031", "the environment variable TOKEN is not set")
+    assert opened.on_failure({"HOOK": "https://example.com", "TOKEN": "x"}) == opened.file.on_failure
+
+
+def test_without_on_failure_nobody_is_told(tmp_path: Path) -> None:
+    assert Project.load(written(tmp_path, TWO)).on_failure({}) is None
+
+
+def test_on_failure_with_two_targets_is_an_error_at_its_line(tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as caught:
+        Project.load(written(tmp_path, "on_failure:\n  command: [page]\n  webhook: https://example.com\n"))
+    assert [str(finding.where).partition("toolkit.yaml")[2] for finding in caught.value.findings] == [":1 on_failure"]

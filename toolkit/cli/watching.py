@@ -91,6 +91,7 @@ class Watching:
     def failed(self, linked: Linked, error: ToolkitError) -> None:
         """Tell that the export of a link failed as a whole; it is begun again later."""
         name = linked.link.config.name
+        self.announced.discard(name)
         self._ledger.turned(name, LinkState.FAILING, f"{error.code} {error.what}")
         self._event(name, {"event": "failure", "entity": None, "code": error.code, "what": error.what})
         self.session.complain(error.findings)
