@@ -279,6 +279,14 @@ def test_a_column_of_the_entitys_own_is_no_label() -> None:
     assert [each.type for each in shape.entity.attributes if each.name == "rating_label"] == [AttributeType.INTEGER]
 
 
+def test_a_column_that_the_source_no_longer_gives_has_nothing() -> None:
+    shape = shaped_as({"mask": {"subject": Mask.HASH}}, Output(labels=1033))
+    given = batch({"subject": "a", "rating": 1})
+    narrow = Batch(given.rows.drop_columns(["subject", "rating"]), (), given.resume, final=True)
+    (row,) = lines(shape, narrow)
+    assert (row["subject"], row["rating"], row["rating_label"]) == ("", "", "")
+
+
 # over passes
 
 
@@ -394,6 +402,18 @@ def test_a_form_that_stays_writes_nothing_anew(linked: dict[str, Any], output: O
     relink(world, linked, output)
     world.sync()
     assert read_checkpoint(world.lake, "lead")[0] == kept
+
+
+def test_labels_of_an_entity_without_choices_write_nothing_anew() -> None:
+    world = world_of({}, None, LEAD.model_copy(update={"attributes": (LEAD.attributes[0], *LEAD.attributes[-3:])}))
+    world.source.insert("lead")
+    world.sync()
+    relink(world, {}, Output(labels=1033))
+    report = world.sync().by_entity["lead"]
+    assert (report.error, report.bytes) == (None, 0)
+    checkpoint, _ = read_checkpoint(world.lake, "lead")
+    assert checkpoint is not None
+    assert checkpoint.form.shape.labels == 1033
 
 
 def test_another_key_writes_hashes_anew() -> None:

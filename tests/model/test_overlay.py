@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from toolkit.errors import NotFound
 from toolkit.model.config import (
@@ -86,6 +87,13 @@ def test_an_overlay_adds_to_a_mask_and_replaces_columns_and_filter() -> None:
     (entity,) = overlaid((ours,), overlay, "prod.yaml")[0].entities
     assert (entity.columns, entity.filter) == (("fax",), (Condition(column="fax", is_null=False),))
     assert entity.mask == {"name": Mask.HASH, "fax": Mask.NULL}
+
+
+def test_the_mask_of_nothing_is_spelled_with_quotes_or_without() -> None:
+    masks = [EntityOverlay.model_validate({"mask": {"fax": how}}).mask for how in ("null", None)]
+    assert masks == [{"fax": Mask.NULL}] * 2
+    with pytest.raises(ValidationError):
+        LinkedEntity.model_validate({"name": "account", "mask": "null"})
 
 
 def test_an_unknown_config_names_the_nearest() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from toolkit.model.base import Frozen
 from toolkit.model.names import ConfigName, FileSystemName, Guid, LogicalName, StorageAccountName
@@ -148,6 +148,16 @@ class Mask(StrEnum):
     """Nothing."""
 
 
+def _null_is_a_word(mask: object) -> object:
+    """Take ``column: null``, as YAML and JSON spell nothing, for the mask of that name."""
+    if not isinstance(mask, Mapping):
+        return mask
+    return {column: Mask.NULL if how is None else how for column, how in mask.items()}
+
+
+Masks = Annotated[Mapping[LogicalName, Mask], BeforeValidator(_null_is_a_word)]
+
+
 class Times(StrEnum):
     """How times are spelled."""
 
@@ -205,7 +215,7 @@ class LinkedEntity(Frozen):
     """Only these attributes, besides the primary id and the needed ones; None: all. Their order has no meaning."""
     filter: tuple[Condition, ...] = ()
     """Only rows for which all of these hold."""
-    mask: Mapping[LogicalName, Mask] = {}
+    mask: Masks = {}
     """Columns whose values are not written as they are."""
     scan_minutes: Annotated[int, Field(ge=1, le=10_080)] | None = None
     """How often the entity is read whole where it cannot be tracked; None: ``SCAN_MINUTES``."""

@@ -15,7 +15,7 @@ from toolkit.model.config import (
     ExportConfig,
     Layout,
     LinkedEntity,
-    Mask,
+    Masks,
     PartitionStrategy,
     RetryPolicy,
     Times,
@@ -31,7 +31,7 @@ class EntityOverlay(Frozen):
     append_only: bool | None = None
     columns: tuple[LogicalName, ...] | None = None
     filter: tuple[Condition, ...] | None = None
-    mask: Mapping[LogicalName, Mask] = {}
+    mask: Masks = {}
     """Laid over the mask of the bundle column by column: an overlay never lifts a mask."""
     scan_minutes: Annotated[int, Field(ge=1, le=10_080)] | None = None
     exclude: bool = False
