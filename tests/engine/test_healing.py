@@ -10,11 +10,12 @@ from itertools import count
 import pytest
 
 from tests.engine.test_recovery import PART, change_without_snapshot
-from tests.engine.world import Clock, World, insert_account, link, linked_entity, source_of
+from tests.engine.world import ACCOUNT, Clock, World, attribute, insert_account, link, linked_entity, source_of
 from toolkit.engine import SyncReport, status
 from toolkit.errors import Forbidden
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
 from toolkit.model.config import LinkedEntity, Output
+from toolkit.model.entity import AttributeType
 
 A, B = (f"00000000-0000-0000-0000-{number:012x}" for number in (1, 2))
 OLD = datetime(2025, 5, 1, tzinfo=UTC)
@@ -324,3 +325,143 @@ def require_listed(world: World) -> None:
     paths = [each["location"].removeprefix("memory://lake/") for each in world.entity("account")["partitions"]]
     gone = [path for path in paths if world.lake.stat(path) is None]
     assert set(gone) <= {SNAPSHOT, "account/Snapshot/2026_1772366400.csv"}
+
+
+# a checkpoint
+
+CHECKPOINT = "_toolkit/account/checkpoint.json"
+
+
+def lose(world: World, data: bytes | None = None) -> None:
+    world.lake.delete(CHECKPOINT)
+    if data is not None:
+        spoil(world, CHECKPOINT, data)
+
+
+LOSSES = [(None, "gone"), (b"{", "damaged"), (b'{"format": 1}', "damaged")]
+
+
+@pytest.mark.parametrize(("data", "how"), LOSSES)
+def test_a_checkpoint_is_made_anew_of_the_files_and_only_what_changed_is_written(
+    world: World, data: bytes | None, how: str
+) -> None:
+    lose(world, data)
+    touch(world)
+    before = world.lake.stat("account/2025-05.csv")
+    report = world.sync()
+    assert (report.failed, told(report)) == ((), ["ENG033"])
+    assert report.notices[0].what == f"the checkpoint of account was {how}, and was made anew of its files, with 3 rows"
+    assert (report.by_entity["account"].written, report.by_entity["account"].partitions) == (1, ("2026-03",))
+    assert world.lake.stat("account/2025-05.csv") == before
+    assert sorted(row["name"] for row in world.named("account")) == ["b", "c", "old"]
+    assert world.sync().by_entity["account"].written == 0
+
+
+@pytest.mark.parametrize("data", [None, b"{"])
+def test_readers_keep_what_they_have_while_a_checkpoint_is_made_anew(world: World, data: bytes | None) -> None:
+    before = world.entity("account")
+    lose(world, data)
+    world.source.fail("account", Forbidden("SRC010", "no"))
+    assert [each.error.code for each in world.sync().failed if each.error] == ["SRC010"]
+    assert world.entity("account") == before
+    require_readable(world)
+    assert told(world.sync()) == ["ENG033"]
+    require_readable(world)
+
+
+def test_a_snapshot_alone_makes_no_checkpoint_anew_and_leaves_readers_what_they_have(world: World) -> None:
+    before = world.manifest()
+    lose(world)
+    assert [each.error.code for each in world.snapshot().failed if each.error] == ["ENG035"]
+    assert world.manifest() == before
+
+
+def test_live_files_that_are_damaged_too_are_read_anew(world: World) -> None:
+    lose(world)
+    spoil(world)
+    report = world.sync()
+    assert told(report) == ["ENG033", "ENG007"]
+    assert report.by_entity["account"].written == 2
+    assert live(world) == ["a", "b", "old"]
+
+
+def test_without_model_json_readers_get_the_entity_once_it_is_whole(world: World) -> None:
+    lose(world)
+    world.lake.delete("model.json")
+    assert told(world.sync()) == ["ENG033"]
+    assert sorted(row["name"] for row in world.named("account")) == ["a", "b", "old"]
+
+
+def test_history_is_kept_when_its_checkpoint_is_gone(appended: World) -> None:
+    before = appended.rows("account/2026.csv")
+    lose(appended)
+    touch(appended)
+    report = appended.sync()
+    assert told(report) == ["ENG033"]
+    assert appended.rows("account/2026.csv")[:-1] == before
+    assert report.by_entity["account"].written == 1
+
+
+def test_history_whose_file_is_damaged_too_is_kept_as_far_as_it_can_be_read(appended: World) -> None:
+    lose(appended)
+    data = appended.lake.read("account/2026.csv")
+    spoil(appended, "account/2026.csv", data[20:])
+    report = appended.sync()
+    assert told(report) == ["ENG033", "ENG008"]
+    assert "an unknown number of rows of partition 2026" in report.notices[1].what
+    assert sorted(row["name"] for row in appended.live("account")) == ["", "a", "a again", "b", "old"]
+
+
+def test_history_is_never_taken_for_rows_in_place(appended: World) -> None:
+    lose(appended)
+    appended.relink(linked_entity("account"))
+    before = appended.rows("account/2026.csv")
+    assert [each.error.code for each in appended.sync().failed if each.error] == ["ENG034"]
+    assert appended.rows("account/2026.csv") == before
+    require_readable(appended)
+
+
+def test_an_id_in_two_parts_is_there_once_afterwards(world: World) -> None:
+    record = world.lake.read(PART).splitlines(keepends=True)[0]
+    spoil(world, "account/2025-05.csv", world.lake.read("account/2025-05.csv") + record)
+    lose(world)
+    assert told(world.sync()) == ["ENG033", "ENG007"]
+    assert live(world) == ["a", "b", "old"]
+
+
+def test_columns_that_readers_do_not_know_yet_are_found_in_the_files(world: World) -> None:
+    more = (*ACCOUNT.attributes, attribute("fax", AttributeType.STRING, max_length=10))
+    touch(world)
+    world.sync()
+    world.source.define(ACCOUNT.model_copy(update={"attributes": more}))
+    world.sync()
+    assert "fax" not in world.columns("account")
+    lose(world)
+    report = world.sync()
+    assert (told(report)[0], report.by_entity["account"].written) == ("ENG033", 0)
+    assert world.columns("account")[-1] == "fax"
+    require_readable(world)
+
+
+@pytest.mark.parametrize("kind", ["before", "after"])
+def test_a_crash_in_any_call_leaves_no_trace_while_a_checkpoint_is_made_anew(kind: Kind) -> None:
+    expected = filled()
+    lose(expected)
+    touch(expected)
+    expected.sync()
+    different = []
+    for call in count(1):
+        world = filled()
+        lose(world)
+        touch(world)
+        world.reopen().fail(call, kind)
+        with suppress(Crashed):
+            world.sync()
+            break
+        world.reopen()
+        require_readable(world)
+        world.sync()
+        if files(world) != files(expected) or world.paths("_toolkit/staging"):
+            different.append(call)
+    assert call > 20
+    assert different == []

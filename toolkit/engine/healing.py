@@ -9,21 +9,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from toolkit.engine.checkpoint import Checkpoint, read_checkpoint
+from toolkit.engine.checkpoint import Checkpoint, Newer, checkpoint_path, read_checkpoint
 from toolkit.engine.commit import Committed, commit, settled
 from toolkit.engine.mending import Mender
-from toolkit.lake.protocol import Fence, Lake
+from toolkit.engine.rebuilding import left_behind, rebuilt
+from toolkit.errors import Damaged
+from toolkit.lake.protocol import ABSENT, Etag, Fence, Lake
+from toolkit.model.entity import Entity
 
 
-def heal(lake: Lake, fence: Fence, entity: str, clock: Callable[[], datetime]) -> Committed | None:
-    """Make good what is damaged, and return what was committed; None where nothing is."""
-    checkpoint, etag = read_checkpoint(lake, entity)
-    if checkpoint is None:
-        return None
+def heal(
+    lake: Lake, fence: Fence, first: Callable[[], Checkpoint], definition: Entity, clock: Callable[[], datetime]
+) -> Committed | None:
+    """Make good what is damaged, and return what was committed; None where nothing is.
+
+    ``first`` gives the checkpoint with which the entity would begin, ``definition`` what of it is exported.
+    """
     now = clock()
-    mended = Mender(lake, checkpoint, _run(checkpoint, fence, now), now).mended(fence.number)
+    checkpoint, etag = _read(lake, definition.name)
+    if checkpoint is not None:
+        mended = _mended(lake, fence, checkpoint, now)
+    elif etag != ABSENT or left_behind(lake, definition.name):
+        anew = rebuilt(lake, first(), definition, now)
+        mended = _mended(lake, fence, anew, now) or anew
+    else:
+        return None
     return None if mended is None else settled(lake, fence, commit(lake, fence, mended, etag))
 
 
-def _run(checkpoint: Checkpoint, fence: Fence, now: datetime) -> str:
-    return f"{now:%Y%m%dT%H%M%SZ}-{fence.number}-{checkpoint.seq + 1}-mending-{checkpoint.entity}"
+def _read(lake: Lake, entity: str) -> tuple[Checkpoint | None, Etag]:
+    """Return a checkpoint with its etag; None where it cannot be read. Raises Newer."""
+    try:
+        return read_checkpoint(lake, entity)
+    except Newer:
+        raise
+    except Damaged:
+        stat = lake.stat(checkpoint_path(entity))
+        return None, stat.etag if stat else ABSENT
+
+
+def _mended(lake: Lake, fence: Fence, checkpoint: Checkpoint, now: datetime) -> Checkpoint | None:
+    run = f"{now:%Y%m%dT%H%M%SZ}-{fence.number}-{checkpoint.seq + 1}-mending-{checkpoint.entity}"
+    return Mender(lake, checkpoint, run, now).mended(fence.number)

@@ -104,6 +104,14 @@ def entries_in(data: bytes) -> dict[str, str]:
         return {}
 
 
+def names_in(data: bytes) -> set[str]:
+    """Return the names of the entities of a manifest; none when it cannot be read."""
+    try:
+        return {str(entity["name"]) for entity in json.loads(data)["entities"]}
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
 def _json(entity: dict[str, Any]) -> str:
     return json.dumps(entity, ensure_ascii=False, separators=(",", ":"))
 

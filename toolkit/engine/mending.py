@@ -128,13 +128,14 @@ class Mender:
         return Fate(_with_etag(part, staged.etag), (self._move(staged, part.path),), told)
 
     def _forgotten(self, part: Part) -> Fate:
-        told = self._told(part, "ENG007", f"{part.path} was damaged or gone, and its {part.rows} rows are read anew")
+        told = self._told(part, "ENG007", f"{part.path} was damaged or gone, and its rows are read anew")
         return Fate(None, (), told, whole=False)
 
     def _salvaged(self, part: Part) -> Fate:
         records = self._records(part)
         lost = max(part.rows - len(records), 0)
-        what = f"{part.path} was damaged or gone: {lost} of {part.rows} rows of partition {part.partition} are lost"
+        rows = f"{lost} of {part.rows} rows" if part.digest else "an unknown number of rows"
+        what = f"{part.path} was damaged or gone: {rows} of partition {part.partition} are lost"
         told = self._told(part, "ENG008", f"{what}, as far as the source does not give them again")
         if not records:
             return Fate(None, (), told, whole=False)

@@ -153,19 +153,31 @@ def cut_short(name: str) -> SourceError:
 
 def begin(work: Work, linked: LinkedEntity, entity: Entity) -> Committed:
     """Write the first checkpoint of an entity, so that the manifest lists it before its first sync is complete."""
-    mode = mode_of(linked, entity)
-    checkpoint = Checkpoint(
+    first = _first(work, linked, entity)
+    work.lake.create_folder(entity.name)
+    return commit(work.lake, work.fence, first, ABSENT)
+
+
+def _first(work: Work, linked: LinkedEntity, entity: Entity) -> Checkpoint:
+    """Return the checkpoint with which an entity begins."""
+    mode, shape = mode_of(linked, entity), shape_of(linked, work.output)
+    return Checkpoint(
         entity=entity.name,
         fence=work.fence.number,
         organization=work.organization,
         generation=work.generation,
         began=work.clock(),
-        columns=columns_of(effective(entity, shape_of(linked, work.output))),
+        columns=columns_of(effective(entity, shape)),
+        form=shaping(entity, shape, work.mask_key).form,
         append_only=mode.append_only,
         strategy=mode.strategy,
     )
-    work.lake.create_folder(entity.name)
-    return commit(work.lake, work.fence, checkpoint, ABSENT)
+
+
+def _healed(work: Work, linked: LinkedEntity, entity: Entity) -> Committed | None:
+    """Make good what is damaged of an entity; None where nothing is."""
+    definition = effective(entity, shape_of(linked, work.output))
+    return heal(work.lake, work.fence, lambda: _first(work, linked, entity), definition, work.clock)
 
 
 def do_pass(
@@ -180,7 +192,7 @@ def do_pass(
     try:
         outcome = _pass_or_resync(work, linked, entity, before, cursor, resume=resume)
     except (Damaged, NotFound):
-        healed = heal(work.lake, work.fence, entity.name, work.clock)
+        healed = _healed(work, linked, entity)
         if healed is None:
             raise
         return do_healed_pass(work, linked, entity, healed)
@@ -189,7 +201,7 @@ def do_pass(
 
 def do_healing_pass(work: Work, linked: LinkedEntity, entity: Entity, error: ToolkitError) -> Outcome:
     """Do a pass over an entity whose last commit cannot be followed up, once what it met was made good."""
-    healed = heal(work.lake, work.fence, entity.name, work.clock)
+    healed = _healed(work, linked, entity)
     if healed is None:
         raise error
     return do_healed_pass(work, linked, entity, healed)

@@ -23,6 +23,15 @@ _KNOWN = {
 }
 
 
+_FIRST = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+\n")
+
+
+def width_of(data: bytes) -> int:
+    """Return how many fields the first line of a file has; 0 where there is none."""
+    match = _FIRST.match(data)
+    return len(re.findall(_FIELD + rb"[,\n]", match[0])) if match else 0
+
+
 class Records:
     """What whole records of an entity look like. Those without the columns that were added last are padded."""
 

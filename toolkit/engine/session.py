@@ -26,10 +26,11 @@ from toolkit.engine.checkpoint import (
 from toolkit.engine.commit import Committed, commit, require_ahead, settled, tidy
 from toolkit.engine.companions import Companions
 from toolkit.engine.journal import Journal, read_journal, write_journal
-from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, shown
+from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, names_in, shown
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
 from toolkit.engine.passes import Outcome, Work, begin, do_healing_pass, do_pass, gone, stopped, with_dropped
 from toolkit.engine.progress import discard, read_progress, unfinished
+from toolkit.engine.rebuilding import left_behind, lost_checkpoint
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
 from toolkit.engine.retire import clear, free_second, retired, unreadable
 from toolkit.engine.schema_history import is_dropped
@@ -94,11 +95,11 @@ class Session:
         """Finish what another engine began."""
         self._journal = read_journal(self._lake)
         self._companions = Companions(self._lake, self._fence, self._journal.written)
-        self._doubtful = set(entities_with_state(self._lake))
+        self._read_manifest()
+        self._doubtful = set(entities_with_state(self._lake)) | names_in(self._manifest)
         self._unfinished = set(unfinished(self._lake))
         self._settle_doubts()
         self._sweep()
-        self._read_manifest()
 
     def sync(self, link: Link, source: Source, entities: Collection[str] | None, *, scan: bool = False) -> SyncReport:
         """Do one pass over the link; ``entities`` limits it to some of the linked ones.
@@ -218,6 +219,8 @@ class Session:
         self._states.pop(entity, None)
         checkpoint, etag = read_checkpoint(self._lake, entity)
         if checkpoint is None:
+            if entity in names_in(self._manifest):
+                raise lost_checkpoint(self._lake, entity)
             return
         require_ahead(self._fence, checkpoint.fence)
         if checkpoint.seq == self._journal.settled(entity):
@@ -356,13 +359,20 @@ class Session:
             if each.name in self._states or each.name in self._doubtful or each.name not in definitions:
                 continue
             try:
-                self._states[each.name] = begin(work, each, definitions[each.name])
+                self._begin_or_fail(work, each, definitions[each.name])
             except Locked:
                 raise
             except ToolkitError as error:
                 failed[each.name] = error
                 self._doubtful.add(each.name)
         return failed
+
+    def _begin_or_fail(self, work: Work, linked: LinkedEntity, definition: Entity) -> None:
+        """Begin an entity; one that left files behind must be healed."""
+        if left_behind(self._lake, linked.name):
+            self._unsettled[linked.name] = lost_checkpoint(self._lake, linked.name)
+            raise self._unsettled[linked.name]
+        self._states[linked.name] = begin(work, linked, definition)
 
     def _require_organization(self, link: Link) -> None:
         for state in self._states.values():
