@@ -364,9 +364,9 @@ def test_readers_keep_what_they_have_while_a_checkpoint_is_made_anew(world: Worl
     world.source.fail("account", Forbidden("SRC010", "no"))
     assert [each.error.code for each in world.sync().failed if each.error] == ["SRC010"]
     assert world.entity("account") == before
-    require_readable(world)
+    world.require_readable()
     assert told(world.sync()) == ["ENG033"]
-    require_readable(world)
+    world.require_readable()
 
 
 def test_a_snapshot_alone_makes_no_checkpoint_anew_and_leaves_readers_what_they_have(world: World) -> None:
@@ -418,7 +418,7 @@ def test_history_is_never_taken_for_rows_in_place(appended: World) -> None:
     before = appended.rows("account/2026.csv")
     assert [each.error.code for each in appended.sync().failed if each.error] == ["ENG034"]
     assert appended.rows("account/2026.csv") == before
-    require_readable(appended)
+    appended.require_readable()
 
 
 def test_an_id_in_two_parts_is_there_once_afterwards(world: World) -> None:
@@ -440,7 +440,7 @@ def test_columns_that_readers_do_not_know_yet_are_found_in_the_files(world: Worl
     report = world.sync()
     assert (told(report)[0], report.by_entity["account"].written) == ("ENG033", 0)
     assert world.columns("account")[-1] == "fax"
-    require_readable(world)
+    world.require_readable()
 
 
 @pytest.mark.parametrize("kind", ["before", "after"])
@@ -459,9 +459,9 @@ def test_a_crash_in_any_call_leaves_no_trace_while_a_checkpoint_is_made_anew(kin
             world.sync()
             break
         world.reopen()
-        require_readable(world)
+        world.require_readable()
         world.sync()
-        if files(world) != files(expected) or world.paths("_toolkit/staging"):
+        if world.files() != expected.files() or world.paths("_toolkit/staging"):
             different.append(call)
     assert call > 20
     assert different == []
