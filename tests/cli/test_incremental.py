@@ -92,6 +92,18 @@ def test_a_deep_look_reads_the_keys(dev: Run, reader: Reader) -> None:
     assert (result.exit_code, "ENG093" in result.stdout) == (5, True)
 
 
+def test_rows_are_reconciled_by_their_keys(dev: Run) -> None:
+    (row,) = data(dev, "reconcile")
+    assert (row["source_rows"], row["lake_rows"], row["equal"]) == (30, 30, True)
+    result = dev("reconcile", "--checksum")
+    assert (result.exit_code, "VFY094" in result.stderr) == (1, True)
+
+
+def test_folders_are_not_pinned(dev: Run) -> None:
+    result = dev("pin", "july")
+    assert (result.exit_code, "ENG096" in result.stderr) == (1, True)
+
+
 def test_entities_come_and_go(dev: Run, reader: Reader) -> None:
     assert dev("entity", "add", "contact").exit_code == 0
     assert len(reader.rows("contact")) == 20

@@ -15,9 +15,9 @@ from toolkit.cli.output import Result, table
 from toolkit.cli.promotion import desired
 from toolkit.cli.rows import chosen, entities_option, tell_broken
 from toolkit.cli.session import Session
-from toolkit.engine.checkpoint import read_checkpoint
 from toolkit.engine.estimate import estimate as estimate_entity
 from toolkit.engine.passes import gone
+from toolkit.engine.status import checkpoint_of, exported_of
 from toolkit.errors import Finding, ToolkitError
 from toolkit.model.config import ExportConfig
 from toolkit.plan.render import size_text
@@ -62,12 +62,18 @@ def _reconciled(
             continue
         head = {"config": linked.link.config.name, "entity": each.name}
         try:
-            checkpoint, _ = read_checkpoint(linked.lake, each.name)
+            checkpoint, exported = checkpoint_of(linked, each.name), exported_of(linked, each.name)
             if checkpoint is None or checkpoint.completed is None:
                 yield {**head, "equal": None}
             elif each.name in definitions:
                 found = reconciled(
-                    linked.lake, site.source, definitions[each.name], checkpoint, site.mask_key, checksum=checksum
+                    linked.lake,
+                    site.source,
+                    definitions[each.name],
+                    checkpoint,
+                    site.mask_key,
+                    checksum=checksum,
+                    exported=exported,
                 )
                 yield {**head, **_data(found)}
         except ToolkitError as error:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from toolkit.engine.incremental.record import RECORD_PATH
 from toolkit.engine.manifest import MANIFEST_PATH, Document, Place, document_from, locations, manifest_bytes, relocated
 from toolkit.errors import Conflict, Damaged, NotFound, Refused, nearest
 from toolkit.lake.protocol import ABSENT, Etag, Fence, Holder, Lake, Staged
@@ -62,6 +63,8 @@ def pin(lake: Lake, name: str, *, clock: Callable[[], datetime], holder: Holder)
     """
     if PIN_NAME.fullmatch(name) is None:
         raise _no_name(name)
+    if lake.stat(RECORD_PATH) is not None:
+        raise _no_snapshots(lake)
     with pins_locked(lake, holder) as fence:
         if lake.stat(manifest_of(name)) is not None:
             raise _taken(lake, name)
@@ -208,6 +211,16 @@ def _read(lake: Lake, name: str) -> Pin:
         files=len(files),
         bytes=sum(stat.size for stat in files),
         manifest=lake.location(manifest_of(name)),
+    )
+
+
+def _no_snapshots(lake: Lake) -> Refused:
+    return Refused(
+        "ENG096",
+        "incremental folders are not pinned",
+        where=lake.location(""),
+        why="model.json names no snapshot there, and a folder that is closed never changes",
+        fix="let snapshots.keep_days keep the folders as long as they are needed",
     )
 
 

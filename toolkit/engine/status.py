@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from toolkit.engine.checkpoint import Checkpoint, entities_with_state, form_due, read_checkpoint
-from toolkit.engine.incremental.record import read_record
+from toolkit.engine.incremental.record import Exported, read_record
 from toolkit.engine.incremental.status import status as incremental_status
 from toolkit.engine.journal import EntityJournal, read_journal, reason_of, state_of
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, shown
@@ -20,10 +20,15 @@ from toolkit.site import Linked
 def checkpoint_of(linked: Linked, entity: str) -> Checkpoint | None:
     """Return the checkpoint of an entity, or None where it has none. Raises Damaged."""
     if linked.link.config.output.layout is Layout.INCREMENTAL:
-        record, _ = read_record(linked.lake)
-        exported = record.linked.get(entity) if record else None
+        exported = exported_of(linked, entity)
         return exported.checkpoint if exported else None
     return read_checkpoint(linked.lake, entity)[0]
+
+
+def exported_of(linked: Linked, entity: str) -> Exported | None:
+    """Return what is known of an entity in incremental folders, or None where there is nothing. Raises Damaged."""
+    record, _ = read_record(linked.lake)
+    return record.linked.get(entity) if record else None
 
 
 def status(linked: Linked) -> LinkStatus:

@@ -18,13 +18,15 @@ from toolkit.engine import resolve
 from toolkit.engine.arrays import TEXT, Array, Places, compute, taken
 from toolkit.engine.checkpoint import Checkpoint, Part
 from toolkit.engine.columns import SINK_CREATED, SINK_MODIFIED, VERSION, columns_of
-from toolkit.engine.entries import ID_LENGTH, Ids, ids_of_text, text_of_ids
+from toolkit.engine.entries import ID_LENGTH, Ids, entries_of, ids_of_text, text_of_ids
+from toolkit.engine.incremental.keys import known
+from toolkit.engine.incremental.record import Exported
 from toolkit.engine.ranges import read_ranges
 from toolkit.engine.resolve import Located
 from toolkit.engine.rows import Records, format_rows, split_record
 from toolkit.engine.shape import shaping
 from toolkit.engine.splice import entries_of_part
-from toolkit.errors import CursorExpired
+from toolkit.errors import CursorExpired, Refused
 from toolkit.lake.protocol import Lake
 from toolkit.model.entity import Entity
 from toolkit.site import MaskKey
@@ -75,17 +77,28 @@ class Reconciled:
 
 
 def reconciled(
-    lake: Lake, source: Source, definition: Entity, checkpoint: Checkpoint, key: MaskKey, *, checksum: bool
+    lake: Lake,
+    source: Source,
+    definition: Entity,
+    checkpoint: Checkpoint,
+    key: MaskKey,
+    *,
+    checksum: bool,
+    exported: Exported | None = None,
 ) -> Reconciled:
     """Compare an entity whose initial sync is complete with what of it is exported, in the form of its last pass.
 
-    Raises SourceError, Damaged where an index is lost, and Refused where the form does not fit the definition or, for
-    checksums, where the key of hashed columns is not there.
+    ``exported`` is what is known of an entity in incremental folders: its keys stand for its rows. Raises SourceError,
+    Damaged where an index or keys are lost, and Refused where the form does not fit the definition or, for checksums,
+    where the key of hashed columns is not there or the rows are in incremental folders (VFY094).
     """
+    if exported is not None and checksum:
+        raise _no_checksum(checkpoint.entity)
+    held = _current(lake, checkpoint) if exported is None else _keys(lake, exported)
     shape = checkpoint.form.shape
     # Content counts for checksums only.
     shaped = shaping(definition, shape if checksum else shape.model_copy(update={"mask": {}}), key)
-    comparison = _Comparison(lake, shaped.entity, checkpoint, checksum=checksum)
+    comparison = _Comparison(lake, shaped.entity, checkpoint, held, checksum=checksum)
     for batch in source.changes(definition.name, shaped.read if checksum else (VERSION, *shaped.filtered), None):
         comparison.add(shaped.shaped(batch, full=True))
     # Asked last, so that what changed while the source was read is in it.
@@ -100,6 +113,22 @@ def _current(lake: Lake, checkpoint: Checkpoint) -> Located:
     last = np.ones(len(known), np.bool_)
     last[:-1] = known.ids[1:] != known.ids[:-1]
     return known.take(last & ~known.entries.deletes)
+
+
+def _keys(lake: Lake, exported: Exported) -> Located:
+    keys = known(lake, exported.keys, None)
+    nowhere = np.zeros(len(keys), np.int64)
+    return Located(entries_of(keys.ids, nowhere, keys.versions), nowhere)
+
+
+def _no_checksum(entity: str) -> Refused:
+    return Refused(
+        "VFY094",
+        f"the rows of {entity} are in incremental folders, of which there are no checksums",
+        where=entity,
+        why="the folders hold what changed, and the keys beside them know ids and versions only",
+        fix="leave out --checksum",
+    )
 
 
 def _pending(source: Source, entity: Entity, cursor: str | None) -> Ids:
@@ -123,9 +152,9 @@ def _ids(batch: Batch, entity: Entity) -> Ids:
 class _Comparison:
     """Takes the source's rows, batch by batch; a row that the source gives again counts once."""
 
-    def __init__(self, lake: Lake, entity: Entity, checkpoint: Checkpoint, *, checksum: bool) -> None:
+    def __init__(self, lake: Lake, entity: Entity, checkpoint: Checkpoint, held: Located, *, checksum: bool) -> None:
         self._lake, self._entity, self._checkpoint = lake, entity, checkpoint
-        self._held = _current(lake, checkpoint)
+        self._held = held
         self._checksum = checksum
         self._seen = np.zeros(len(self._held), np.bool_)
         self._missing: Ids = np.empty(0, "S16")
@@ -160,7 +189,8 @@ class _Comparison:
     def result(self, pending: Ids) -> Reconciled:
         """Return what was found; differences of pending rows are none."""
         extra = self._held.take(~self._seen)
-        self._add("lake", _rest(_records(self._lake, self._checkpoint.parts, extra)))
+        if self._checksum:
+            self._add("lake", _rest(_records(self._lake, self._checkpoint.parts, extra)))
 
         def settled(*ids: Ids) -> Differences:
             every = np.concatenate([np.empty(0, "S16"), *ids])
@@ -213,9 +243,8 @@ class _Comparison:
         return all(left == right for name, left, right in both if name in known)
 
     def _add(self, side: str, records: Array) -> None:
-        if self._checksum:
-            digests = (blake2b(record or b"", digest_size=8).digest() for record in records.to_pylist())
-            self._sums[side] += sum(int.from_bytes(digest, "big") for digest in digests)
+        digests = (blake2b(record or b"", digest_size=8).digest() for record in records.to_pylist())
+        self._sums[side] += sum(int.from_bytes(digest, "big") for digest in digests)
 
     def _sum(self, side: str) -> str | None:
         return f"{self._sums[side] % 2**64:016x}" if self._checksum else None

@@ -152,7 +152,7 @@ def test_a_crash_in_any_call_leaves_no_trace(phase: int, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", ["before", "after"])
-@pytest.mark.parametrize("phase", [0, 1])
+@pytest.mark.parametrize("phase", [1])
 def test_a_fault_in_any_call_loses_and_repeats_no_change(phase: int, kind: Kind) -> None:
     # An entity that failed comes in the next folder, so there may be one more.
     assert differences(phase, kind, failed, changes) == []

@@ -13,6 +13,7 @@ from toolkit.engine.opening import opened
 from toolkit.engine.session import Ways
 from toolkit.engine.sync import ignore, never
 from toolkit.errors import Damaged, Locked, Refused, Retriable
+from toolkit.lake.memory import MemoryLake
 from toolkit.model.entity import AttributeType
 from toolkit.model.link import Dropped, EntityState
 
@@ -348,20 +349,63 @@ def test_a_second_writer_is_told_who_holds_the_lock(world: FolderWorld) -> None:
         world.sync()
 
 
-@pytest.mark.parametrize(
-    ("path", "code"), [("_toolkit/incremental.json", "ENG091"), ("_toolkit/account/keys/1.keys", "ENG093")]
-)
-def test_damaged_state_is_told_and_changes_nothing(world: FolderWorld, path: str, code: str) -> None:
+def test_a_damaged_record_is_told_and_left_as_it_is(world: FolderWorld) -> None:
     insert_account(world.source, "row")
     world.sync()
-    world.lake.put(path, b"{}", "any")
+    world.lake.put("_toolkit/incremental.json", b"{}", "any")
+    with pytest.raises(Damaged) as error:
+        world.sync()
+    assert (error.value.code, world.text("_toolkit/incremental.json")) == ("ENG091", "{}")
+    assert [each.state for each in status(world.linked).entities] == [EntityState.FAILED] * 2
+
+
+def lose_keys(world: FolderWorld) -> None:
+    """Lose the keys of two rows and a deletion, while one more row goes."""
+    rows = [insert_account(world.source, "row") for _ in range(3)]
+    world.sync()
+    world.clock.forward(hours=30)
+    world.source.delete("account", rows[0])
+    world.sync()
+    for stat in list(world.lake.list("_toolkit/account/keys")):
+        world.lake.delete(stat.path)
+    world.source.delete("account", rows[1])
+
+
+def test_lost_keys_are_made_anew_from_the_folders(world: FolderWorld) -> None:
+    lose_keys(world)
+    report = world.sync()
+    assert [notice.code for notice in report.notices] == ["ENG098"]
+    assert report.folder is not None
+    assert ids(world, report.folder) == {"1900": ["-2"]}
+    assert (status(world.linked).entities[0].rows, next(iter(world.reader.rows("account")))[-1]) == (1, "3")
+    world.source.expire("account")
+    assert world.sync().folder is None
+
+
+def test_lost_keys_are_an_error_once_folders_were_removed(world: FolderWorld) -> None:
+    world.keep_days = 1
+    world.relink(linked_entity("account"))
+    insert_account(world.source, "early")
+    world.sync()
+    world.clock.forward(days=2)
+    lose_keys(world)
+    assert [each.error.code for each in world.sync().failed if each.error] == ["ENG093"]
+
+
+def test_an_engine_that_was_paused_does_no_harm(world: FolderWorld) -> None:
     insert_account(world.source, "row")
-    try:
-        codes = [each.error.code for each in world.sync().failed if each.error]
-    except Damaged as error:
-        codes = [error.code]
-    assert codes == [code]
-    assert world.reader.folders == [FIRST]
+    world.sync()
+    paused = world.lake
+    assert isinstance(paused, MemoryLake)
+    with opened(world.linked, HOLDER, Ways(world.clock, world.settings, ignore, never)) as session:
+        insert_account(world.source, "late")
+        other = FolderWorld(world.source, paused.fork(), world.clock, world.link)
+        # Another holder commits, as if the lock had been lost meanwhile.
+        other.sync()
+        for path in ("_toolkit/incremental.json", "Changelog/changelog.info"):
+            paused.put(path, other.lake.read(path), "any")
+        report = session.sync(world.link, world.source, None)
+    assert [each.error.code for each in report.failed if each.error] == ["LAK002", "LAK002"]
 
 
 def test_a_newer_record_is_left_as_it_is(world: FolderWorld) -> None:

@@ -51,6 +51,10 @@ class Keys:
         return [ids.tobytes(), versions.tobytes(), np.ascontiguousarray(self.gone, np.uint8).tobytes()]
 
 
+class LostKeys(Damaged):
+    """A run is not there, or is not the one that was written (ENG093)."""
+
+
 class KeyRun(Frozen):
     """A run of keys in the lake."""
 
@@ -69,6 +73,11 @@ class _Header(Frozen):
 def run_path(entity: str, seq: int) -> str:
     """Return where the run of keys is that commit ``seq`` wrote."""
     return f"{STATE_FOLDER}/{entity}/keys/{seq}.keys"
+
+
+def rebuilt_path(entity: str, seq: int) -> str:
+    """Return where the keys are that a pass before commit ``seq`` made anew."""
+    return f"{STATE_FOLDER}/{entity}/keys/{seq}-rebuilt.keys"
 
 
 def sorted_keys(ids: Ids, versions: Places, gone: Mask) -> Keys:
@@ -96,11 +105,11 @@ def run_file(keys: Keys, path: str) -> tuple[list[bytes], KeyRun]:
 
 
 def read_run(lake: Lake, run: KeyRun) -> Keys:
-    """Return the keys of a run. Raises Damaged (ENG093) when the file is not the one that was written."""
+    """Return the keys of a run. Raises LostKeys when the file is not the one that was written."""
     data = b"" if lake.stat(run.path) is None else lake.read(run.path)
     columns = data[HEADER_BYTES:]
     if not _is_header(data[:HEADER_BYTES], run) or hashlib.sha256(columns).hexdigest() != run.digest.partition(":")[2]:
-        raise Damaged(
+        raise LostKeys(
             "ENG093",
             f"{run.path} does not hold the keys that were written to it",
             where=lake.location(run.path),

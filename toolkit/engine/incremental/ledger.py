@@ -43,6 +43,7 @@ class Ledger:
         """Read what is in doubt, and do what is still to do."""
         if not self._known:
             self.record, self._etag = read_record(self._lake)
+            require_ahead(self._fence, self.record.fence if self.record else 0)
             self._heads = {path: self._head(path) for path in _HEADS}
             self._known, self._settled = True, self.record is None
         if self.record is not None:

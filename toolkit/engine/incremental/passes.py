@@ -29,6 +29,7 @@ from toolkit.engine.incremental.keys import (
     NO_KEYS,
     KeyRun,
     Keys,
+    LostKeys,
     joined_keys,
     known,
     paths,
@@ -38,6 +39,7 @@ from toolkit.engine.incremental.keys import (
     sorted_keys,
     with_new,
 )
+from toolkit.engine.incremental.rebuild import notice, rebuilt
 from toolkit.engine.incremental.record import Exported
 from toolkit.engine.partitions import part_name
 from toolkit.engine.passes import Work, asked_for, cut_short, returned, stopped
@@ -65,10 +67,14 @@ _LOWEST = np.iinfo(np.int64).min
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where what a pass writes belongs: the folder in progress, and the commit that will close it."""
+    """Where what a pass writes belongs: the folder in progress, and the commit that will close it.
+
+    ``folders`` are those that hold all that was exported so far; None where some of them were removed.
+    """
 
     folder: str
     seq: int
+    folders: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +105,25 @@ def do_pass(
 ) -> Found:
     """Do one pass. ``cursor`` is where it begins, which may be ahead of the record."""
     try:
-        return _pass_or_compare(work, linked, entity, before, place, cursor=cursor)
+        return _pass_or_rebuild(work, linked, entity, before, place, cursor=cursor)
     except pa.ArrowException as error:
         # Its own words quote values.
         raise unspelled(f"a row of {entity.name}", f"Arrow said {type(error).__name__}") from None
+
+
+def _pass_or_rebuild(
+    work: Work, linked: LinkedEntity, entity: Entity, before: Exported, place: Place, *, cursor: str | None
+) -> Found:
+    try:
+        return _pass_or_compare(work, linked, entity, before, place, cursor=cursor)
+    except LostKeys:
+        if place.folders is None:
+            raise
+        anew = rebuilt(work.lake, before, place.folders, place.seq)
+        found = _pass_or_compare(work, linked, entity, anew, place, cursor=cursor)
+        report = replace(found.report, notices=(*found.report.notices, notice(entity.name)))
+        lost = paths(before.keys) - paths(found.exported.keys)
+        return replace(found, report=report, removes=(*found.removes, *sorted(lost)))
 
 
 def _pass_or_compare(

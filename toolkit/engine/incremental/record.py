@@ -51,6 +51,8 @@ class Record(Frozen):
     """The folder in progress."""
     folders: tuple[str, ...] = ()
     """Those that are closed, oldest first."""
+    trimmed: bool = False
+    """Whether earlier ones were removed."""
     closed: datetime | None = None
     """When the last one was closed."""
     tables: str = ""

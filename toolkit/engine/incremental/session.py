@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from threading import Event
@@ -62,6 +62,8 @@ class IncrementalSession:
         self._ledger = Ledger(lake, fence)
         self._cursors: dict[str, str | None] = {}
         """Cursors that moved without a change, and are ahead of the record."""
+        self._waiting: set[str] = set()
+        """Entities that were not asked, since the interval was not over."""
         self._journal = Journal()
         """As it is in the lake."""
 
@@ -84,6 +86,7 @@ class IncrementalSession:
         feed = _Feed(link, source, definitions, silent, scan=scan)
         due = self._due(feed)
         asked = [name for name in due if entities is None or name in entities]
+        self._waiting = (self._waiting | set(_linked(link) if entities is None else entities)) - set(due)
         found, reports = self._passes(feed, asked)
         if self._ways.patient and any(each.files for each in found.values()):
             others = self._passes(feed, [name for name in due if name not in asked])
@@ -100,9 +103,9 @@ class IncrementalSession:
         """Return the linked entities whose first pass is not complete."""
         return tuple(name for name in _linked(link) if not self._is_complete(name))
 
-    def due(self, link: Link) -> set[str]:  # noqa: ARG002 - as every session is asked
-        """Return nothing: what one entity waits for makes all of them due, and that is found out in a pass."""
-        return set()
+    def due(self, link: Link) -> set[str]:
+        """Return the linked entities that waited for the end of the interval, once it is over."""
+        return self._waiting & set(_linked(link)) if self._is_over(link) else set()
 
     def snapshot(self, link: Link, entities: Collection[str] | None) -> SyncReport:  # noqa: ARG002 - as above
         """Refuse (ENG094): a folder that is closed never changes."""
@@ -189,17 +192,23 @@ class IncrementalSession:
 
     def _due(self, feed: _Feed) -> list[str]:
         """Return the linked entities that are read now; those that the source does not have too."""
-        linked, record, now = _linked(feed.link), self._ledger.record, self._ways.clock()
-        interval = timedelta(minutes=feed.link.config.interval_minutes)
-        if self._ways.patient and record is not None and record.closed is not None and now - record.closed < interval:
+        linked = _linked(feed.link)
+        if not self._is_over(feed.link):
             return [name for name in linked if not self._is_complete(name)]
-        return [name for name, each in linked.items() if feed.scan or not self._rests(each, feed, now)]
+        return [name for name, each in linked.items() if feed.scan or not self._rests(each, feed)]
 
-    def _rests(self, linked: LinkedEntity, feed: _Feed, now: datetime) -> bool:
+    def _is_over(self, link: Link) -> bool:
+        """Whether the interval since the last folder is over; who is not patient does not care."""
+        record, interval = self._ledger.record, timedelta(minutes=link.config.interval_minutes)
+        if not self._ways.patient or record is None or record.closed is None:
+            return True
+        return not timedelta(0) <= self._ways.clock() - record.closed < interval
+
+    def _rests(self, linked: LinkedEntity, feed: _Feed) -> bool:
         """Whether an entity that cannot be tracked was read whole so lately that it is not read again yet."""
         if not scans(linked.name, feed.definitions) or not self._is_complete(linked.name):
             return False
-        at = self._journal.scanned(linked.name)
+        at, now = self._journal.scanned(linked.name), self._ways.clock()
         return at is not None and timedelta(0) <= now - at < scan_interval(linked)
 
     # passes
@@ -213,7 +222,7 @@ class IncrementalSession:
         if record is not None:
             work = work_of(self._lake, self._fence, self._ways, feed.link, feed.source, parts=self._parts)
             work = replace(work, stop=lambda: leaving.is_set() or self._ways.stop())
-            place = Place(record.open, record.seq + 1)
+            place = Place(record.open, record.seq + 1, None if record.trimmed else record.folders)
             known = {name: record.entities[name] for name in names if name not in failed}
             linked = _linked(feed.link)
             jobs = {
@@ -269,7 +278,8 @@ class IncrementalSession:
             self.commit(self._with_folder(record, feed, now, found))
             return record.open
         if any(self._is_news(record.entities[name], each.exported) for name, each in found.items()):
-            self.commit(self._next(record, now))
+            removes = tuple(path for each in found.values() for path in each.removes)
+            self.commit(self._next(record, now).model_copy(update={"removes": removes}))
         else:
             self._cursors |= {name: each.exported.checkpoint.cursor for name, each in found.items()}
         return None
@@ -308,6 +318,7 @@ class IncrementalSession:
                 "moves": (*rows, *self._staged(after, {**refreshed, **about, **opened})),
                 "removes": tuple(path for each in found.values() for path in each.removes),
                 "leaving": leaving,
+                "trimmed": record.trimmed or bool(leaving),
             }
         )
 
