@@ -156,7 +156,7 @@ class IncrementalSession:
         if record is None and now:
             self._open(link, now, definitions)
         elif record is not None and now != before:
-            self.commit(self._next(record, now))
+            self.commit(record.following(self._fence, now))
         return tuple(sorted(off))
 
     def _open(self, link: Link, entities: Mapping[str, Exported], definitions: Definitions) -> None:
@@ -279,7 +279,7 @@ class IncrementalSession:
             return record.open
         if any(self._is_news(record.entities[name], each.exported) for name, each in found.items()):
             removes = tuple(path for each in found.values() for path in each.removes)
-            self.commit(self._next(record, now).model_copy(update={"removes": removes}))
+            self.commit(record.following(self._fence, now, removes))
         else:
             self._cursors |= {name: each.exported.checkpoint.cursor for name, each in found.items()}
         return None
@@ -292,10 +292,6 @@ class IncrementalSession:
         moved = {"cursor": new.cursor, "cursor_at": new.cursor_at, "fence": new.fence}
         return after != before.model_copy(update={"checkpoint": old.model_copy(update=moved)})
 
-    def _next(self, record: Record, entities: Mapping[str, Exported]) -> Record:
-        """Return the record after a commit that closes no folder."""
-        return record.following(self._fence, entities)
-
     def _with_folder(
         self, record: Record, feed: _Feed, entities: Mapping[str, Exported], found: Mapping[str, Found]
     ) -> Record:
@@ -303,7 +299,7 @@ class IncrementalSession:
         now, folder = self._ways.clock(), record.open
         following = next_folder(folder, now)
         leaving = _expired((*record.folders, folder), following, feed.link.config.snapshots.keep_days)
-        after = self._next(record, entities)
+        after = record.following(self._fence, entities)
         tables, digest = choices(after.linked, feed.definitions)
         about = self._about(after, feed, found)
         refreshed = {f"{folder}/{path}": data for path, data in tables.items()} if digest != record.tables else {}
