@@ -24,6 +24,8 @@ from toolkit.errors import Finding, Severity
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.protocol import Holder
 from toolkit.model.link import EntityState
+from toolkit.organization import rows
+from toolkit.organization.database import Database
 
 # --- lake -----------------------------------------------------------------------------------------------------------
 
@@ -151,6 +153,21 @@ def test_an_erasure_tells_people_what_it_found(linked: Run, tmp_path: Path) -> N
     again = linked("erase", "account", row)
     assert again.stdout.startswith(f"account {row} is nowhere in the lake: nothing was changed\nsearched ")
     assert again.exit_code == 0
+
+
+def test_an_erasure_of_a_row_that_the_source_has_no_more_warns_of_nothing(linked: Run, tmp_path: Path) -> None:
+    row = linked_account_without_children(tmp_path)
+    with Database(tmp_path / "environments" / "dev" / "organization.sqlite") as database:
+        rows.delete(database, "account", [row], Ticking())
+    result = linked("erase", "account", row)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def linked_account_without_children(folder: Path) -> str:
+    """The id of an account that stands in its own record alone."""
+    text = "".join(path.read_text() for path in lake_of(folder).glob("account/*.csv"))
+    ids = [record[:36] for record in text.splitlines() if re.match(r"[0-9a-f]{8}-", record)]
+    return next(row for row in ids if text.count(row) == 2)
 
 
 def test_an_erasure_is_refused_while_somebody_writes(linked: Run, tmp_path: Path) -> None:

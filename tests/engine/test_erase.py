@@ -305,6 +305,24 @@ def test_on_a_folder_each_name_of_a_file_is_replaced(tmp_path: Path) -> None:
     assert read_pin(world, "first") == ["late", "other"]
 
 
+def test_a_lake_that_was_moved_loses_no_pin(tmp_path: Path) -> None:
+    world = new_world(FolderLake(tmp_path / "old"))
+    fill(world)
+    (tmp_path / "old").rename(tmp_path / "new")
+    world.lake = FolderLake(tmp_path / "new")
+    do(world)
+    assert holding(world) == []
+    assert read_pin(world, "first") == ["late", "other"]
+
+
+def test_a_pin_whose_manifest_is_damaged_is_not_touched(filled: World) -> None:
+    filled.lake.put("_pins/first/model.json", b"{", "any")
+    with pytest.raises(Damaged) as caught:
+        do(filled)
+    assert caught.value.code == "ENG086"
+    assert len(filled.paths("_pins/first/account")) == 2
+
+
 # --- whatever dies --------------------------------------------------------------------------------------------------
 
 

@@ -167,6 +167,25 @@ def test_on_a_folder_a_pin_is_a_further_name(tmp_path: Path) -> None:
     assert one.is_file()
 
 
+def test_a_pin_follows_a_lake_that_was_moved(tmp_path: Path) -> None:
+    world = synced(FolderLake(tmp_path / "old"))
+    pin(world.lake, "first", clock=world.clock, holder=HOLDER)
+    (tmp_path / "old").rename(tmp_path / "new")
+    world.lake = FolderLake(tmp_path / "new")
+    world.sync()
+    pin(world.lake, "second", clock=world.clock, holder=HOLDER)
+    assert held(world, "first") == held(world, "second") == {"2025-05": ["a"], "2026-03": ["b"]}
+
+
+def test_a_pin_whose_manifest_is_damaged_can_be_given_up(pinned: World) -> None:
+    pinned.lake.put("_pins/first/model.json", b"{", "any")
+    with pytest.raises(Damaged) as caught:
+        pins(pinned.lake)
+    assert caught.value.code == "ENG086"
+    unpin(pinned.lake, "first", holder=HOLDER)
+    assert pinned.paths("_pins") == []
+
+
 # --- whatever happens at any call -----------------------------------------------------------------------------------
 
 

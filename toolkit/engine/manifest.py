@@ -59,15 +59,20 @@ def locations(document: Document) -> set[str]:
     return {partition["location"] for entity in document["entities"] for partition in entity["partitions"]}
 
 
-def relocated(document: Document, moved: Mapping[str, Place | None]) -> Document:
-    """Return a manifest with other places for some locations; with None a file is named no more."""
-    return {**document, "entities": [_relocated(entity, moved) for entity in document["entities"]]}
+def relocated(document: Document, places: Mapping[str, Place | None]) -> Document:
+    """Return a manifest with the places of files that lie equally deep, by path; with None a file is named no more.
+
+    A file is known by the end of its location: the lake may have been moved since the manifest was written.
+    """
+    depth = max((path.count("/") + 1 for path in places), default=1)
+    return {**document, "entities": [_relocated(entity, places, depth) for entity in document["entities"]]}
 
 
-def _relocated(entity: Document, moved: Mapping[str, Place | None]) -> Document:
+def _relocated(entity: Document, places: Mapping[str, Place | None], depth: int) -> Document:
     partitions = []
     for each in entity["partitions"]:
-        place = moved.get(each["location"], Place(each["location"]))
+        path = "/".join(each["location"].split("/")[-depth:])
+        place = places.get(path, Place(each["location"]))
         if place is not None:
             partitions.append({**each, "name": place.name or each["name"], "location": place.location})
     return {**entity, "partitions": partitions}

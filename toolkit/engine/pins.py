@@ -105,10 +105,12 @@ def names_of_pins(lake: Lake) -> list[str]:
 
 @contextmanager
 def pins_locked(lake: Lake, holder: Holder) -> Iterator[Fence]:
-    """Hold the lock of the pins, and remove what a dead command left. Raises Locked."""
+    """Hold the lock of the pins, remove what a dead command left, and follow a lake that was moved. Raises Locked."""
     fence = lake.lock(PINS_LOCK, holder)
     try:
         _sweep(lake)
+        for name in names_of_pins(lake):
+            _follow(lake, fence, name)
         yield fence
     finally:
         fence.release()
@@ -124,7 +126,7 @@ def replace_files(lake: Lake, fence: Fence, name: str, clean: Mapping[str, Stage
     document = document_from(lake.read(manifest_of(name)))
     if stat is None or document is None:
         raise _unreadable(lake, name)
-    places = {lake.location(path): _put_beside(lake, fence, path, staged) for path, staged in clean.items()}
+    places = _places(lake, name) | {path: _put_beside(lake, fence, path, each) for path, each in clean.items()}
     document = relocated(document, places)
     fence.check()
     lake.put(manifest_of(name), manifest_bytes(document), stat.etag)
@@ -132,6 +134,12 @@ def replace_files(lake: Lake, fence: Fence, name: str, clean: Mapping[str, Stage
     for file in lake.list(pin_folder(name)):
         if file.path != manifest_of(name) and lake.location(file.path) not in named:
             lake.delete(file.path)
+
+
+def _places(lake: Lake, name: str) -> dict[str, Place | None]:
+    """Return where the files of a pin are now, by path."""
+    paths = (stat.path for stat in lake.list(pin_folder(name)) if stat.path != manifest_of(name))
+    return {path: Place(lake.location(path)) for path in paths}
 
 
 def _put_beside(lake: Lake, fence: Fence, path: str, staged: Staged | None) -> Place | None:
@@ -146,6 +154,18 @@ def _put_beside(lake: Lake, fence: Fence, path: str, staged: Staged | None) -> P
     fence.check()
     lake.publish(staged, path, ABSENT)
     return Place(lake.location(path))
+
+
+def _follow(lake: Lake, fence: Fence, name: str) -> None:
+    """Say in the manifest of a pin where its files are now, when the lake was moved since."""
+    stat = lake.stat(manifest_of(name))
+    before = document_from(lake.read(manifest_of(name)))
+    if stat is None or before is None:
+        return
+    after = relocated(before, _places(lake, name))
+    if after != before:
+        fence.check()
+        lake.put(manifest_of(name), manifest_bytes(after), stat.etag)
 
 
 def _sweep(lake: Lake) -> None:

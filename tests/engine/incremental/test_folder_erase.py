@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -14,16 +15,19 @@ from tests.engine.incremental.folders import FolderWorld, new_world
 from tests.engine.world import HOLDER, copied, insert_account, linked_entity
 from toolkit.engine.erase import Erased, erase
 from toolkit.errors import Damaged
+from toolkit.lake.folder import FolderLake
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
+from toolkit.lake.protocol import Lake
 from toolkit.model.config import Output
 
 GONE = "5f0c2b1a-9d3e-4c77-8a10-00000000e0f0"
 OTHER = "00000000-0000-0000-0000-000000000001"
 
 
-def filled(output: Output | None = None) -> FolderWorld:
+def filled(output: Output | None = None, lake: Lake | None = None) -> FolderWorld:
     """Folders in which a row came, changed and went, beside another one; and one in which it came alone, and again."""
     world = new_world(linked_entity("account"))
+    world.lake = lake or world.lake
     if output is not None:
         world.configure(output=output.model_copy(update={"layout": world.link.config.output.layout}))
     insert_account(world.source, "gone", accountid=GONE)
@@ -86,6 +90,30 @@ def test_the_next_folders_go_on_as_if_the_row_had_never_been() -> None:
     assert world.sync().failed == ()
     assert holding(world) == []
     assert world.reader.rows("account")[OTHER]["name"] == "later"
+
+
+def test_folders_of_a_lake_that_was_moved_keep_their_other_rows(tmp_path: Path) -> None:
+    world = filled(lake=FolderLake(tmp_path / "old"))
+    (tmp_path / "old").rename(tmp_path / "new")
+    world.lake = FolderLake(tmp_path / "new")
+    do(world)
+    assert holding(world) == []
+    assert world.reader.rows("account").keys() == {OTHER}
+
+
+def test_a_row_that_is_in_every_run_leaves_the_keys_that_it_was_not_in_alone() -> None:
+    world = new_world(linked_entity("account"))
+    for number in range(9):
+        insert_account(world.source, f"row {number}")
+    world.sync()
+    world.clock.forward(hours=1)
+    insert_account(world.source, "gone", accountid=GONE)
+    world.sync()
+    first, second = world.paths("_toolkit/account/keys")
+    before = world.lake.read(first)
+    do(world)
+    assert (world.paths("_toolkit/account/keys"), world.lake.read(first)) == ([first], before)
+    assert second not in holding(world)
 
 
 def test_a_folder_that_cannot_name_clean_files_is_an_error() -> None:

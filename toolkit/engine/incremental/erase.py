@@ -12,15 +12,17 @@ from uuid import UUID
 
 import numpy as np
 
+from toolkit.engine.incremental.folders import file_path
 from toolkit.engine.incremental.keys import KeyRun, read_run, run_file, run_path
 from toolkit.engine.incremental.record import Exported
 from toolkit.engine.incremental.session import IncrementalSession
 from toolkit.engine.manifest import MANIFEST_PATH, Place, document_from, locations, manifest_bytes, relocated
 from toolkit.engine.metadata import model_path
+from toolkit.engine.partitions import part_name
 from toolkit.engine.search import Found
 from toolkit.engine.strip import Strip
 from toolkit.errors import Damaged
-from toolkit.lake.protocol import ABSENT, Lake, Staged
+from toolkit.lake.protocol import ABSENT, Lake
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,12 @@ class FolderErasure:
     # folders
 
     def _clean_folder(self, folder: str, dirty: Sequence[Found]) -> None:
-        moved = {self.lake.location(each.path): self._beside(each) for each in dirty}
+        there = (stat.path for stat in self.lake.list(f"{folder}/{self.entity}"))
+        places: dict[str, Place | None] = {path: Place(self.lake.location(path)) for path in there}
+        places |= {each.path: self._beside(each) for each in dirty}
         # The file about the entity alone is no commit marker, so it may say the new names first.
-        self._rename(f"{folder}/{model_path(self.entity)}", moved)
-        named = self._rename(f"{folder}/{MANIFEST_PATH}", moved)
+        self._rename(f"{folder}/{model_path(self.entity)}", places)
+        named = self._rename(f"{folder}/{MANIFEST_PATH}", places)
         # An erasure that was cut off may have left clean files that nothing names.
         for stat in self.lake.list(f"{folder}/{self.entity}"):
             if self.lake.location(stat.path) not in named:
@@ -59,15 +63,15 @@ class FolderErasure:
         staged = self.strip.cleaned(found)
         if staged is None:
             return None
-        path, number = found.path, 0
-        head = found.path.removesuffix(".csv").partition("_")[0]
-        while self.lake.stat(path) is not None:
+        folder, entity, file = found.path.split("/")
+        partition, number = file.removesuffix(".csv").partition("_")[0], 0
+        while self.lake.stat(path := file_path(folder, entity, partition, number)) is not None:
             number += 1
-            path = f"{head}_{number:03d}.csv"
-        self._publish(staged, path)
-        return Place(self.lake.location(path), path.rpartition("/")[2].removesuffix(".csv"))
+        self.session.fence.check()
+        self.lake.publish(staged, path, ABSENT)
+        return Place(self.lake.location(path), part_name(partition, number))
 
-    def _rename(self, path: str, moved: Mapping[str, Place | None]) -> set[str]:
+    def _rename(self, path: str, places: Mapping[str, Place | None]) -> set[str]:
         """Write a manifest of a folder with other places, and return the locations that it names."""
         stat = self.lake.stat(path)
         document = document_from(self.lake.read(path)) if stat else None
@@ -79,13 +83,9 @@ class FolderErasure:
                 fix="restore the file from a backup, and erase again",
             )
         self.session.fence.check()
-        after = relocated(document, moved)
+        after = relocated(document, places)
         self.lake.put(path, manifest_bytes(after), stat.etag)
         return locations(after)
-
-    def _publish(self, staged: Staged, path: str) -> None:
-        self.session.fence.check()
-        self.lake.publish(staged, path, ABSENT)
 
     # keys
 
