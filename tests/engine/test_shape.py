@@ -350,6 +350,17 @@ def test_in_append_only_mode_a_row_that_leaves_the_filter_has_a_delete_row() -> 
     assert live(world, "subject", "versionnumber", "IsDelete")[2:] == [("a", "4", "")]
 
 
+def test_of_an_entity_that_is_read_whole_a_row_that_leaves_the_filter_goes_too() -> None:
+    world = world_of(HOT, None, LEAD.model_copy(update={"change_tracking": False, "can_track": False}))
+    key = world.source.insert("lead", subject="a", rating=0)
+    world.source.insert("lead", subject="b", rating=0)
+    world.sync()
+    world.source.update("lead", key, rating=1)
+    world.clock.forward(days=2)
+    assert world.sync().by_entity["lead"].deleted == 1
+    assert live(world, "subject") == [("b",)]
+
+
 def test_progress_counts_the_rows_that_are_read() -> None:
     world = world_of(HOT)
     seen: list[EntityProgress] = []
