@@ -66,7 +66,7 @@ def test_an_index_that_is_not_the_parts_own_is_not_used(damage: object) -> None:
 
 def test_the_entries_of_some_ids_are_found_with_all_their_versions() -> None:
     held = joined([entries(1, 2), entries(2, 4)]).sorted()
-    places, which = found(held, ids(0, 2, 4))
+    places, which = found(held.ids, ids(0, 2, 4))
     assert (places.tolist(), which.tolist()) == ([1, 2, 3], [1, 1, 2])
 
 

@@ -25,6 +25,7 @@ from toolkit.model.shape import Form, reshaped, shape_of
 from toolkit.site import format_of
 
 CHECKPOINT_FORMAT = 1
+INDEX_SUFFIX = ".idx"
 
 
 class Part(Frozen):
@@ -203,7 +204,7 @@ def checkpoint_path(entity: str) -> str:
 
 def index_path(entity: str, part: str, seq: int) -> str:
     """Return where the index of a part is that commit ``seq`` wrote."""
-    return f"{STATE_FOLDER}/{entity}/index/{part}.{seq}.idx"
+    return f"{STATE_FOLDER}/{entity}/index/{part}.{seq}{INDEX_SUFFIX}"
 
 
 class Newer(Damaged):

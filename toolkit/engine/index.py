@@ -85,19 +85,19 @@ def read_index(data: bytes, digest: str, *, trusted: bool = False) -> Entries | 
     return entries_from(columns) if trusted or _digest(columns) == digest else None
 
 
-def found(entries: Entries, ids: Ids) -> tuple[Places, Places]:
+def found(held: Ids, ids: Ids) -> tuple[Places, Places]:
     """Return, for every entry of one of the ids, its place and the place of the id: two arrays of one length.
 
-    ``entries`` and ``ids`` are sorted, ids are unique. Their first halves, as numbers, are looked up ten times as fast
-    as whole ids; what they find is compared as a whole.
+    ``held`` has the id of each entry; both are sorted, ``ids`` are unique. First halves, as numbers, are looked up ten
+    times as fast as whole ids; what they find is compared as a whole.
     """
-    halves, wanted = first_halves(entries.ids), first_halves(ids)
+    halves, wanted = first_halves(held), first_halves(ids)
     first = np.searchsorted(halves, wanted, "left")
     counts = np.searchsorted(halves, wanted, "right") - first
     which = np.repeat(np.arange(len(ids)), counts)
     within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
     places = np.repeat(first, counts) + within
-    same = entries.ids[places] == ids[which]
+    same = held[places] == ids[which]
     return places[same], which[same]
 
 

@@ -31,7 +31,7 @@ from toolkit.engine.delete_log import Logged, logged
 from toolkit.engine.deletions import delete_rows, last_records, with_ended
 from toolkit.engine.entries import Entries, Ids, joined
 from toolkit.engine.healing import heal
-from toolkit.engine.index import found
+from toolkit.engine.indexes import Indexes
 from toolkit.engine.partitions import live_path, part_name, partition_of, require_known
 from toolkit.engine.place import Coming, Piece, Target, coming, targets
 from toolkit.engine.progress import Progress, Reading, Terms
@@ -55,7 +55,6 @@ from toolkit.engine.splice import (
     Splice,
     Task,
     created_of,
-    entries_of_part,
 )
 from toolkit.engine.split import Splitter
 from toolkit.engine.spool import Gathered, Layout, Spool, Tombstones
@@ -87,6 +86,7 @@ class Work:
     output: Output
     mask_key: MaskKey
     settings: Settings
+    indexes: Indexes
     execute: Executor
     progress: Callable[[EntityProgress], None]
     stop: Callable[[], bool]
@@ -417,8 +417,8 @@ class _Pass:
 
     def _known(self, number: int, ids: Ids | None) -> Entries:
         """Return what a part holds of some ids, or all that it holds."""
-        entries = self._entries(self.parts[number])
-        return entries if ids is None else entries.take(found(entries, ids)[0])
+        part, columns = self.parts[number], self.old.columns
+        return self._entries(part) if ids is None else self.work.indexes.entries_of(part, columns, ids)
 
     def _left_behind(self, scratch: Scratch) -> Iterator[Entries]:
         """Yield what the parts before a rebuild hold and the source no longer has, where the log wants to know."""
@@ -427,9 +427,7 @@ class _Pass:
         with suppress(Damaged):
             # Files that cannot be read must not hinder the rebuild, which is what makes them whole again.
             given = [piece.entries for piece in self.pieces]
-            before = [
-                stored(scratch, entries_of_part(self.work.lake, part, self.old.columns)) for part in self.old.parts
-            ]
+            before = [stored(scratch, self._entries(part)) for part in self.old.parts]
             for bucket in buckets([*given, *before], self.work.settings.bucket):
                 several = bucket.read([*given, *before])
                 yield resolve.missing(joined(several[len(given) :]), joined(several[: len(given)]).ids)
@@ -495,7 +493,7 @@ class _Pass:
         return self.files.index(part.path)
 
     def _entries(self, part: Part) -> Entries:
-        return entries_of_part(self.work.lake, part, self.old.columns)
+        return self.work.indexes.entries(part, self.old.columns)
 
     def _task(self, target: Target, change: Span) -> Task:
         name = part_name(target.partition, target.number)
@@ -504,7 +502,8 @@ class _Pass:
         pad = len(self.evolution.added)
         head = self.style.head(self.columns)
         files = tuple(self.files)
-        return Splice(self.name, name, change, files, target.part, self.old.columns, pad, self.spelled_sink, head)
+        good = self.work.indexes.good(target.part) if target.part else ABSENT
+        return Splice(self.name, name, change, files, target.part, self.old.columns, pad, self.spelled_sink, head, good)
 
     # commit
 
@@ -533,6 +532,7 @@ class _Pass:
         self.sweeps = False
         lake, fence = self.work.lake, self.work.fence
         committed = settled(lake, fence, commit(lake, fence, checkpoint, self.before.etag))
+        self.work.indexes.follow(committed.checkpoint.pending)
         self.sweeps = True
         report = replace(report, notices=(*report.notices, *notices(self.entity.name, self.changes)))
         self.work.progress(EntityProgress(self.entity.name, Phase.DONE, report.written, report.bytes))

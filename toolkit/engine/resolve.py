@@ -69,7 +69,7 @@ def held(parts: int, entries_of: Callable[[int], Entries], ids: Ids | None) -> L
     several = []
     for number in range(parts):
         entries = entries_of(number)
-        several.append(entries if ids is None else entries.take(found(entries, ids)[0]))
+        several.append(entries if ids is None else entries.take(found(entries.ids, ids)[0]))
     return located(several).sorted()
 
 

@@ -25,6 +25,7 @@ from toolkit.engine.checkpoint import (
 )
 from toolkit.engine.commit import Committed, commit, require_ahead, settled, tidy
 from toolkit.engine.companions import Companions
+from toolkit.engine.indexes import Indexes
 from toolkit.engine.journal import Journal, read_journal, write_journal
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, names_in, shown
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
@@ -67,6 +68,7 @@ class Session:
 
     def __init__(self, lake: Lake, fence: Fence, ways: Ways, parts: ThreadPoolExecutor) -> None:
         self._lake, self._fence, self._ways, self._parts = lake, fence, ways, parts
+        self._indexes = Indexes(lake)
         self._states: dict[str, Committed] = {}
         self._cursors: dict[str, str | None] = {}
         """Cursors that moved without rows, and are ahead of their checkpoint."""
@@ -392,7 +394,8 @@ class Session:
         return complete and at is not None and timedelta(0) <= now - at < scan_interval(linked)
 
     def _work(self, link: Link, source: Source) -> Work:
-        return work_of(self._lake, self._fence, self._ways, link, source, parts=self._parts)
+        ways, parts = self._ways, self._parts
+        return work_of(self._fence, ways, link, source, lake=self._lake, indexes=self._indexes, parts=parts)
 
     def _passes(
         self,
@@ -527,7 +530,9 @@ class Session:
             self._journal = journal
 
 
-def work_of(lake: Lake, fence: Fence, ways: Ways, link: Link, source: Source, *, parts: ThreadPoolExecutor) -> Work:
+def work_of(
+    fence: Fence, ways: Ways, link: Link, source: Source, *, lake: Lake, indexes: Indexes, parts: ThreadPoolExecutor
+) -> Work:
     """Return what the passes of a link need; ``parts`` does their tasks."""
     return Work(
         lake=lake,
@@ -542,6 +547,7 @@ def work_of(lake: Lake, fence: Fence, ways: Ways, link: Link, source: Source, *,
         output=link.config.output,
         mask_key=ways.mask_key,
         settings=ways.settings,
+        indexes=indexes,
         execute=partial(_executed, parts, ways.stop),
         progress=ways.progress,
         stop=ways.stop,

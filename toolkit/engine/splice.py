@@ -26,7 +26,7 @@ from toolkit.engine.index import digest_of, index_bytes, read_index, scan
 from toolkit.engine.partitions import entity_of
 from toolkit.engine.ranges import BLOCK, read_ranges
 from toolkit.errors import Damaged
-from toolkit.lake.protocol import Lake, Staged, Writer
+from toolkit.lake.protocol import ABSENT, Etag, Lake, Staged, Writer
 
 CREATED_WIDTH = 24
 """The longest spelling of SinkCreatedOn, quotes included."""
@@ -96,7 +96,7 @@ class Splice:
     """Write a part anew. ``part`` is the part before, None for a new one; ``pad`` columns are added to its records.
 
     ``columns`` are those of the part before, ``head`` is what the new one begins with, ``sink`` the time of the pass as
-    it is spelled.
+    it is spelled, ``good`` the etag of the part's index if that was checked.
     """
 
     run: str
@@ -108,6 +108,7 @@ class Splice:
     pad: int
     sink: str
     head: bytes = b""
+    good: Etag = ABSENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +146,26 @@ def do(lake: Lake, task: Task) -> Made:
             assert_never(task)
 
 
-def entries_of_part(lake: Lake, part: Part, columns: tuple[Column, ...]) -> Entries:
-    """Return the entries of a part, from its index, or by a scan when the index is not there or not its own."""
-    entries = _from_index(lake, part)
-    if entries is None:
-        entries = scan(lake, part.path, columns)
-        if digest_of(entries) != part.digest:
-            raise damaged(part)
+def entries_of_part(lake: Lake, part: Part, columns: tuple[Column, ...], good: Etag = ABSENT) -> Entries:
+    """Return the entries of a part, from its index, or by a scan when the index is not there or not its own.
+
+    ``good`` is the etag of an index that need not be checked again.
+    """
+    stat = lake.stat(part.index)
+    entries = from_index(lake, part, good=stat.etag == good) if stat else None
+    return scanned(lake, part, columns) if entries is None else entries
+
+
+def from_index(lake: Lake, part: Part, *, good: bool) -> Entries | None:
+    """Return the entries of a part from its index, or None when that is not its own; a ``good`` one is not checked."""
+    return read_index(lake.read(part.index), part.digest, trusted=good)
+
+
+def scanned(lake: Lake, part: Part, columns: tuple[Column, ...]) -> Entries:
+    """Return the entries of a part by a scan. Raises Damaged (ENG041) when they are not those that were written."""
+    entries = scan(lake, part.path, columns)
+    if digest_of(entries) != part.digest:
+        raise damaged(part)
     return entries
 
 
@@ -164,12 +178,6 @@ def damaged(part: Part) -> Damaged:
         why="another program changed the file, or an older copy of it was restored",
         fix=restore_or_anew(entity_of(part.path)),
     )
-
-
-def _from_index(lake: Lake, part: Part) -> Entries | None:
-    if lake.stat(part.index) is None:
-        return None
-    return read_index(lake.read(part.index), part.digest)
 
 
 def _indexed(lake: Lake, task: Task, staged: Staged, entries: Entries) -> Made:
@@ -211,7 +219,7 @@ def _staged(lake: Lake, run: str, name: str, pieces: list[bytes]) -> Staged:
 
 
 def _spliced(lake: Lake, task: Splice, change: Change) -> Made:
-    known = entries_of_part(lake, task.part, task.columns) if task.part else change.gone
+    known = entries_of_part(lake, task.part, task.columns, task.good) if task.part else change.gone
     kept = known.take(~np.isin(known.offsets, change.gone.offsets)).by_offset()
     if not (len(kept) or len(change.come)):
         return Made(None, None, 0, "")

@@ -23,6 +23,7 @@ from toolkit.engine.incremental.folders import file_path, model_path, next_folde
 from toolkit.engine.incremental.ledger import Ledger, model
 from toolkit.engine.incremental.passes import Found, Place, do_pass, move_of
 from toolkit.engine.incremental.record import Exported, Record
+from toolkit.engine.indexes import Indexes
 from toolkit.engine.journal import Journal, read_journal, write_journal
 from toolkit.engine.parallel import as_ended
 from toolkit.engine.passes import Work, gone, with_dropped
@@ -220,7 +221,15 @@ class IncrementalSession:
         found: dict[str, Found] = {}
         record, leaving = self._ledger.record, Event()
         if record is not None:
-            work = work_of(self._lake, self._fence, self._ways, feed.link, feed.source, parts=self._parts)
+            work = work_of(
+                self._fence,
+                self._ways,
+                feed.link,
+                feed.source,
+                lake=self._lake,
+                indexes=Indexes(self._lake),
+                parts=self._parts,
+            )
             work = replace(work, stop=lambda: leaving.is_set() or self._ways.stop())
             place = Place(record.open, record.seq + 1, None if record.trimmed else record.folders)
             known = {name: record.entities[name] for name in names if name not in failed}
