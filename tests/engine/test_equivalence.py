@@ -1,128 +1,210 @@
-"""Any sequence of changes, syncs and snapshots leaves rows that equal those of a dictionary."""
+"""Whatever happens, in whatever order, the files hold what a dictionary says: a state machine against the engine."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
-
-from tests.engine.world import Clock, World, insert_account, link, linked_entity, source_of
-from toolkit.engine import Settings
-from toolkit.engine.checkpoint import read_checkpoint
-from toolkit.engine.index import digest_of, scan
-from toolkit.lake.memory import MemoryLake
-from toolkit.model.config import Output, Times
-
-MONTHS = [datetime(2024, 12, 31, 23, 59, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC), None]
-
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("insert"), st.sampled_from(MONTHS)),
-        st.tuples(st.just("update"), st.integers(0, 30)),
-        st.tuples(st.just("move"), st.integers(0, 30)),
-        st.tuples(st.just("delete"), st.integers(0, 30)),
-        st.tuples(st.sampled_from(["sync", "sync", "snapshot", "expire"]), st.just(0)),
-    ),
-    max_size=40,
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
 )
 
-LIMITS = st.builds(
+from tests.engine.world import ACCOUNT, Clock, World, attribute, link, linked_entity, source_of
+from tests.scale import Record, scaled
+from toolkit.engine import Settings, SyncReport
+from toolkit.engine.checkpoint import read_checkpoint
+from toolkit.errors import ToolkitError
+from toolkit.lake.memory import Crashed, Kind, MemoryLake
+from toolkit.model.entity import AttributeType, Entity
+
+CONTACT = ACCOUNT.model_copy(update={"name": "contact", "set_name": "contacts"})
+DEFINITIONS = {"account": ACCOUNT, "contact": CONTACT}
+RATING = attribute("rating", AttributeType.STRING, max_length=20)
+MONTHS = [datetime(2024, 12, 31, 23, 59, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC), None]
+
+entity = st.sampled_from(["account", "contact"])
+which = st.integers(0, 1000)
+kind = st.sampled_from(["before", "after", "torn"])
+act: st.SearchStrategy[Callable[[World], SyncReport]] = st.sampled_from([World.sync, World.sync, World.snapshot])
+limits = st.builds(
     Settings,
     workers=st.just(1),
     part_limit=st.sampled_from([300, 1 << 20]),
     bucket=st.sampled_from([2, 5, 1 << 20]),
+    progress_age=st.sampled_from([timedelta(0), timedelta(hours=1)]),
 )
 
-FEEDS = st.fixed_dictionaries({"batch_size": st.integers(1, 5), "repeat": st.booleans()})
-
-OUTPUTS = st.sampled_from([Output(), Output(header=True, times=Times.ISO)])
-
-Row = tuple[str, str, int, bool]
-"""Id, name, versionnumber, IsDelete."""
+Version = tuple[str, int]
+"""Id and versionnumber."""
 
 
 @dataclass
 class Model:
-    """What the files should hold. In append-only mode also what they held before."""
+    """The rows of an entity in its source, and every version that a row ever had."""
 
-    append_only: bool
-    rows: dict[str, Row] = field(default_factory=dict)
-    history: list[Row] = field(default_factory=list)
-    snapshot: list[Row] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    names: dict[Version, str] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)
+    """Rows that were deleted, and may come back."""
+    history: frozenset[tuple[str, int, bool]] = frozenset()
+    """What append-only files held after the last pass, with whether it is a delete row."""
 
-    def synced(self) -> list[Row]:
-        if not self.append_only:
-            return sorted(self.rows.values())
-        last = {row[0]: row for row in self.history}
-        self.history += [row for row in self.rows.values() if row not in self.history]
-        for key in sorted(last.keys() - self.rows.keys()):
-            if not last[key][3]:
-                self.history.append((key, "", last[key][2], True))
-        return sorted(self.history)
+    def put(self, key: str, name: str, version: int) -> None:
+        self.rows[key] = version
+        self.names[key, version] = name
 
+    def delete(self, key: str) -> None:
+        del self.rows[key]
+        self.ended.append(key)
 
-def rows_of(found: list[dict[str, str]]) -> list[Row]:
-    return sorted((r["Id"], r["name"], int(r["versionnumber"]), r["IsDelete"] == "True") for r in found)
-
-
-def play(world: World, model: Model, step: str, value: object) -> None:
-    source = world.source
-    if step == "insert":
-        key = insert_account(source, "new", value)  # type: ignore[arg-type]  # the step's value is a month
-        model.rows[key] = (key, "new", source.version, False)
-    elif step in {"update", "move", "delete"} and model.rows:
-        key = sorted(model.rows)[int(str(value)) % len(model.rows)]
-        if step == "delete":
-            source.delete("account", key)
-            del model.rows[key]
-        else:
-            name = f"{step} {source.version}"
-            moved = {"createdon": MONTHS[source.version % 3]} if step == "move" else {}
-            source.update("account", key, name=name, **moved)
-            model.rows[key] = (key, name, source.version, False)
-    elif step == "sync":
-        world.clock.forward(minutes=7)
-        check(world, model)
-    elif step == "snapshot":
-        world.snapshot()
-    elif step == "expire":
-        source.expire("account")
+    def pick(self, number: int) -> str:
+        return sorted(self.rows)[number % len(self.rows)]
 
 
-def check(world: World, model: Model) -> None:
-    report = world.sync()
-    assert report.failed == ()
-    assert rows_of(world.live("account")) == model.synced()
-    require_style(world)
+class Export(RuleBasedStateMachine):
+    """An entity in place and an append-only one, their source, and an engine that may die at any call of the lake."""
+
+    steps: ClassVar[int] = 0
+
+    @initialize(batch_size=st.integers(1, 5), repeat=st.booleans(), limits=limits)
+    def begin(self, batch_size: int, repeat: bool, limits: Settings) -> None:
+        clock = Clock()
+        self.source = source_of(clock, ACCOUNT, CONTACT, batch_size=batch_size, repeat=repeat)
+        linked = link(linked_entity("account"), linked_entity("contact", append_only=True))
+        self.world = World(self.source, MemoryLake(clock=clock), clock, linked, limits)
+        self.models = {"account": Model(), "contact": Model()}
+        self.defined: dict[str, Entity] = dict(DEFINITIONS)
+
+    # the source
+
+    @rule(name=entity, month=st.sampled_from(MONTHS))
+    def insert(self, name: str, month: datetime | None) -> None:
+        key = self.source.insert(name, name="new", createdon=month)
+        self.models[name].put(key, "new", self.source.version)
+
+    @rule(name=entity, number=which, month=st.sampled_from(MONTHS))
+    def bring_back(self, name: str, number: int, month: datetime | None) -> None:
+        model = self.models[name]
+        if model.ended:
+            key = model.ended.pop(number % len(model.ended))
+            self.source.insert(name, accountid=key, name="back", createdon=month)
+            model.put(key, "back", self.source.version)
+
+    @rule(name=entity, number=which, text=st.sampled_from(["short", "a long text, " * 8, 'a "quote",\nand a line']))
+    def update(self, name: str, number: int, text: str) -> None:
+        self._update(name, number, text)
+
+    @rule(name=entity, number=which, month=st.sampled_from(MONTHS))
+    def move(self, name: str, number: int, month: datetime | None) -> None:
+        self._update(name, number, "moved", createdon=month)
+
+    def _update(self, name: str, number: int, text: str, **values: object) -> None:
+        model = self.models[name]
+        if model.rows:
+            key = model.pick(number)
+            self.source.update(name, key, name=text, **values)
+            model.put(key, text, self.source.version)
+
+    @rule(name=entity, number=which)
+    def delete(self, name: str, number: int) -> None:
+        model = self.models[name]
+        if model.rows:
+            key = model.pick(number)
+            self.source.delete(name, key)
+            model.delete(key)
+
+    @rule(name=entity)
+    def purge_tombstones(self, name: str) -> None:
+        self.source.expire(name)
+
+    @rule(name=entity)
+    def add_a_column_or_drop_it(self, name: str) -> None:
+        before = self.defined[name]
+        more = () if RATING in before.attributes else (RATING,)
+        self.defined[name] = before.model_copy(update={"attributes": (*DEFINITIONS[name].attributes, *more)})
+        self.source.define(self.defined[name])
+
+    # the engine
+
+    @rule(minutes=st.sampled_from([1, 70]))
+    def wait(self, minutes: int) -> None:
+        self.world.clock.forward(minutes=minutes)
+
+    @rule()
+    def sync(self) -> None:
+        assert self.world.sync().failed == ()
+        self._require_equal()
+
+    @rule()
+    def snapshot(self) -> None:
+        assert self.world.snapshot().failed == ()
+
+    @rule(number=which, kind=kind, crash=st.booleans(), act=act)
+    def fail(self, number: int, kind: Kind, crash: bool, act: Callable[[World], SyncReport]) -> None:
+        """Let the engine's process end by a fault in one of the calls that it makes."""
+        before = self.world.reopen()
+        calls = self._calls(before.fork(), act)
+        before.fail(1 + number % calls, kind, crash=crash)
+        with suppress(Crashed, ToolkitError):
+            act(self.world)
+        before.kill()
+        self.world.reopen()
+
+    def _calls(self, lake: MemoryLake, act: Callable[[World], SyncReport]) -> int:
+        now, self.world.lake = self.world.lake, lake
+        act(self.world)
+        self.world.lake = now
+        return len(lake.calls)
+
+    # what must hold
+
+    @invariant()
+    def every_file_that_is_named_is_there_and_whole(self) -> None:
+        type(self).steps += 1
+        self.world.require_readable()
+
+    def _require_equal(self) -> None:
+        account, contact = self.models["account"], self.models["contact"]
+        assert self._held("account") == sorted((*each, False, account.names[each]) for each in account.rows.items())
+        held = self._held("contact")
+        history = Counter((key, version, ended) for key, version, ended, _ in held)
+        assert max(history.values(), default=1) == 1
+        assert contact.history <= history.keys()
+        assert all(ended or contact.names[key, version] == name for key, version, ended, name in held)
+        last = {key: (version, ended) for key, version, ended in sorted(history)}
+        assert {key: version for key, (version, ended) in last.items() if not ended} == contact.rows
+        contact.history = frozenset(history)
+
+    def _held(self, name: str) -> list[tuple[str, int, bool, str]]:
+        """Id, versionnumber, whether it is a delete row, and name, of what is in the live files."""
+        checkpoint, _ = read_checkpoint(self.world.lake, name)
+        assert checkpoint is not None
+        columns = [column.name for column in checkpoint.columns]
+        rows = [dict(zip(columns, row, strict=True)) for part in checkpoint.parts for row in self.world.rows(part.path)]
+        assert len(rows) == checkpoint.rows
+        return sorted((row["Id"], int(row["versionnumber"]), row["IsDelete"] == "True", row["name"]) for row in rows)
+
+    def teardown(self) -> None:
+        self.sync()
+        self.snapshot()
+        assert self.world.paths("_toolkit/staging") == []
+        for name in self.models:
+            named = sorted(row["Id"] for row in self.world.named(name))
+            assert named == [key for key, *_ in self._held(name)]
 
 
-def require_style(world: World) -> None:
-    """Every live file begins as the config says, and a scan finds what its index has."""
-    checkpoint, _ = read_checkpoint(world.lake, "account")
-    assert checkpoint is not None
-    for part in checkpoint.parts:
-        assert world.lake.read(part.path).startswith(b"Id,SinkCreatedOn,") is world.link.config.output.header
-        assert digest_of(scan(world.lake, part.path, checkpoint.columns)) == part.digest
-
-
-@pytest.mark.parametrize("append_only", [False, True])
-@settings(max_examples=60, deadline=None)
-@given(steps=STEPS, feed=FEEDS, limits=LIMITS, output=OUTPUTS)
-def test_files_hold_what_the_source_holds(
-    append_only: bool, steps: list[tuple[str, object]], feed: dict[str, Any], limits: Settings, output: Output
-) -> None:
-    clock = Clock()
-    source = source_of(clock, **feed)
-    linked = link(linked_entity("account", append_only=append_only), output=output)
-    world = World(source, MemoryLake(clock=clock), clock, linked)
-    world.settings = limits
-    model = Model(append_only)
-    for step, value in [*steps, ("sync", 0)]:
-        play(world, model, step, value)
-    world.snapshot()
-    assert rows_of(world.named("account")) == rows_of(world.live("account"))
-    assert world.paths("_toolkit/staging") == []
+def test_files_hold_what_the_source_holds(record_property: Record) -> None:
+    how = settings(max_examples=scaled(60, 3000), stateful_step_count=scaled(30, 60), deadline=None)
+    run_state_machine_as_test(Export, settings=how)
+    record_property("steps of the state machine", (Export.steps, 0))
+    assert Export.steps > 500
