@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from uuid import UUID
 
@@ -22,7 +19,7 @@ from tests.engine.world import (
     Clock,
     World,
     attribute,
-    copied,
+    crashes,
     insert_account,
     link,
     linked_entity,
@@ -34,7 +31,7 @@ from toolkit.engine.search import search
 from toolkit.engine.session import WRITER_LOCK
 from toolkit.errors import Damaged, Forbidden, Locked, ToolkitError
 from toolkit.lake.folder import FolderLake
-from toolkit.lake.memory import Crashed, Kind, MemoryLake
+from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import ABSENT, Lake
 from toolkit.model.entity import AttributeType
 from toolkit.source.scripted import ScriptedSource
@@ -326,28 +323,12 @@ def test_a_pin_whose_manifest_is_damaged_is_not_touched(filled: World) -> None:
 # --- whatever dies --------------------------------------------------------------------------------------------------
 
 
-def crashes(kind: Kind, *, append_only: bool) -> Iterator[World]:
-    """Yield the world after a crash in each call of an erasure."""
+@pytest.mark.parametrize("append_only", [False, True], ids=["in place", "append-only"])
+def test_an_erasure_that_was_cut_off_is_ended_by_the_next(append_only: bool) -> None:
     whole = new_world(append_only=append_only)
     fill(whole)
-    assert isinstance(whole.lake, MemoryLake)
-    for call in count(1):
-        lake = copied(whole.lake)
-        world = replace(whole, lake=lake)
-        lake.fail(call, kind)
-        with suppress(Crashed):
-            do(world)
-            return
-        world.reopen()
-        yield world
-
-
-@pytest.mark.parametrize(
-    ("kind", "append_only"), [("before", False), ("after", False), ("torn", False), ("before", True)]
-)
-def test_an_erasure_that_was_cut_off_is_ended_by_the_next(kind: Kind, append_only: bool) -> None:
     number = 0
-    for number, world in enumerate(crashes(kind, append_only=append_only), 1):
+    for number, world in crashes(whole, do):
         # Readers of both manifests find every file that they name.
         names = {row["name"] for row in world.named("account")}
         assert "beside changed again" in names, number

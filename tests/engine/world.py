@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from toolkit.engine import Settings, SyncReport, snapshot, sync
-from toolkit.lake.memory import MemoryLake
+from toolkit.lake.memory import Crashed, Kind, MemoryLake
 from toolkit.lake.protocol import ABSENT, Holder, Lake
 from toolkit.model.config import ExportConfig, LinkedEntity, Output, Storage
 from toolkit.model.entity import Attribute, AttributeType, Entity
@@ -199,3 +201,30 @@ def copied(lake: MemoryLake) -> MemoryLake:
         store.files[path] = replace(file, data=bytearray(file.data))
     store.writes = lake._store.writes
     return other
+
+
+_W = TypeVar("_W", bound=World)
+
+CHANGING = {"stage", "write", "copy", "seal", "publish", "put", "snapshot", "delete"}
+"""Calls of a lake that change something."""
+
+
+def crashes(world: _W, act: Callable[[_W], object]) -> Iterator[tuple[int, _W]]:
+    """Yield copies of a world whose lake is in memory, in which an act was cut off, each with the number of the call.
+
+    It dies behind each call that changes something, and in the midst of each write; a crash before a call, or in one
+    that reads, leaves what a crash behind the last change leaves.
+    """
+    assert isinstance(world.lake, MemoryLake)
+    whole = copied(world.lake)
+    act(replace(world, lake=whole))
+    for number, call in enumerate(whole.calls, 1):
+        kinds: tuple[Kind, ...] = ("torn", "after") if call.operation in {"write", "copy"} else ("after",)
+        for kind in kinds if call.operation in CHANGING else ():
+            lake = copied(world.lake)
+            lake.fail(number, kind)
+            cut = replace(world, lake=lake)
+            with suppress(Crashed):
+                act(cut)
+            cut.reopen()
+            yield number, cut

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from tests.engine.incremental.folders import FolderWorld, new_world
-from tests.engine.world import HOLDER, copied, insert_account, linked_entity
+from tests.engine.world import HOLDER, crashes, insert_account, linked_entity
 from toolkit.engine.erase import Erased, erase
 from toolkit.errors import Damaged
 from toolkit.lake.folder import FolderLake
-from toolkit.lake.memory import Crashed, Kind, MemoryLake
 from toolkit.lake.protocol import Lake
 from toolkit.model.config import Output
 
@@ -124,24 +119,9 @@ def test_a_folder_that_cannot_name_clean_files_is_an_error() -> None:
     assert caught.value.code == "ENG088"
 
 
-def crashes(kind: Kind) -> Iterator[FolderWorld]:
-    whole = filled()
-    assert isinstance(whole.lake, MemoryLake)
-    for call in count(1):
-        lake = copied(whole.lake)
-        world = replace(whole, lake=lake)
-        lake.fail(call, kind)
-        with suppress(Crashed):
-            do(world)
-            return
-        world.reopen()
-        yield world
-
-
-@pytest.mark.parametrize("kind", ["before", "after"])
-def test_an_erasure_that_was_cut_off_is_ended_by_the_next(kind: Kind) -> None:
+def test_an_erasure_that_was_cut_off_is_ended_by_the_next() -> None:
     number = 0
-    for number, world in enumerate(crashes(kind), 1):
+    for number, world in crashes(filled(), do):
         named = [
             world.lake.stat(f"{folder}/account/{partition['name']}.csv")
             for folder in world.reader.folders
