@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from tests.cli.conftest import START, Run, Stopping, lake_of
 from toolkit.cli import root
 from toolkit.cli.options import Address
+from toolkit.cli.run import _there
 from toolkit.cli.session import Session
 from toolkit.cli.watching import Outputs, watching
 from toolkit.engine import EntityReport, SyncReport
@@ -179,6 +180,17 @@ def test_a_link_document_that_is_damaged_leaves_the_other_exports_and_is_taken_u
         assert until(engine.stderr, lambda line: line == "exporting contosodev\n")
         engine.terminate()
         assert engine.wait(timeout=30) == 0
+
+
+def test_a_record_that_is_damaged_leaves_what_is_exported_as_it_is(linked: Run, tmp_path: Path) -> None:
+    assert linked("status").exit_code == 0
+    session = Session(on_terminal=lambda: False)
+    site = session.site("dev")
+    assert [each.link.config.name for each in _there(site, None)] == ["contosodev"]
+    assert _there(site, set()) == []
+    (tmp_path / "environments" / "dev" / "record.json").write_bytes(b"{")
+    assert _there(site, None) == []
+    session.close()
 
 
 def test_an_engine_that_stands_by_takes_over_from_one_that_is_killed(linked: Run) -> None:

@@ -8,7 +8,18 @@ from threading import Event
 
 import pytest
 
-from tests.engine.world import HOLDER, START, TEAM, Clock, World, insert_account, link, linked_entity, source_of
+from tests.engine.world import (
+    ACCOUNT,
+    HOLDER,
+    START,
+    TEAM,
+    Clock,
+    World,
+    insert_account,
+    link,
+    linked_entity,
+    source_of,
+)
 from toolkit.engine import SyncReport, run
 from toolkit.engine.attended import Attended
 from toolkit.engine.budget import Budget
@@ -17,6 +28,7 @@ from toolkit.engine.schedule import Schedule
 from toolkit.errors import Forbidden, Partial, Retriable, SourceError
 from toolkit.lake.memory import MemoryLake
 from toolkit.model.config import RetryPolicy
+from toolkit.model.entity import Entity
 from toolkit.source.protocol import Batch, Cursor
 from toolkit.source.scripted import ScriptedSource
 
@@ -291,6 +303,27 @@ def test_a_run_stops_while_a_call_of_the_source_hangs(clock: Clock) -> None:
     # The lock is free, and the next engine begins anew.
     world.source = source_of(clock)
     assert world.sync().failed == ()
+
+
+class Mute(ScriptedSource):
+    """A source that never gives its definitions."""
+
+    asked = Event()
+    released = Event()
+
+    def entities(self) -> Mapping[str, Entity]:
+        self.asked.set()
+        self.released.wait()
+        return super().entities()
+
+
+def test_a_run_stops_while_the_definitions_do_not_come(clock: Clock) -> None:
+    world = World(Mute([ACCOUNT], clock=clock), MemoryLake(clock=clock), clock, link(linked_entity("account")))
+    try:
+        (report,) = stopping_run(world, lambda _: Mute.asked.is_set())
+    finally:
+        Mute.released.set()
+    assert (report.stopped, report.entities) == (True, ())
 
 
 def test_a_call_that_waits_for_the_budget_ends_with_the_stop(world: World) -> None:
