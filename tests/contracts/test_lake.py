@@ -123,6 +123,7 @@ def test_a_path_that_not_every_lake_can_hold_is_refused(lake: Lake, path: str) -
         lambda: lake.put(path, b"", "any"),
         lambda: lake.delete(path),
         lambda: lake.create_folder(path),
+        lambda: lake.remove_folder(path),
         lambda: lake.snapshot("a", path, Etag("e")),
         lambda: lake.publish(Staged("s", 0, Etag("e")), path, "any"),
     ):
@@ -149,6 +150,16 @@ def test_a_folder_can_be_made_twice_and_is_not_listed(lake: Lake) -> None:
     assert lake.stat("account") is None
     lake.put("account/2024.csv", b"", ABSENT)
     assert paths(lake) == ["account/2024.csv"]
+
+
+def test_a_folder_that_files_have_left_is_removed_with_those_below_it(lake: Lake) -> None:
+    lake.remove_folder("2026")
+    lake.put("2026/account/2024.csv", b"", ABSENT)
+    lake.remove_folder("2026")
+    assert paths(lake) == ["2026/account/2024.csv"]
+    lake.delete("2026/account/2024.csv")
+    lake.remove_folder("2026")
+    assert paths(lake) == []
 
 
 # Put

@@ -141,6 +141,13 @@ class Root:
             folder.rmdir()
             folder = folder.parent
 
+    def remove_empty(self, folder: Path) -> None:
+        """Remove the folders at and below one that hold no file."""
+        for below, _, _ in os.walk(folder, topdown=False):
+            with suppress(OSError):
+                # One with a file in it stays.
+                Path(below).rmdir()
+
 
 def create(path: Path) -> int:
     """Open a new file for writing, in the place of one of that name."""

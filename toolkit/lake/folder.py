@@ -134,6 +134,13 @@ class FolderLake:
         with self._root.alone(folder):
             self._system.make_folder(folder)
 
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder as far as it is empty."""
+        folder = self._root.at(path)
+        if folder.is_dir():
+            with self._root.alone(folder):
+                self._root.remove_empty(folder)
+
     def lock(self, name: str, holder: Holder, above: int = 0) -> Fence:
         """Take a lock at once, or raise Locked. The kernel frees it when its process dies."""
         at = self._root.locks / checked(name)

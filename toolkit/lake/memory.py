@@ -248,6 +248,11 @@ class MemoryLake:
         with self._process.call("create_folder", checked(path)):
             pass
 
+    def remove_folder(self, path: str) -> None:
+        """Do nothing: only files exist here."""
+        with self._process.call("remove_folder", checked(path)):
+            pass
+
     def lock(self, name: str, holder: Holder, above: int = 0) -> Fence:
         """Take a lock at once, or raise Locked."""
         with self._process.call("lock", checked(name)):

@@ -151,6 +151,10 @@ class Lake(Protocol):
         """Make sure that a folder is there for people who look, with its lake. Idempotent; it is never listed."""
         ...
 
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder that files have left, with all below it. Idempotent; a folder with a file in it stays."""
+        ...
+
     def lock(self, name: str, holder: Holder, above: int = 0) -> Fence:
         """Take the lock ``name`` at once, or raise Locked with its holder. A dead holder's lock is taken over.
 

@@ -97,6 +97,7 @@ class Ledger:
         self._lake.delete(model_path(folder))
         for stat in list(self._lake.list(folder)):
             self._lake.delete(stat.path)
+        self._lake.remove_folder(folder)
 
     def _sweep(self) -> None:
         for stat in list(self._lake.list(f"{STATE_FOLDER}/staging")):
