@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from toolkit.model.config import SCAN_MINUTES, LinkedEntity
@@ -30,8 +31,8 @@ class Settings:
     """Time after which it is kept in any case."""
     healed_age: timedelta = timedelta(days=1)
     """How long the status tells of damage that was made good."""
-    workers: int = 4
-    """Entities that are worked on at once."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Entities that are worked on at once, and parts: as many as the machine has cores."""
     idle_poll: timedelta = timedelta(minutes=5)
     """The longest rest of an entity that does not change, in a run."""
 
