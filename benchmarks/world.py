@@ -136,6 +136,10 @@ class Replay:
         self._rows = rows
         self._deleted = tuple(Deleted(row) for row in deleted)
 
+    @property
+    def organization(self) -> str:
+        return ORGANIZATION.id
+
     def entities(self) -> Mapping[str, Entity]:
         return {self._entity.name: self._entity}
 

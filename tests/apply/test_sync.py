@@ -126,7 +126,7 @@ def test_when_the_time_is_over_the_same_command_goes_on(prod: Rig) -> None:
         wait(prod, prod.plan(ONE), 2)
     assert (caught.value.code, caught.value.exit_status) == ("APL004", 7)
     assert caught.value.what == "the time was over before contosolake was synced"
-    assert caught.value.why == "what was committed stays; an initial sync that was stopped begins again"
+    assert caught.value.why == "what was committed stays; an initial sync that was stopped goes on"
     assert EntityState.COMPLETED not in states(prod).values()
     wait(prod, prod.plan(ONE), 10_000)
     assert set(states(prod).values()) == {EntityState.COMPLETED}
@@ -160,6 +160,7 @@ class LockedSource:
 
     def __init__(self, behind: Source) -> None:
         self.count, self.has, self.changes, self.mark = behind.count, behind.has, behind.changes, behind.mark
+        self.organization = behind.organization
 
     def entities(self) -> NoReturn:
         raise Locked("ORG005", "somebody seeds the organization")

@@ -377,6 +377,22 @@ def test_snapshot_takes_what_changed(linked: Run) -> None:
     assert linked("snapshot").stdout == "contosodev: nothing new\n"
 
 
+def test_another_organization_is_refused_until_it_takes_over(linked: Run, tmp_path: Path) -> None:
+    assert linked("env", "create", "copy", "--account", "other").exit_code == 0
+    folders = tmp_path / "environments"
+    shutil.copy(folders / "copy/organization.sqlite", folders / "dev/organization.sqlite")
+    refused = linked("sync", "--env", "dev")
+    assert (refused.exit_code, refused.stderr[:13]) == (1, "error[ENG003]")
+    taken = linked("sync", "--take-over", "--env", "dev")
+    assert taken.exit_code == 0
+    assert "contosodev: account taken over; all rows are compared" in taken.stderr
+    assert "ENG036" in taken.stderr
+    assert json.loads((lake_of(tmp_path) / "_toolkit/link.json").read_text())["generation"] == 2
+    assert linked("sync", "--env", "dev").exit_code == 0
+    again = linked("sync", "--take-over", "--env", "dev")
+    assert "contosodev: nothing taken over" in again.stderr
+
+
 def test_without_a_link_there_is_nothing_to_sync(dev: Run) -> None:
     result = dev("sync")
     assert result.exit_code == 1

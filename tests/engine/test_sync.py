@@ -421,6 +421,10 @@ class Cut:
     whole: ScriptedSource
     batches: int
 
+    @property
+    def organization(self) -> str:
+        return self.whole.organization
+
     def entities(self) -> Mapping[str, Entity]:
         return self.whole.entities()
 

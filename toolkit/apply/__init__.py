@@ -18,9 +18,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from toolkit.apply.documents import Author, Documents
+from toolkit.apply.documents import ENVIRONMENT_LOCK, Author, Documents
 from toolkit.apply.environment import change_environment, require_package
 from toolkit.apply.handover import hand_over
+from toolkit.apply.ownership import take_over
 from toolkit.apply.world import Marker, read_world
 from toolkit.engine import EntityProgress, SyncReport
 from toolkit.environment.protocol import Progress
@@ -31,9 +32,7 @@ from toolkit.plan.rules import later_findings, refuse
 from toolkit.plan.world import World, fingerprint
 from toolkit.site import Site
 
-__all__ = ["Marker", "Report", "Step", "apply", "read_world"]
-
-ENVIRONMENT_LOCK = "environment"
+__all__ = ["Marker", "Report", "Step", "apply", "read_world", "take_over"]
 
 Step = Progress | EntityProgress
 """How far an apply is: a step of the import job, or of the engine's pass over an entity."""

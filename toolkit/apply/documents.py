@@ -30,6 +30,9 @@ from toolkit.plan.plan import Plan
 from toolkit.plan.world import World
 from toolkit.site import LINK_PATH, RECORD_PATH, Site, read_link
 
+ENVIRONMENT_LOCK = "environment"
+"""The lock of who changes an environment and its documents."""
+
 Step = CreateLink | RemoveLink | ChangeOwner | InPlace
 """A change that a link document shows."""
 
@@ -107,7 +110,7 @@ class Documents:
         kept = tuple(address for address in before.lakes if (address.account, address.file_system) not in taken)
         after = before.model_copy(update={"lakes": (*new, *kept), "applied": (*before.applied, *applied)})
         if after != before:
-            self.site.state.put(RECORD_PATH, _json(after), etag)
+            self.site.state.put(RECORD_PATH, document_bytes(after), etag)
 
     def _write_link(self, address: LakeAddress, steps: Sequence[Step]) -> None:
         lake = self.site.lake_at(address)
@@ -120,7 +123,7 @@ class Documents:
             link = self._after(link, change, generation)
         self._mark(lake)
         self._make_folders(lake, link)
-        lake.put(LINK_PATH, _json(self._signed(link, generation)), etag)
+        lake.put(LINK_PATH, document_bytes(self._signed(link, generation)), etag)
 
     def _signed(self, link: Link, generation: int) -> Link:
         """Return a link with its next generation, the time of the change, and what was applied."""
@@ -161,7 +164,7 @@ class Documents:
         if lake.stat(MARKER_PATH) is None:
             organization = self.world.inventory.organization.id
             marker = Marker(organization=organization, environment=self.site.name, created=self.author.at)
-            lake.put(MARKER_PATH, _json(marker), ABSENT)
+            lake.put(MARKER_PATH, document_bytes(marker), ABSENT)
 
     @staticmethod
     def _make_folders(lake: Lake, link: Link) -> None:
@@ -183,7 +186,8 @@ def config_of(change: AnyChange) -> str | None:
             return None
 
 
-def _json(document: EnvironmentRecord | Link | Marker) -> bytes:
+def document_bytes(document: EnvironmentRecord | Link | Marker) -> bytes:
+    """Return a document as it is written."""
     return document.model_dump_json(indent=2).encode() + b"\n"
 
 
@@ -217,4 +221,4 @@ def forget_lake(site: Site, address: LakeAddress) -> None:
     record, etag = site.record()
     if record is not None:
         kept = tuple(entry for entry in record.lakes if entry != address)
-        site.state.put(RECORD_PATH, _json(record.model_copy(update={"lakes": kept})), etag)
+        site.state.put(RECORD_PATH, document_bytes(record.model_copy(update={"lakes": kept})), etag)

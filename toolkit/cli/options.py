@@ -87,6 +87,11 @@ MOST_ROWS = 10_000_000
 
 
 environment = click.option("--env", "environment", metavar="NAME", help="The environment; else the default one.")
+take_over = click.option(
+    "--take-over",
+    is_flag=True,
+    help="The organization is another one now, and goes on with the lakes of the one before.",
+)
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 delete_data = click.option("--delete-data", is_flag=True, help="Delete the exported data instead of keeping it aside.")
 exit_code = click.option("--exit-code", is_flag=True, help="Exit with 3 when there is a difference.")

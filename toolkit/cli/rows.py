@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from toolkit import engine
+from toolkit import apply, engine
 from toolkit.cli import doing, options
 from toolkit.cli.frame import Command
 from toolkit.cli.linked import broken_links, chosen_entities, chosen_links, forget_ended, raise_broken
@@ -38,18 +38,29 @@ entities_option = click.option(
 
 @click.command(cls=Command)
 @entities_option
+@options.take_over
 @options.config
 @options.environment
 @click.pass_obj
-def sync(session: Session, *, entities: tuple[str, ...], config: str | None, environment: str | None) -> int:
+def sync(
+    session: Session, *, entities: tuple[str, ...], take_over: bool, config: str | None, environment: str | None
+) -> int:
     """Bring the lakes up to the environment, once.
 
     Snapshots are made of what has none yet, and of what is due. What fails in passing is tried again as the config's
     retry policy says, for two minutes at most.
     """
     site = session.site(environment)
+    if take_over:
+        own(session, site)
     with telling(session, site.name) as tell:
         return _synced(session, site, tell, chosen(site, config, entities)) | tell_broken(session, site, config)
+
+
+def own(session: Session, site: Site) -> None:
+    """Let the links of an environment go on with the organization that it has now."""
+    for name, entities in apply.take_over(site, clock=session.clock, holder=session.holder()).items():
+        session.note(f"{name}: {', '.join(entities) or 'nothing'} taken over; all rows are compared")
 
 
 def _synced(session: Session, site: Site, tell: Tell, links: Sequence[tuple[Linked, Names]]) -> int:

@@ -16,7 +16,7 @@ from toolkit.cli import options
 from toolkit.cli.crew import Crew
 from toolkit.cli.frame import Command
 from toolkit.cli.linked import address_of, forget_ended
-from toolkit.cli.rows import links_to_sync, tell_broken
+from toolkit.cli.rows import links_to_sync, own, tell_broken
 from toolkit.cli.session import Session
 from toolkit.cli.watching import Outputs, Watching, watching
 from toolkit.engine import Budget, SyncReport
@@ -65,6 +65,7 @@ PARTIAL = 7
     metavar="PATH",
     help="Keep the OpenMetrics in a file.",
 )
+@options.take_over
 @options.config
 @options.environment
 @click.pass_obj
@@ -77,6 +78,7 @@ def run(
     status_file: Path | None,
     metrics: tuple[str, int] | None,
     metrics_file: Path | None,
+    take_over: bool,
     config: str | None,
     environment: str | None,
 ) -> int:
@@ -87,6 +89,8 @@ def run(
     that did something is printed; with --format json every event is a line of JSON.
     """
     site = session.site(environment)
+    if take_over:
+        own(session, site)
     links = links_to_sync(site, config)
     failed = tell_broken(session, site, config)
     limit = requests or session.project.entry(environment)[1].requests_per_minute

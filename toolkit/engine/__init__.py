@@ -13,7 +13,7 @@ from toolkit.engine.run import run
 from toolkit.engine.schema_history import SchemaChange
 from toolkit.engine.settings import Settings
 from toolkit.engine.status import status
-from toolkit.engine.sync import snapshot, sync
+from toolkit.engine.sync import snapshot, sync, take_over
 
 __all__ = [
     "Budget",
@@ -31,4 +31,5 @@ __all__ = [
     "snapshot",
     "status",
     "sync",
+    "take_over",
 ]

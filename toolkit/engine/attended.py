@@ -40,6 +40,11 @@ class Attended:
         """Let the threads end that are not in a call."""
         self._threads.close()
 
+    @property
+    def organization(self) -> str:
+        """The OrganizationId of the source."""
+        return self._call("the source", lambda: self._source.organization)
+
     def entities(self) -> Mapping[str, Entity]:
         """Return the definitions."""
         return self._call("the source", self._source.entities)

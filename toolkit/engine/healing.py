@@ -9,13 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from toolkit.engine.checkpoint import Checkpoint, Newer, checkpoint_path, read_checkpoint
+from toolkit.engine.checkpoint import Checkpoint, Healed, Newer, checkpoint_path, read_checkpoint
 from toolkit.engine.commit import Committed, commit, settled
 from toolkit.engine.mending import Mender
 from toolkit.engine.rebuilding import left_behind, rebuilt
-from toolkit.errors import Damaged
+from toolkit.errors import Damaged, Severity
 from toolkit.lake.protocol import ABSENT, Etag, Fence, Lake
 from toolkit.model.entity import Entity
+
+
+def taken_from(checkpoint: Checkpoint, organization: str, fence: int, now: datetime) -> Checkpoint:
+    """Return a checkpoint whose rows are compared with those of another organization, from now on its own."""
+    told = Healed(
+        at=now,
+        code="ENG036",
+        severity=Severity.WARNING,
+        what=f"{checkpoint.entity} was taken over from the organization {checkpoint.organization} by {organization}",
+        where=checkpoint_path(checkpoint.entity),
+        why="all rows are read and compared by id and version, and the source wins",
+    )
+    update = {"organization": organization, "cursor": None, "snapshot_at": None, "fence": fence, "pending": ()}
+    return checkpoint.model_copy(update={**update, "seq": checkpoint.seq + 1, "healed": (*checkpoint.healed, told)})
 
 
 def heal(

@@ -25,6 +25,7 @@ from toolkit.engine.checkpoint import (
 )
 from toolkit.engine.commit import Committed, commit, require_ahead, settled, tidy
 from toolkit.engine.companions import Companions
+from toolkit.engine.healing import taken_from
 from toolkit.engine.indexes import Indexes
 from toolkit.engine.journal import Journal, read_journal, write_journal
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, names_in, shown
@@ -108,11 +109,11 @@ class Session:
 
         Entities that cannot be tracked are read when their time has come; with ``scan`` at once.
         """
-        self._require_organization(link)
+        definitions, organization, silent = definitions_of(source)
+        self._require_organization(link, organization)
         self._settle_doubts()
         self._publish()
         gone_now = self._retire(link)
-        definitions, silent = definitions_of(source)
         work = self._work(link, source)
         linked = self._linked(link)
         if not silent:
@@ -376,10 +377,28 @@ class Session:
             raise self._unsettled[linked.name]
         self._states[linked.name] = begin(work, linked, definition)
 
-    def _require_organization(self, link: Link) -> None:
-        for state in self._states.values():
-            if state.checkpoint.organization != link.organization:
-                raise other_organization(state.checkpoint.organization, link, self._lake)
+    def _require_organization(self, link: Link, given: str | None) -> None:
+        """Refuse a source, and checkpoints, of another organization than the link's."""
+        checkpoints = (state.checkpoint for state in self._states.values() if state.checkpoint.retired is None)
+        require_organization(
+            link, [*([given] if given else ()), *(each.organization for each in checkpoints)], self._lake
+        )
+
+    def take_over(self, organization: str) -> tuple[str, ...]:
+        """Let the entities of another organization go on with this one, and return them.
+
+        Their rows are read whole and compared by id and version, and the source wins; readers keep what they have
+        until then.
+        """
+        taken = []
+        for name, state in sorted(self._states.items()):
+            old = state.checkpoint
+            if name not in self._unsettled and old.retired is None and old.organization != organization:
+                after = taken_from(old, organization, self._fence.number, self._ways.clock())
+                self._publish()
+                self._states[name] = commit(self._lake, self._fence, after, self._states[name].etag)
+                taken.append(name)
+        return tuple(taken)
 
     # passes
 
@@ -564,23 +583,31 @@ def _executed(parts: ThreadPoolExecutor, stop: Callable[[], bool], lake: Lake, t
     return list(parts.map(one, tasks))
 
 
+def require_organization(link: Link, found: Iterable[str], lake: Lake) -> None:
+    """Raise Refused (ENG003) unless a source and what a lake holds are of the link's organization."""
+    for organization in found:
+        if organization != link.organization:
+            raise other_organization(organization, link, lake)
+
+
 def other_organization(found: str, link: Link, lake: Lake) -> Refused:
-    """Return the error that a lake holds rows of another organization than the link's."""
+    """Return the error that a lake or a source has rows of another organization than the link's."""
     return Refused(
         "ENG003",
-        f"the lake holds rows of the organization {found}, not of {link.organization}",
+        f"the link is of the organization {link.organization}, and rows are of {found}",
         where=lake.location(STATE_FOLDER),
         why="the environment was copied, or the link was made for another one",
-        fix="link the environment to another file system",
+        fix="link the environment to another file system; or, when it shall go on with this one: "
+        "toolkit sync --take-over",
     )
 
 
-def definitions_of(source: Source) -> tuple[Mapping[str, Entity], Retriable | None]:
-    """Return the definitions; or none, and why the source cannot give them now."""
+def definitions_of(source: Source) -> tuple[Mapping[str, Entity], str | None, Retriable | None]:
+    """Return the definitions and whose rows the source has; or neither, and why it cannot give them now."""
     try:
-        return source.entities(), None
+        return source.entities(), source.organization, None
     except Retriable as error:
-        return {}, error
+        return {}, None, error
 
 
 def scans(name: str, definitions: Mapping[str, Entity]) -> bool:

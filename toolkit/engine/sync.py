@@ -8,7 +8,7 @@ from datetime import datetime
 from toolkit.engine.opening import opened
 from toolkit.engine.report import EntityProgress, SyncReport
 from toolkit.engine.retry import Patience, patiently
-from toolkit.engine.session import Ways
+from toolkit.engine.session import Session, Ways, other_organization
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.lake.protocol import Holder
 from toolkit.site import Linked
@@ -50,6 +50,22 @@ def sync(
         if patience is None:
             return attempt(entities)
         return patiently(attempt, entities, linked.link.config.retry, patience)
+
+
+def take_over(
+    linked: Linked, organization: str, *, clock: Callable[[], datetime], holder: Holder, settings: Settings = DEFAULTS
+) -> tuple[str, ...]:
+    """Let a lake that holds rows of another organization go on with this one; return the entities that it is about.
+
+    Their next pass reads all rows and compares them by id and version, and the source wins. Raises Locked, and Refused
+    (ENG003) for incremental folders: the changes of one organization are none of another.
+    """
+    with opened(linked, holder, Ways(clock, settings, ignore, never)) as session:
+        if not isinstance(session, Session):
+            if linked.link.organization == organization:
+                return ()
+            raise other_organization(organization, linked.link, linked.lake)
+        return session.take_over(organization)
 
 
 def snapshot(

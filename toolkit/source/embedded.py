@@ -32,6 +32,12 @@ class EmbeddedSource:
         self._database = database
         self._batch_size = batch_size
 
+    @property
+    def organization(self) -> str:
+        """The OrganizationId, as it is now."""
+        with _passing():
+            return self._database.organization().id
+
     def entities(self) -> Mapping[str, Entity]:
         """Return the definitions by name, as they are now."""
         with _passing(), self._database.read() as connection:

@@ -50,6 +50,11 @@ class Source(Protocol):
     Failures are kinds of ``SourceError``: Retriable, CursorExpired, EntityGone, Forbidden.
     """
 
+    @property
+    def organization(self) -> str:
+        """The OrganizationId of whose rows these are."""
+        ...
+
     def entities(self) -> Mapping[str, Entity]:
         """Return the definitions of all entities, by logical name, as they are now."""
         ...

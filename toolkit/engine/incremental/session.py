@@ -29,7 +29,7 @@ from toolkit.engine.parallel import as_ended
 from toolkit.engine.passes import Work, gone, with_dropped
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
 from toolkit.engine.schema_history import is_dropped
-from toolkit.engine.session import Ways, definitions_of, latest, other_organization, scans, work_of
+from toolkit.engine.session import Ways, definitions_of, latest, require_organization, scans, work_of
 from toolkit.engine.settings import scan_interval
 from toolkit.engine.shape import effective
 from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
@@ -81,8 +81,8 @@ class IncrementalSession:
         over and one of ``entities`` changed, all others are asked too, so that the folder holds what they have.
         """
         self._ledger.refresh()
-        self._require_own(link)
-        definitions, silent = definitions_of(source)
+        definitions, organization, silent = definitions_of(source)
+        self._require_own(link, organization)
         retired = self._agree(link, definitions, heard=silent is None)
         feed = _Feed(link, source, definitions, silent, scan=scan)
         due = self._due(feed)
@@ -135,10 +135,10 @@ class IncrementalSession:
 
     # which entities there are
 
-    def _require_own(self, link: Link) -> None:
+    def _require_own(self, link: Link, given: str | None) -> None:
         record = self._ledger.record
-        if record is not None and record.organization != link.organization:
-            raise other_organization(record.organization, link, self._lake)
+        held = [record.organization] if record else []
+        require_organization(link, [*([given] if given else ()), *held], self._lake)
 
     def _agree(self, link: Link, definitions: Definitions, *, heard: bool) -> tuple[str, ...]:
         """Bring the record's entities in line with the link, and return those that were taken off.
