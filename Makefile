@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help prerequisites quickstart test coverage check lint types schemas stale-schemas imports bench spark lock wheel clean
+.PHONY: help prerequisites quickstart test coverage check lint types schemas stale-schemas imports bench soak spark lock wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -53,6 +53,11 @@ test: $(VENV)/.test ## run the tests
 
 coverage: ## the branch coverage of the last `make test COVERAGE=1`, against its floor
 	$(BIN)/python -m coverage report
+
+# The proofs of the suite, with many more rounds, cases and samples. What they come to is printed at the end.
+soak: $(VENV)/.test ## the proofs at length: kills, faults, zombies, any sequence (20 minutes)
+	TOOLKIT_SOAK=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/engine/test_kills.py tests/engine/test_crashes.py \
+		tests/engine/test_zombies.py tests/engine/test_equivalence.py tests/cli/test_one_writer.py $(ARGS)
 
 # Spark has an environment of its own: it is large, and needs Java.
 .venv-spark/.spark: requirements/spark.txt | prerequisites

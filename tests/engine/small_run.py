@@ -1,7 +1,7 @@
 """A small run of the engine that meets everything it does, in stages; and its replay with a fault at any call.
 
-Two entities of 200 rows: the account in place, in three months and several parts, and the contact append-only, in two
-years. A stage is a state of the source, of the link and of the clock, and what the engine then does. The lake before a
+Two entities, 200 rows: the account in place, in three months and several parts, the contact append-only, in two years.
+A stage is a state of the source, of the link and of the clock, and what the engine then does. The lake before a
 stage is copied for each replay, so that a replay begins at its stage and not from nothing.
 """
 
@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 
 from tests.engine.world import ACCOUNT, HOLDER, START, Clock, attribute, link, linked_entity, source_of
+from tests.scale import scaled
 from toolkit.engine import Settings
 from toolkit.engine.manifest import MANIFEST_PATH
 from toolkit.engine.opening import AnySession, opened
@@ -51,12 +52,19 @@ def snapshots(session: AnySession, linked: Link, _: ScriptedSource) -> SyncRepor
     return session.snapshot(linked, None)
 
 
+ACCOUNTS, CONTACTS = scaled(140, 280), scaled(60, 120)
+
+
 def account(number: int) -> str:
     return f"00000000-0000-0000-0000-{number:012x}"
 
 
 def contact(number: int) -> str:
-    return account(140 + number)
+    return account(ACCOUNTS + number)
+
+
+LATE = contact(CONTACTS + 1)
+"""The account that is inserted after the first sync."""
 
 
 @dataclass
@@ -79,9 +87,9 @@ class Script:
 
 
 def fill(script: Script) -> None:
-    for number in range(140):
+    for number in range(ACCOUNTS):
         script.source.insert("account", name=f"account {number}", createdon=MONTHS[number % 3])
-    for number in range(60):
+    for number in range(CONTACTS):
         script.source.insert("contact", name=f"contact {number}", createdon=YEARS[number % 2])
 
 
@@ -99,9 +107,9 @@ def change(script: Script) -> None:
 def grow(script: Script) -> None:
     """Between two snapshots: rows that grow until a part splits, and a month that ends."""
     script.clock.forward(minutes=5)
-    for number in range(4, 140, 3):
+    for number in range(4, ACCOUNTS, 3):
         script.source.update("account", account(number), name="long " * 20)
-    script.source.delete("account", contact(61))
+    script.source.delete("account", LATE)
     script.source.update("contact", contact(3), name="changed again")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from tests.engine.small_run import (
+    ACCOUNTS,
     NAMES,
     Stage,
     files,
@@ -118,7 +119,7 @@ def test_a_second_fault_in_the_recovery_of_the_first_leaves_no_trace(half: int, 
     start = seed() + half
     dice = random.Random(start)  # noqa: S311  # a sample, not a secret
     wrong = []
-    samples = scaled(100, 5000)
+    samples = scaled(100, 2000)
     for _ in range(samples):
         number = dice.randrange(len(NAMES))
         stage = stages()[number]
@@ -158,4 +159,4 @@ def test_the_undisturbed_run_ends_with_the_rows_of_the_source() -> None:
     world = World(stage.script.source, stage.after.reopen(), stage.script.clock, stage.script.link)
     assert world.snapshot().failed == ()
     ids = [row["Id"] for row in world.named("account")]
-    assert len(ids) == len(set(ids)) == stage.script.source.count("account") == 138
+    assert len(ids) == len(set(ids)) == stage.script.source.count("account") == ACCOUNTS - 2

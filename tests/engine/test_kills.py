@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.engine.kills import killed
+from tests.scale import Record, scaled
 
-ROUNDS = 50
+ROUNDS = scaled(50, 500)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_engines_lose_nothing_and_readers_never_notice(
-    seed: int, tmp_path: Path, record_property: Callable[[str, object], None]
+    seed: int, tmp_path: Path, record_property: Record
 ) -> None:
     found = killed(tmp_path, ROUNDS, seed)
     record_property("proof", str(found))

@@ -195,3 +195,12 @@ def test_who_watches_sees_each_call_before_it_is_done() -> None:
     lake.put("a.csv", b"", ABSENT)
     lake.delete("a.csv")
     assert seen == [("put", False), ("delete", True)]
+
+
+def test_a_lock_that_expired_is_free_and_its_holder_is_told() -> None:
+    lake = seeded()
+    fence = lake.lock("engine", ANN)
+    lake.expire("engine")
+    assert lake.reopen().lock("engine", ANN).number == 2
+    with pytest.raises(Locked):
+        fence.check()

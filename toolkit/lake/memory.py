@@ -114,10 +114,10 @@ class _Process:
     @contextmanager
     def call(self, operation: str, path: str) -> Iterator[bool]:
         """Count a call and let it fail where it should; yields whether only half of its bytes are to be written."""
+        self.look(Call(operation, path))
         with self.store.guard:
             if self.crashed:
                 raise Crashed(f"{operation} {path}: this handle died earlier")
-            self.look(Call(operation, path))
             self.calls.append(Call(operation, path))
             kind, crash = self.faults.pop(len(self.calls), (None, False))
             torn = kind == "torn" and operation in ("write", "copy")
@@ -164,8 +164,12 @@ class MemoryLake:
         self._process.faults[at] = (kind, crash)
 
     def watch(self, look: Callable[[Call], None]) -> None:
-        """Tell of every call before it is counted and done; no other handle changes anything meanwhile."""
+        """Tell of every call before it is counted and done. It waits for that, as long as the process is paused."""
         self._process.look = look
+
+    def expire(self, name: str) -> None:
+        """Let a lock be free though its holder lives, as a lease that ran out while its holder was paused."""
+        self._store.locks[name].released = True
 
     def kill(self) -> None:
         """Let the process of this handle die between two calls: its locks are free, and every later call fails."""
