@@ -24,12 +24,13 @@ from tests.engine.world import (
     link,
     linked_entity,
 )
+from toolkit.engine.checkpoint import checkpoint_path, read_checkpoint
 from toolkit.engine.erase import Erased, erase
 from toolkit.engine.index import CHUNK
 from toolkit.engine.pins import pin
 from toolkit.engine.search import search
 from toolkit.engine.session import WRITER_LOCK
-from toolkit.errors import Damaged, Forbidden, Locked, ToolkitError
+from toolkit.errors import Damaged, Forbidden, Locked, Refused, ToolkitError
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import ABSENT, Lake
@@ -275,6 +276,19 @@ def test_a_file_that_somebody_changed_is_not_written_over(filled: World) -> None
     with pytest.raises(ToolkitError) as caught:
         do(filled)
     assert caught.value.code == "ENG041"
+
+
+def test_an_entity_whose_rows_are_read_anew_is_synced_first(filled: World) -> None:
+    checkpoint, etag = read_checkpoint(filled.lake, "account")
+    assert checkpoint is not None
+    missing = checkpoint.model_copy(update={"cursor": None, "snapshot_at": None})
+    filled.lake.put(checkpoint_path("account"), missing.model_dump_json().encode(), etag)
+    with pytest.raises(Refused) as caught:
+        do(filled)
+    assert caught.value.code == "ENG089"
+    assert filled.sync().failed == ()
+    do(filled)
+    assert holding(filled) == []
 
 
 def test_a_writer_at_work_hinders_an_erasure(filled: World) -> None:

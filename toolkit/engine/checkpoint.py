@@ -17,7 +17,7 @@ from toolkit.engine.columns import Column
 from toolkit.engine.schema_history import SchemaChange
 from toolkit.engine.style import Style
 from toolkit.errors import Damaged, Finding, Place, Severity
-from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake, Staged
 from toolkit.model.base import Frozen
 from toolkit.model.config import LinkedEntity, Output, PartitionStrategy
 from toolkit.model.names import LogicalName
@@ -64,6 +64,11 @@ class Move(Frozen):
     etag: str
     path: str
     expect: str
+
+    @classmethod
+    def of(cls, staged: Staged, path: str, expect: str = ABSENT) -> Move:
+        """Return the step that publishes a staged file."""
+        return cls(staged=staged.path, size=staged.size, etag=staged.etag, path=path, expect=expect)
 
 
 class Copy(Frozen):

@@ -61,7 +61,7 @@ def logged(
         writer.write(lines_of(deleted, now))
         staged = writer.seal()
     expect = ABSENT if at is None or etag is None else etag
-    move = Move(staged=staged.path, size=staged.size, etag=staged.etag, path=log.path, expect=expect)
+    move = Move.of(staged, log.path, expect)
     told = (_changed(entity, known, log),) if known is not None and etag is None else ()
     return Logged(log.model_copy(update={"size": staged.size, "etag": staged.etag}), move, told)
 

@@ -38,8 +38,8 @@ from toolkit.engine.splice import damaged, entries_of_part
 from toolkit.engine.strip import Strip
 from toolkit.engine.sync import ignore, never
 from toolkit.engine.takeover import require_untouched
-from toolkit.errors import Damaged, SourceError
-from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Fence, Holder, Lake, Staged
+from toolkit.errors import Damaged, Refused, SourceError
+from toolkit.lake.protocol import STATE_FOLDER, Fence, Holder, Lake
 from toolkit.model.config import Retention
 from toolkit.site import Linked
 from toolkit.source.protocol import Source
@@ -89,6 +89,16 @@ def erase(
     return Erased(entity, row_id, before, after, _in_source(source, entity, row_id))
 
 
+def _mending(checkpoint: Checkpoint) -> Refused:
+    return Refused(
+        "ENG089",
+        f"rows of {checkpoint.entity} are missing, and are read anew by the next sync",
+        where=checkpoint.entity,
+        why="until then readers have the last snapshots, which cannot be replaced by whole ones",
+        fix="toolkit sync; then erase",
+    )
+
+
 def _in_source(source: Source, entity: str, row_id: str) -> bool | None:
     try:
         return source.has(entity, row_id)
@@ -119,8 +129,9 @@ class _Erasure:
 
     def settle(self) -> None:
         """End what a dead engine began, as far as opening the session has not."""
-        if isinstance(self.session, Session):
-            self.session.checkpoint(self.entity)
+        checkpoint = self.session.checkpoint(self.entity) if isinstance(self.session, Session) else None
+        if checkpoint is not None and checkpoint.mending:
+            raise _mending(checkpoint)
 
     def do(self, before: Searched) -> None:
         session = self.session
@@ -222,7 +233,7 @@ class _LiveErasure:
         path = index_path(checkpoint.entity, name, seq)
         update = {"etag": staged.etag, "size": staged.size, "rows": len(kept), "digest": digest}
         after = part.model_copy(update={**update, "index": path, "snapshot": None})
-        return after, [_move(staged, part.path, found.etag), _move(index, path, ABSENT), Remove(path=part.index)]
+        return after, [Move.of(staged, part.path, found.etag), Move.of(index, path), Remove(path=part.index)]
 
     def _entries(self, part: Part, found: Found, checkpoint: Checkpoint) -> Entries:
         """Return the entries of a part without the row, at their new places."""
@@ -241,7 +252,7 @@ class _LiveErasure:
         if log is None or log.path not in found:
             return {}
         staged = self.strip.stripped(found[log.path])
-        steps.append(_move(staged, log.path, found[log.path].etag))
+        steps.append(Move.of(staged, log.path, found[log.path].etag))
         return {"delete_log": log.model_copy(update={"size": staged.size, "etag": staged.etag})}
 
 
@@ -252,7 +263,3 @@ def _paths(checkpoint: Checkpoint) -> Iterator[str]:
         yield from (file.path for file in checkpoint.published.files)
     if checkpoint.delete_log is not None:
         yield checkpoint.delete_log.path
-
-
-def _move(staged: Staged, path: str, expect: str) -> Move:
-    return Move(staged=staged.path, size=staged.size, etag=staged.etag, path=path, expect=expect)

@@ -189,8 +189,7 @@ class Mender:
         return part_name(part.partition, part.number)
 
     def _move(self, staged: Staged, path: str) -> Move:
-        expect = self._etag(path)
-        return Move(staged=staged.path, size=staged.size, etag=staged.etag, path=path, expect=expect)
+        return Move.of(staged, path, self._etag(path))
 
 
 def _with_etag(part: Part, etag: str) -> Part:

@@ -61,7 +61,7 @@ from toolkit.engine.spool import Gathered, Layout, Spool, Tombstones
 from toolkit.engine.style import Style
 from toolkit.engine.takeover import require_untouched
 from toolkit.errors import CursorExpired, Damaged, EntityGone, NotFound, Partial, Refused, SourceError, ToolkitError
-from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake, Staged
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Fence, Lake
 from toolkit.model.config import LinkedEntity, Output, PartitionStrategy, Retention
 from toolkit.model.entity import Entity
 from toolkit.model.link import EntityState
@@ -617,7 +617,10 @@ class _Pass:
         for target, result in made:
             if result.part is not None and result.index is not None:
                 path = live_path(self.entity.name, target.partition, target.number)
-                moves += [_move(result.part, path, etags.get(path, ABSENT)), _move(result.index, self._index(target))]
+                moves += [
+                    Move.of(result.part, path, etags.get(path, ABSENT)),
+                    Move.of(result.index, self._index(target)),
+                ]
         return moves
 
     def _carried(self, parts: tuple[Part, ...]) -> tuple[Remove, ...]:
@@ -655,10 +658,6 @@ def asked_for(given: Sequence[SortedRun], tombstones: Tombstones, most: int) -> 
     if sum(map(len, given)) + len(tombstones.ids) > most:
         return None
     return np.unique(np.concatenate([tombstones.ids, *(run.ids() for run in given)]))
-
-
-def _move(staged: Staged, path: str, expect: str = ABSENT) -> Move:
-    return Move(staged=staged.path, size=staged.size, etag=staged.etag, path=path, expect=Etag(expect))
 
 
 def _new_snapshots(before: Checkpoint, after: Checkpoint) -> tuple[str, ...]:

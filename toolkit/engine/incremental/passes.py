@@ -54,7 +54,7 @@ from toolkit.engine.splice import CREATED_WIDTH, Appended, Change, Span, Splice,
 from toolkit.engine.spool import SLICE, Gathered, Layout, Spool, Tombstones
 from toolkit.engine.style import Style
 from toolkit.errors import CursorExpired
-from toolkit.lake.protocol import ABSENT, Staged
+from toolkit.lake.protocol import Staged
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.model.link import EntityState
@@ -296,10 +296,10 @@ class _Pass:
         if not len(keys):
             return [], stay
         blocks, run = run_file(keys, run_path(self.entity.name, self.place.seq))
-        return [move_of(self._staged("keys", blocks), run.path)], (*stay, run)
+        return [Move.of(self._staged("keys", blocks), run.path)], (*stay, run)
 
     def _move(self, file: File) -> Move:
-        return move_of(file.staged, file_path(self.place.folder, self.entity.name, file.partition, file.number))
+        return Move.of(file.staged, file_path(self.place.folder, self.entity.name, file.partition, file.number))
 
     def _moved(self, cursor: str) -> Checkpoint:
         return self.old.model_copy(
@@ -347,11 +347,6 @@ def _keys_of(resolved: Resolved, held: Entries) -> Keys:
         np.concatenate([resolved.come.versions, ended.versions]),
         np.repeat([False, True], [len(resolved.come), len(ended)]),
     )
-
-
-def move_of(staged: Staged, path: str) -> Move:
-    """Return the step that publishes a staged file where nothing is yet."""
-    return Move(staged=staged.path, size=staged.size, etag=staged.etag, path=path, expect=ABSENT)
 
 
 def _delete_rows(ended: Keys, columns: tuple[Column, ...], sink: str) -> Iterator[bytes]:

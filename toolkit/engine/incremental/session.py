@@ -21,7 +21,7 @@ from toolkit.engine.columns import columns_of
 from toolkit.engine.incremental.about import about, choices
 from toolkit.engine.incremental.folders import file_path, model_path, next_folder, opened_at
 from toolkit.engine.incremental.ledger import Ledger, model
-from toolkit.engine.incremental.passes import Found, Place, do_pass, move_of
+from toolkit.engine.incremental.passes import Found, Place, do_pass
 from toolkit.engine.incremental.record import Exported, Record
 from toolkit.engine.indexes import Indexes
 from toolkit.engine.journal import Journal, read_journal, write_journal
@@ -346,7 +346,7 @@ class IncrementalSession:
     def _stage(self, run: str, path: str, data: bytes) -> Move:
         with closing(self._lake.stage(run, path)) as writer:
             writer.write(data)
-            return move_of(writer.seal(), path)
+            return Move.of(writer.seal(), path)
 
     # the status file
 
