@@ -44,6 +44,21 @@ def test_an_import_ends_with_the_initial_sync_and_the_first_snapshot(prod: Rig) 
     assert all(one.last_snapshot == START for one in prod.status().entities)
 
 
+def test_a_link_document_made_anew_is_above_the_generation_of_every_entity(prod: Rig) -> None:
+    """So an entity that is taken off and added again is known to have been, though nothing synced between."""
+    prod.bring(bundle(config("account"), version="1.0.0.0"))
+    for version in ("1.1.0.0", "1.2.0.0"):
+        prod.bring(
+            bundle(config("account", "contact", interval_minutes=int(version[2]) + 60), version=version), sync=True
+        )
+    prod.lake("contosolake", FILE_SYSTEM).delete("_toolkit/link.json")
+    prod.bring(bundle(config("account", "contact"), version="1.3.0.0"))
+    assert prod.link().generation == 3
+    prod.bring(bundle(config("account"), version="1.4.0.0"))
+    report = prod.bring(bundle(config("account", "contact"), version="1.5.0.0"), sync=True)
+    assert report.synced["contosolake"].retired == ("contact",)
+
+
 def test_without_a_sync_the_link_is_left_as_intended(prod: Rig) -> None:
     report = prod.bring(ONE)
     assert report.synced == {}

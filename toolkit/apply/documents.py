@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import assert_never
 
 from toolkit.apply.world import MARKER_PATH, Marker
+from toolkit.engine.checkpoint import highest_generation
 from toolkit.errors import Conflict, Place
 from toolkit.lake.protocol import ABSENT, Lake
 from toolkit.model.link import Applied, Dropped, EnvironmentRecord, LakeAddress, Link
@@ -116,7 +117,9 @@ class Documents:
         lake = self.site.lake_at(address)
         linked = read_link(lake)
         before, etag = (None, ABSENT) if linked is None else (linked.link, linked.etag)
-        generation = 1 if before is None else before.generation + 1
+        # A document that is made anew must not be taken for an older one: an entity that was taken off meanwhile would
+        # go on with its old state.
+        generation = 1 + (highest_generation(lake) if before is None else before.generation)
         first, *others = steps
         link = self._after(before, first, generation)
         for change in others:
@@ -132,7 +135,7 @@ class Documents:
 
     def _after(self, link: Link | None, change: Step, generation: int) -> Link:
         if isinstance(change, CreateLink):
-            return self._created(link, change)
+            return self._created(link, change, generation)
         if link is None:
             raise Conflict(
                 "APL003",
@@ -143,10 +146,10 @@ class Documents:
             )
         return link_after(link, change, generation)
 
-    def _created(self, link: Link | None, change: CreateLink) -> Link:
+    def _created(self, link: Link | None, change: CreateLink, generation: int) -> Link:
         """Return a new link, or one that goes on in the file system where an earlier link of ours ended."""
         return Link(
-            generation=1,
+            generation=generation,
             environment=self.site.name,
             organization=self.world.inventory.organization.id,
             config=change.config,

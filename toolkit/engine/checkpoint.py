@@ -8,6 +8,7 @@ the checkpoint can finish what a dead engine began.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -258,3 +259,13 @@ def entities_with_state(lake: Lake) -> tuple[str, ...]:
     tail = "/checkpoint.json"
     paths = (stat.path for stat in lake.list(STATE_FOLDER))
     return tuple(path.split("/")[1] for path in paths if path.endswith(tail) and path.count("/") == 2)
+
+
+def highest_generation(lake: Lake) -> int:
+    """Return the highest generation of a link at which an entity of the lake began; 0 where none did, or none says."""
+    found = [0]
+    for entity in entities_with_state(lake):
+        with suppress(Damaged):
+            checkpoint, _ = read_checkpoint(lake, entity)
+            found += [checkpoint.generation] if checkpoint else []
+    return max(found)
