@@ -10,9 +10,9 @@ from tests.apply.rig import HOLDER, Rig
 from tests.plan.build import CONFIG, FILE_SYSTEM, OTHER_CONFIG, START, bundle, config, linked
 from toolkit.apply import apply
 from toolkit.bundle import write_bundle
-from toolkit.engine import EntityProgress
+from toolkit.engine import EntityProgress, Patience
 from toolkit.engine.session import WRITER_LOCK
-from toolkit.errors import EntityGone, Locked, Partial
+from toolkit.errors import EntityGone, Locked, Partial, Retriable
 from toolkit.lake.protocol import Holder
 from toolkit.model.link import EntityState
 from toolkit.model.solution import Package
@@ -187,6 +187,25 @@ def test_an_entity_that_fails_is_reported_and_stops_no_other(prod: Rig) -> None:
     report = prod.bring(ONE, sync=True)
     assert [one.entity for one in report.synced["contosolake"].failed] == ["contact"]
     assert states(prod) == {"account": EntityState.COMPLETED, "contact": EntityState.FAILED}
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(None, [30.0, 30.0]), (40, [30.0])])
+def test_what_fails_in_passing_is_tried_again_before_the_time_is_over(
+    prod: Rig, seconds: float | None, waits: list[float]
+) -> None:
+    slept: list[float] = []
+    for _ in range(2):
+        prod.source.fail("contact", Retriable("SRC009", "busy", after=30))
+
+    def sleep(seconds: float) -> bool:
+        slept.append(seconds)
+        return False
+
+    patience = Patience(sleep, lambda _: None)
+    archive = write_bundle(ONE, None).to_bytes()
+    report = apply(prod.plan(ONE), prod.site, archive, clock=prod.clock, holder=HOLDER, wait=seconds, patience=patience)
+    assert slept == waits
+    assert len(report.synced["contosolake"].failed) == (seconds is not None)
 
 
 def test_the_next_apply_tries_a_failed_entity_again(prod: Rig) -> None:

@@ -23,7 +23,7 @@ from toolkit.apply.environment import change_environment, require_package
 from toolkit.apply.handover import hand_over
 from toolkit.apply.ownership import take_over
 from toolkit.apply.world import Marker, read_world
-from toolkit.engine import EntityProgress, SyncReport
+from toolkit.engine import EntityProgress, Patience, SyncReport
 from toolkit.environment.protocol import Progress
 from toolkit.errors import Conflict, Place
 from toolkit.lake.protocol import Holder
@@ -62,11 +62,13 @@ def apply(
     wait: float | None = None,
     sync: bool = True,
     progress: Callable[[Step], None] = ignore,
+    patience: Patience | None = None,
 ) -> Report:
     """Do a plan; ``archive`` is the solution zip that it imports, ``holder`` who does it, for the lock and the history.
 
     With ``sync`` the engine then syncs what is new, and what an earlier apply left pending, for ``wait`` seconds at
-    most (None: to the end). An empty plan writes nothing but such pending data.
+    most (None: to the end); what failed in passing is tried again where ``patience`` says so. An empty plan writes
+    nothing but such pending data.
 
     Raises Locked when somebody else changes the environment, Conflict (APL001) for a stale plan, what the environment
     refuses (nothing was changed then), Partial (APL004) when ``wait`` was over first: apply again to go on.
@@ -82,7 +84,7 @@ def apply(
             fence.release()
     if not sync:
         return Report(plan)
-    done = hand_over(plan, site, clock=clock, holder=holder, until=until, progress=progress)
+    done = hand_over(plan, site, clock=clock, holder=holder, until=until, progress=progress, patience=patience)
     return Report(plan, done.synced, done.running)
 
 

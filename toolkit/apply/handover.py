@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from toolkit import engine
 from toolkit.apply.documents import config_of, forget_lake
-from toolkit.engine import EntityProgress, SyncReport
+from toolkit.engine import EntityProgress, Patience, SyncReport
 from toolkit.errors import Locked, Partial, Place
 from toolkit.lake.paths import LOCKED
 from toolkit.lake.protocol import Holder
@@ -34,8 +34,11 @@ def hand_over(
     holder: Holder,
     until: datetime | None,
     progress: Callable[[EntityProgress], None],
+    patience: Patience | None = None,
 ) -> Handover:
     """Let the engine do the data that a plan is about, and what an earlier apply of the same left pending.
+
+    With ``patience`` what fails in passing is tried again, before ``until``.
 
     Raises Partial (APL004) when ``until`` is over before the end. A link that a running engine holds is left to it:
     it finds the next generation of the link document at its next pass.
@@ -48,7 +51,15 @@ def hand_over(
     for linked in pending(plan, site):
         name = linked.link.config.name
         try:
-            report = engine.sync(linked, site.source, clock=clock, holder=holder, progress=progress, stop=over)
+            report = engine.sync(
+                linked,
+                site.source,
+                clock=clock,
+                holder=holder,
+                progress=progress,
+                stop=over,
+                patience=_before(until, clock(), patience),
+            )
         except Locked as error:
             # Only who holds the lake's lock is an engine that will do the data.
             if error.code != LOCKED:
@@ -61,6 +72,13 @@ def hand_over(
         if not linked.link.active and not report.failed:
             _forget(site, linked)
     return result
+
+
+def _before(until: datetime | None, now: datetime, patience: Patience | None) -> Patience | None:
+    """Return the patience that ends when the time is over."""
+    if patience is None or until is None:
+        return patience
+    return replace(patience, longest=min(patience.longest, until - now))
 
 
 def pending(plan: Plan, site: Site) -> Iterator[Linked]:

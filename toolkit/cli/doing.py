@@ -10,7 +10,7 @@ from typing import Any
 from toolkit.apply import Report, apply
 from toolkit.cli.output import Result, colour, finding_data, plural
 from toolkit.cli.session import Session
-from toolkit.engine import EntityReport, SyncReport
+from toolkit.engine import EntityReport, Patience, Retry, SyncReport
 from toolkit.plan import Plan
 from toolkit.plan.render import plan_json, plan_markdown, plan_text, size_text
 from toolkit.site import Site
@@ -49,7 +49,19 @@ def do(
             sync=how.sync,
             wait=how.wait,
             progress=progress,
+            patience=patience(session),
         )
+
+
+def patience(session: Session) -> Patience:
+    """Return how a command waits for failures to pass: it sleeps, and tells of each wait."""
+    return Patience(session.pause, lambda retry: _tell_retry(session, retry))
+
+
+def _tell_retry(session: Session, retry: Retry) -> None:
+    for each in retry.failed:
+        why = f"{each.error.code} {each.error.what}" if each.error else ""
+        session.note(f"{each.entity}: tried again in {retry.seconds:g} s ({retry.number} of {retry.most}): {why}")
 
 
 def finish(session: Session, report: Report) -> int:

@@ -17,7 +17,7 @@ from toolkit.cli.output import Result, finding_data, table
 from toolkit.cli.progress import Report
 from toolkit.cli.session import Session
 from toolkit.cli.watching import Tell, telling
-from toolkit.engine import EntityStatus, Patience, Retry, SyncReport
+from toolkit.engine import EntityStatus, SyncReport
 from toolkit.engine.settings import scan_interval
 from toolkit.errors import Finding, NotFound, Place, Severity
 from toolkit.model.config import Layout
@@ -72,7 +72,7 @@ def _synced(session: Session, site: Site, tell: Tell, links: Sequence[tuple[Link
             holder=session.holder(),
             entities=names,
             progress=progress,
-            patience=Patience(session.pause, lambda retry: _tell_retry(session, retry)),
+            patience=doing.patience(session),
         )
         forget_ended(site, linked, report)
         tell(linked.link.config.name, report)
@@ -101,12 +101,6 @@ def snapshot(session: Session, *, entities: tuple[str, ...], config: str | None,
     live = [(linked, names) for linked, names in each if linked.link.config.output.layout is Layout.LIVE]
     # A link that was named alone is told why it has no snapshots.
     return _each(session, live or each, one) | tell_broken(session, site, config)
-
-
-def _tell_retry(session: Session, retry: Retry) -> None:
-    for each in retry.failed:
-        why = f"{each.error.code} {each.error.what}" if each.error else ""
-        session.note(f"{each.entity}: tried again in {retry.seconds:g} s ({retry.number} of {retry.most}): {why}")
 
 
 def chosen(site: Site, config: str | None, entities: Sequence[str]) -> Sequence[tuple[Linked, Names]]:
