@@ -35,7 +35,7 @@ SLICE = 16_384
 """Rows that are formatted together: their text fits the processor's cache."""
 
 MOST_OPEN = 120
-"""Partitions of a first sync that have files of their own: ten years of months. Four entities are
+"""Partitions of a first sync that have files of their own: ten years of months. Six entities (``MOST_WORKERS``) are
 below the 1,024 files that a process may open."""
 
 BLOCK = 8 << 20
