@@ -54,10 +54,17 @@ def data(run: Run, *arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-def test_a_link_fills_its_first_folder(reader: Reader) -> None:
+def test_a_link_fills_its_first_folder(reader: Reader, tmp_path: Path) -> None:
     (folder,) = reader.folders
+    (lake,) = (tmp_path / "lakes" / "contosodev").iterdir()
+    assert {path.name for path in lake.iterdir()} == {
+        folder,
+        reader.in_progress,
+        "Changelog",
+        "_toolkit",
+        "model.json",
+    }
     assert len(reader.rows("account")) == 30
-    assert (reader.lake.stat("account/2026.csv"), list(reader.lake.list("account"))) == (None, [])
     assert reader.lake.stat(f"{folder}/OptionsetMetadata/OptionsetMetadata.csv") is not None
     assert reader.lake.stat(f"{folder}/Microsoft.Athena.TrickleFeedService/account-EntityMetadata.json") is not None
 

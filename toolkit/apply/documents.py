@@ -14,6 +14,7 @@ from toolkit.apply.world import MARKER_PATH, Marker
 from toolkit.engine.checkpoint import highest_generation
 from toolkit.errors import Conflict, Place
 from toolkit.lake.protocol import ABSENT, Lake
+from toolkit.model.config import Layout
 from toolkit.model.link import Applied, Dropped, EnvironmentRecord, LakeAddress, Link
 from toolkit.plan.changes import (
     AddEntity,
@@ -171,9 +172,10 @@ class Documents:
 
     @staticmethod
     def _make_folders(lake: Lake, link: Link) -> None:
-        """Make a folder per entity, for people who look before the first sync."""
-        for entity in link.config.entities if link.active else ():
-            lake.create_folder(entity.name)
+        """Make a folder per entity, for people who look before the first sync; incremental folders need none."""
+        if link.active and link.config.output.layout is Layout.LIVE:
+            for entity in link.config.entities:
+                lake.create_folder(entity.name)
 
 
 def config_of(change: AnyChange) -> str | None:
