@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -15,6 +16,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -31,6 +33,9 @@ CONTACT = ACCOUNT.model_copy(update={"name": "contact", "set_name": "contacts"})
 DEFINITIONS = {"account": ACCOUNT, "contact": CONTACT}
 RATING = attribute("rating", AttributeType.STRING, max_length=20)
 MONTHS = [datetime(2024, 12, 31, 23, 59, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC), None]
+
+STATE = {"_stores", "_version", "_ids"}
+"""What a source holds."""
 
 entity = st.sampled_from(["account", "contact"])
 which = st.integers(0, 1000)
@@ -84,6 +89,8 @@ class Export(RuleBasedStateMachine):
         self.world = World(self.source, MemoryLake(clock=clock), clock, linked, limits)
         self.models = {"account": Model(), "contact": Model()}
         self.defined: dict[str, Entity] = dict(DEFINITIONS)
+        self.backup: tuple[dict[str, object], dict[str, Entity], dict[str, Model]] | None = None
+        self.restored = False
 
     # the source
 
@@ -134,6 +141,23 @@ class Export(RuleBasedStateMachine):
         self.defined[name] = before.model_copy(update={"attributes": (*DEFINITIONS[name].attributes, *more)})
         self.source.define(self.defined[name])
 
+    @rule()
+    def back_up(self) -> None:
+        source = {name: value for name, value in vars(self.source).items() if name in STATE}
+        self.backup = deepcopy((source, self.defined, self.models))
+
+    @precondition(lambda self: self.backup is not None)
+    @rule()
+    def restore(self) -> None:
+        """Put the organization back, and pass before its versions go beyond those that were exported."""
+        assert self.backup is not None
+        history = self.models["contact"].history
+        source, self.defined, self.models = self.backup
+        vars(self.source).update(source)
+        self.models["contact"].history = history
+        self.backup, self.restored = None, True
+        self.sync()
+
     # the engine
 
     @rule(minutes=st.sampled_from([1, 70]))
@@ -178,12 +202,15 @@ class Export(RuleBasedStateMachine):
         assert self._held("account") == sorted((*each, False, account.names[each]) for each in account.rows.items())
         held = self._held("contact")
         history = Counter((key, version, ended) for key, version, ended, _ in held)
-        assert max(history.values(), default=1) == 1
         assert contact.history <= history.keys()
+        contact.history = frozenset(history)
+        if self.restored:
+            # What was undone stays in the history, and a version may be given again.
+            return
+        assert max(history.values(), default=1) == 1
         assert all(ended or contact.names[key, version] == name for key, version, ended, name in held)
         last = {key: (version, ended) for key, version, ended in sorted(history)}
         assert {key: version for key, (version, ended) in last.items() if not ended} == contact.rows
-        contact.history = frozenset(history)
 
     def _held(self, name: str) -> list[tuple[str, int, bool, str]]:
         """Id, versionnumber, whether it is a delete row, and name, of what is in the live files."""
