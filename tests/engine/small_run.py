@@ -141,6 +141,11 @@ def unlink_one(script: Script) -> None:
     script.entities(IN_PLACE, keep=1)
 
 
+def let_readers_go(script: Script) -> None:
+    """The grace is over in which readers may be at the snapshots of what was unlinked."""
+    script.clock.forward(minutes=60)
+
+
 STAGES: tuple[tuple[Callable[[Script], None], Act], ...] = (
     (fill, syncs),
     (change, syncs),
@@ -149,6 +154,7 @@ STAGES: tuple[tuple[Callable[[Script], None], Act], ...] = (
     (add_a_column, syncs),
     (purge, syncs),
     (unlink_one, syncs),
+    (let_readers_go, syncs),
 )
 NAMES = tuple(prepare.__name__ for prepare, _ in STAGES)
 

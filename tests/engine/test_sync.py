@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from threading import Event
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -573,18 +574,57 @@ def test_an_empty_entity_completes_without_partitions(world: World) -> None:
     assert entity["partitions"] == []
 
 
-def test_an_unlinked_entity_leaves_the_manifest_and_its_files_are_kept(world: World) -> None:
+SNAPSHOT = "account/Snapshot/2026-03_1772366400.csv"
+KEPT = [
+    "_kept/account/20260301T120000Z/2026-03.csv",
+    "_kept/account/20260301T120000Z/account-EntityMetadata.json",
+    "_kept/account/20260301T120000Z/account-model.json",
+]
+KEPT_SNAPSHOT = "_kept/account/20260301T120000Z/Snapshot/2026-03_1772366400.csv"
+
+
+def taken_off(world: World, **how: Any) -> None:
+    """Take the account off a link that goes on."""
     insert_account(world.source, "a")
     world.sync()
-    world.relink()
+    world.relink(linked_entity("teammembership"), **how)
+    assert world.sync().retired == ("account",)
+
+
+def test_an_entity_that_is_taken_off_leaves_the_manifest_and_its_files_are_kept(world: World) -> None:
+    taken_off(world)
+    assert [entity["name"] for entity in world.manifest()["entities"]] == ["teammembership"]
+    assert (world.paths("_kept"), world.paths("account")) == (KEPT, [SNAPSHOT])
+    assert world.paths("_toolkit/account") == ["_toolkit/account/checkpoint.json"]
+
+
+def test_its_snapshots_follow_when_readers_have_had_their_grace(world: World) -> None:
+    taken_off(world)
+    world.clock.forward(minutes=59)
+    assert world.sync().retired == ()
+    assert world.paths("account") == [SNAPSHOT]
+    world.clock.forward(minutes=1)
+    assert world.sync().retired == ()
+    assert (world.paths("account"), world.paths("_toolkit/account")) == ([], [])
+    assert world.paths("_kept") == sorted([*KEPT, KEPT_SNAPSHOT])
+
+
+def test_they_follow_at_once_when_it_is_linked_again(world: World) -> None:
+    taken_off(world)
+    world.relink(linked_entity("account"), dropped=account_dropped(2))
+    report = world.sync()
+    assert report.by_entity["account"].written == 1
+    assert KEPT_SNAPSHOT in world.paths("_kept")
+    assert [row["name"] for row in world.named("account")] == ["a"]
+
+
+def test_the_files_of_a_link_that_ends_are_set_aside_at_once(world: World) -> None:
+    insert_account(world.source, "a")
+    world.sync()
+    world.relink(active=False)
     assert world.sync().retired == ("account",)
     assert world.manifest()["entities"] == []
-    assert world.paths("_kept") == [
-        "_kept/account/20260301T120000Z/2026-03.csv",
-        "_kept/account/20260301T120000Z/Snapshot/2026-03_1772366400.csv",
-        "_kept/account/20260301T120000Z/account-EntityMetadata.json",
-        "_kept/account/20260301T120000Z/account-model.json",
-    ]
+    assert world.paths("_kept") == sorted([*KEPT, KEPT_SNAPSHOT])
     assert [path for path in world.paths() if "account" in path and not path.startswith("_kept")] == []
     assert world.paths("_toolkit/account") == []
 
@@ -608,6 +648,9 @@ def test_data_that_was_named_is_deleted_and_linking_again_starts_clean(world: Wo
     insert_account(world.source, "a")
     world.sync()
     world.relink(dropped=(Dropped(entity="account", keep=False),))
+    world.sync()
+    assert [path for path in world.paths() if not path.startswith("OptionsetMetadata/")] == [SNAPSHOT, "model.json"]
+    world.clock.forward(hours=1)
     world.sync()
     assert [path for path in world.paths() if not path.startswith("OptionsetMetadata/")] == ["model.json"]
     world.relink(linked_entity("account"))

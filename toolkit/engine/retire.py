@@ -1,18 +1,21 @@
 """Retiring an entity that is no longer linked: it leaves the manifest first, then its files are moved or deleted.
 
-The checkpoint says since when and how, so that whoever comes next goes on; it is the last file to go. An entity that
-is linked again meanwhile is retired to the end, and then starts clean. The time is chosen so that
-its folder is free, and stands in the checkpoint; so whoever goes on moves the rest to the same folder, over no file.
+The checkpoint says since when and how, so that whoever comes next goes on; it is the last file to go. Snapshots go
+last, when readers of the old manifest have had their grace; at once where the whole link has ended, since nobody may
+come back to its lake, and where the entity is linked again: it is retired to the end, and then starts clean. The time
+is chosen so that its folder is free, and stands in the checkpoint; so whoever goes on moves the rest to the same
+folder, over no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from toolkit.engine.checkpoint import Checkpoint, Retired, checkpoint_path
 from toolkit.engine.delete_log import DELETED_FOLDER, log_folder
 from toolkit.engine.metadata import SERVICE_FOLDER, description_path, model_path
+from toolkit.engine.partitions import SNAPSHOT_FOLDER
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Lake, Staged, Stat
 from toolkit.model.config import PartitionStrategy
 
@@ -35,20 +38,39 @@ def retired(checkpoint: Checkpoint, at: datetime, fence: int, *, keep: bool) -> 
 
 def clear(lake: Lake, checkpoint: Checkpoint) -> None:
     """Move away or delete the files of a retired entity, and then its state. The manifest no longer names it."""
-    if checkpoint.retired is None:
-        return
+    clear_live(lake, checkpoint)
+    _clear(lake, checkpoint, lake.list(f"{checkpoint.entity}/{SNAPSHOT_FOLDER}"))
+    lake.delete(checkpoint_path(checkpoint.entity))
+
+
+def clear_live(lake: Lake, checkpoint: Checkpoint) -> None:
+    """Move away or delete the files of a retired entity that no manifest ever named, and all state but the checkpoint.
+
+    Readers may still be at its snapshots.
+    """
     entity = checkpoint.entity
-    for stat in _files_of(lake, entity):
-        if checkpoint.retired.keep:
-            kept = kept_path(entity, checkpoint.retired.at, stat.path)
-            lake.publish(Staged(stat.path, stat.size, stat.etag), kept, ABSENT)
-        else:
-            lake.delete(stat.path)
+    snapshots = f"{entity}/{SNAPSHOT_FOLDER}/"
+    _clear(lake, checkpoint, (stat for stat in _files_of(lake, entity) if not stat.path.startswith(snapshots)))
     last = checkpoint_path(entity)
     for stat in lake.list(f"{STATE_FOLDER}/{entity}"):
         if stat.path != last:
             lake.delete(stat.path)
-    lake.delete(last)
+
+
+def is_over(checkpoint: Checkpoint, now: datetime, grace: timedelta) -> bool:
+    """Whether nobody is expected to read the snapshots of a retired entity any more."""
+    return checkpoint.retired is not None and now - checkpoint.retired.at >= grace
+
+
+def _clear(lake: Lake, checkpoint: Checkpoint, files: Iterable[Stat]) -> None:
+    if checkpoint.retired is None:
+        return
+    for stat in files:
+        if checkpoint.retired.keep:
+            kept = kept_path(checkpoint.entity, checkpoint.retired.at, stat.path)
+            lake.publish(Staged(stat.path, stat.size, stat.etag), kept, ABSENT)
+        else:
+            lake.delete(stat.path)
 
 
 def _files_of(lake: Lake, entity: str) -> Iterator[Stat]:

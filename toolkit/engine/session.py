@@ -34,7 +34,7 @@ from toolkit.engine.passes import Outcome, Work, begin, do_healing_pass, do_pass
 from toolkit.engine.progress import discard, read_progress, unfinished
 from toolkit.engine.rebuilding import left_behind, lost_checkpoint
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
-from toolkit.engine.retire import clear, free_second, retired, unreadable
+from toolkit.engine.retire import clear, clear_live, free_second, is_over, retired, unreadable
 from toolkit.engine.schema_history import is_dropped
 from toolkit.engine.settings import Settings, scan_interval
 from toolkit.engine.snapshot import is_due, is_stale, with_snapshot, without
@@ -77,6 +77,10 @@ class Session:
         """Entities whose last pass failed: their checkpoint is read again before the next one."""
         self._unsettled: dict[str, ToolkitError] = {}
         """Why the checkpoint of some of them cannot be read, or its pending steps cannot be done."""
+        self._hurried: set[str] = set()
+        """Retired entities whose snapshots are set aside without a grace for readers."""
+        self._lingering: set[str] = set()
+        """Retired entities of which only snapshots are left."""
         self._unfinished: set[str] = set()
         """Entities whose last pass may have left its progress."""
         self._manifest = b""
@@ -179,7 +183,7 @@ class Session:
         return self._fence
 
     def checkpoint(self, entity: str) -> Checkpoint | None:
-        """Return the checkpoint of an entity, followed up to its last step; None where it has none.
+        """Return the checkpoint of an entity, followed up to its last step; None where it has none, or leaves.
 
         Raises why it cannot be read, or why its steps cannot be done.
         """
@@ -187,7 +191,7 @@ class Session:
         if (error := self._unsettled.get(entity)) is not None:
             raise error
         state = self._states.get(entity)
-        return state.checkpoint if state else None
+        return state.checkpoint if state and state.checkpoint.retired is None else None
 
     def change(self, before: Checkpoint, after: Checkpoint) -> None:
         """Commit a checkpoint in the place of the one that ``checkpoint`` gave, and follow it up to its last step."""
@@ -306,14 +310,26 @@ class Session:
     def _tidy(self, entity: str) -> None:
         state = self._states[entity]
         if state.checkpoint.retired is not None:
-            discard(self._lake, entity)
-            self._unfinished.discard(entity)
-            clear(self._lake, state.checkpoint)
-            self._companions.forget(entity)
-            del self._states[entity]
+            self._clear(entity, state.checkpoint)
         elif state.checkpoint.pending:
             tidy(self._lake, state.checkpoint)
             self._states[entity] = _done(state)
+
+    def _clear(self, entity: str, checkpoint: Checkpoint) -> None:
+        """Set the files of a retired entity aside, and its snapshots once readers have had their grace."""
+        over = entity in self._hurried or is_over(checkpoint, self._ways.clock(), self._ways.settings.reader_grace)
+        if not over and entity in self._lingering:
+            return
+        discard(self._lake, entity)
+        self._unfinished.discard(entity)
+        self._companions.forget(entity)
+        if over:
+            clear(self._lake, checkpoint)
+            self._lingering.discard(entity)
+            del self._states[entity]
+        else:
+            clear_live(self._lake, checkpoint)
+            self._lingering.add(entity)
 
     # entities that come and go
 
@@ -329,7 +345,11 @@ class Session:
         dropped = latest(link.dropped)
         linked = {each.name for each in self._linked(link) if not self._began_before(dropped.get(each.name), each.name)}
         newer = {name for name, error in self._unsettled.items() if isinstance(error, Newer)}
-        leaving = sorted({*self._states, *self._unsettled} - linked - newer)
+        # Nobody may come back to the lake of a link that has ended, and an entity that is linked again starts clean.
+        everything = {*self._states, *self._unsettled}
+        self._hurried = {each.name for each in self._linked(link)} if link.active else everything
+        gone_before = {name for name, state in self._states.items() if state.checkpoint.retired is not None}
+        leaving = sorted(everything - linked - newer)
         for name in leaving:
             state = self._states.get(name) or self._unreadable(name, link)
             if state.checkpoint.retired is None:
@@ -340,9 +360,13 @@ class Session:
                 self._states[name] = commit(self._lake, self._fence, after, state.etag)
             self._unsettled.pop(name, None)
             self._doubtful.discard(name)
-        if any(state.checkpoint.retired for state in self._states.values()):
+        aside = [name for name, state in self._states.items() if state.checkpoint.retired is not None]
+        if aside:
             self._publish()
-        return tuple(leaving)
+        for name in aside:
+            if name in self._states:
+                self._tidy(name)
+        return tuple(name for name in leaving if name not in gone_before or name not in self._states)
 
     def _began_before(self, dropped: Dropped | None, name: str) -> bool:
         """Whether an entity has state of a time before it was taken off."""
