@@ -29,7 +29,16 @@ LOOKS = frozenset({"stat", "list", "read", "check"})
 """Calls that change nothing: it is all one whether they fail before or after."""
 TEARS = frozenset({"write", "copy"})
 """Calls that can be torn; any other fails before it does anything then."""
-FLOOR = {"fill": 400, "change": 500, "grow": 300, "go_on": 80, "add_a_column": 550, "purge": 380, "unlink_one": 220}
+FLOOR = {
+    "fill": 400,
+    "change": 500,
+    "grow": 300,
+    "go_on": 80,
+    "add_a_column": 550,
+    "purge": 380,
+    "unlink_one": 220,
+    "let_readers_go": 100,
+}
 """Cases that a stage has at least: below it the run has become too small to prove anything."""
 
 
