@@ -190,8 +190,10 @@ def _kept(before: Column, now: Column | None) -> Column:
         return before.model_copy(update={"dropped": True})
     if now.kind is not before.kind:
         return now
-    sizes = {"length": _widest(before.length, now.length), "scale": _widest(before.scale, now.scale)}
-    return now.model_copy(update=sizes)
+    length, scale = _widest(before.length, now.length), _widest(before.scale, now.scale)
+    # Copying is dear, and this is asked of every column in every pass.
+    same = (length, scale) == (now.length, now.scale)
+    return now if same else now.model_copy(update={"length": length, "scale": scale})
 
 
 def _widest(before: int | None, now: int | None) -> int | None:

@@ -58,6 +58,9 @@ class Tombstones:
         return Tombstones(self.ids[which], self.versions[which])
 
 
+NO_TOMBSTONES = Tombstones(np.empty(0, "S16"), np.empty(0, np.int64))
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A sealed file of records: the entries of each partition that has records in it."""
@@ -354,8 +357,9 @@ def _packed(deleted: Sequence[Deleted]) -> tuple[Ids, Places]:
 
 
 def _tombstones(deleted: Sequence[tuple[Ids, Places]]) -> Tombstones:
-    every = (_packed(()), *deleted)
-    ids, versions = np.concatenate([ids for ids, _ in every]), np.concatenate([versions for _, versions in every])
+    if not deleted:
+        return NO_TOMBSTONES
+    ids, versions = np.concatenate([ids for ids, _ in deleted]), np.concatenate([versions for _, versions in deleted])
     order = np.lexsort((versions, ids))
     ids, versions = ids[order], versions[order]
     last = np.concatenate([ids[1:] != ids[:-1], np.ones(min(len(ids), 1), np.bool_)])
