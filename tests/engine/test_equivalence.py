@@ -27,6 +27,7 @@ from toolkit.engine import Settings, SyncReport
 from toolkit.engine.checkpoint import read_checkpoint
 from toolkit.errors import ToolkitError
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
+from toolkit.model.config import Output, Times
 from toolkit.model.entity import AttributeType, Entity
 
 CONTACT = ACCOUNT.model_copy(update={"name": "contact", "set_name": "contacts"})
@@ -48,6 +49,8 @@ limits = st.builds(
     bucket=st.sampled_from([2, 5, 1 << 20]),
     progress_age=st.sampled_from([timedelta(0), timedelta(hours=1)]),
 )
+
+outputs = st.sampled_from([Output(), Output(header=True, times=Times.ISO)])
 
 Version = tuple[str, int]
 """Id and versionnumber."""
@@ -81,11 +84,11 @@ class Export(RuleBasedStateMachine):
 
     steps: ClassVar[int] = 0
 
-    @initialize(batch_size=st.integers(1, 5), repeat=st.booleans(), limits=limits)
-    def begin(self, batch_size: int, repeat: bool, limits: Settings) -> None:
+    @initialize(batch_size=st.integers(1, 5), repeat=st.booleans(), limits=limits, output=outputs)
+    def begin(self, batch_size: int, repeat: bool, limits: Settings, output: Output) -> None:
         clock = Clock()
         self.source = source_of(clock, ACCOUNT, CONTACT, batch_size=batch_size, repeat=repeat)
-        linked = link(linked_entity("account"), linked_entity("contact", append_only=True))
+        linked = link(linked_entity("account"), linked_entity("contact", append_only=True), output=output)
         self.world = World(self.source, MemoryLake(clock=clock), clock, linked, limits)
         self.models = {"account": Model(), "contact": Model()}
         self.defined: dict[str, Entity] = dict(DEFINITIONS)
