@@ -37,7 +37,7 @@ FLOOR = {
     "add_a_column": 550,
     "purge": 380,
     "unlink_one": 220,
-    "let_readers_go": 100,
+    "let_readers_go": 60,
 }
 """Cases that a stage has at least: below it the run has become too small to prove anything."""
 
