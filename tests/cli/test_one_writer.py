@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -70,6 +71,36 @@ def test_the_lock_of_a_killed_writer_is_free(linked: Path) -> None:
     dead.end()
     (next_one,) = start(linked, "sync", "--env", "dev")
     assert next_one.end().status == 0
+
+
+def test_a_paused_writer_whose_lock_was_taken_comes_back_without_harm(linked: Path, run: Run) -> None:
+    (paused,) = start(linked, "run", "--env", "dev", "--every", "0.1")
+    _wait_for(lambda: any(linked.glob("lakes/*/*/account/Snapshot/*.csv")) and _named(linked) > 0)
+    paused.send(signal.SIGSTOP)
+    (lock,) = linked.glob("lakes/*/*/_toolkit/lock/writer.lock")
+    lock.unlink()
+    assert run("env", "seed", "dev", "--rows", "account=5", "--seed", "2").exit_code == 0
+    (heir,) = start(linked, "sync", "--env", "dev")
+    assert heir.end().status == 0
+    assert run("env", "seed", "dev", "--rows", "account=5", "--seed", "3").exit_code == 0
+    paused.send(signal.SIGCONT)
+    _wait_for(lambda: len(set(_ids(linked))) == 30 or not paused.process.is_alive())
+    paused.send(signal.SIGTERM)
+    paused.end()
+    (last,) = start(linked, "sync", "--env", "dev")
+    assert last.end().status == 0
+    assert len(_ids(linked)) == len(set(_ids(linked))) == 30
+
+
+def _ids(folder: Path) -> list[str]:
+    """Return the ids in the live files, in which a record may have several lines."""
+    text = "".join(file.read_text() for file in folder.glob("lakes/*/*/account/*.csv"))
+    return re.findall(r'^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=,"\d)', text, re.MULTILINE)
+
+
+def _named(folder: Path) -> int:
+    manifests = folder.glob("lakes/*/*/model.json")
+    return sum(len(entity["partitions"]) for path in manifests for entity in json.loads(path.read_text())["entities"])
 
 
 def _holder(folder: Path) -> str:
