@@ -1,4 +1,4 @@
-"""``reconcile``, ``estimate`` and ``verify --deep`` by the command line."""
+"""``reconcile``, ``estimate``, ``verify --deep`` and ``repair`` by the command line."""
 
 import json
 from pathlib import Path
@@ -75,3 +75,37 @@ def test_verify_deep_reads_every_file(exported: Run) -> None:
     shallow, deep = exported("verify", "--env", "dev"), exported("verify", "--env", "dev", "--deep")
     assert (shallow.exit_code, deep.exit_code) == (0, 5)
     assert "VFY069" in deep.output
+
+
+def spoil(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+
+
+def test_a_repair_of_a_whole_lake_says_so(exported: Run) -> None:
+    result = exported("repair", "--env", "dev")
+    assert (result.exit_code, result.stdout) == (0, "contosodev: nothing is wrong\n")
+
+
+def test_what_is_wrong_is_told_first_and_then_made_good(exported: Run) -> None:
+    snapshot = next(iter(sorted(LAKE.glob("*/account/Snapshot/*.csv"))))
+    spoil(snapshot)
+    looked = exported("repair", "--env", "dev", "--dry-run")
+    assert (looked.exit_code, "VFY069" in looked.stdout, snapshot.exists()) == (0, True, True)
+    result = exported("repair", "--env", "dev")
+    assert (result.exit_code, "VFY069" in result.stdout) == (0, True), result.output
+    assert result.stdout.endswith("contosodev: all was made good\n")
+    assert exported("verify", "--env", "dev", "--deep").exit_code == 0
+    assert exported("reconcile", "--env", "dev", "--checksum").exit_code == 0
+
+
+def test_what_cannot_be_made_good_has_a_way_out(exported: Run) -> None:
+    assert exported("pin", "q1", "--env", "dev").exit_code == 0
+    for path in (*LAKE.glob("*/account/Snapshot/*.csv"), *LAKE.glob("*/_pins/q1/account/*.csv")):
+        path.unlink()
+    result = exported("repair", "--env", "dev", "--format", "json")
+    (row,) = json.loads(result.stdout)
+    assert (result.exit_code, {each["code"] for each in row["found"]}) == (1, {"VFY069", "VFY097"})
+    assert {each["fix"] for each in row["left"]} == {
+        "restore the file from a backup, or give the pin up: toolkit unpin NAME"
+    }

@@ -12,6 +12,7 @@ from tests.apply.rig import HOLDER, Faulty, Rig
 from tests.plan.build import CONFIG, FILE_SYSTEM, ORGANIZATION, OTHER_CONFIG, account, bundle, config, linked
 from toolkit import engine
 from toolkit.engine.checkpoint import read_checkpoint
+from toolkit.engine.repair import repair
 from toolkit.environment.protocol import DeleteConfig, PutConfig
 from toolkit.errors import CursorExpired, Damaged, EntityGone, Severity
 from toolkit.lake.memory import MemoryLake
@@ -428,18 +429,12 @@ LIVE = "account/2026-03.csv"
     ("data", "what"),
     [(None, f"the live file {LIVE} is gone"), (b"x", f"the live file {LIVE} has 1 bytes, and ")],
 )
-def test_a_live_file_that_is_not_as_written_is_told_and_mended_by_hand(
-    synced: Rig, data: bytes | None, what: str
-) -> None:
+def test_a_live_file_that_is_not_as_written_is_told_and_repaired(synced: Rig, data: bytes | None, what: str) -> None:
     spoil(synced, data)
     (found,) = [finding for one in verify(synced.site, clock=synced.clock) for finding in one.findings]
     assert (found.code, found.what.startswith(what)) == ("VFY066", True)
-    assert found.fix == (
-        "restore the file from a backup; or toolkit entity remove account --config contosolake --env prod, then "
-        "toolkit entity add account=Month --config contosolake --env prod: it is synced anew, and the old data kept"
-    )
-    synced.do(plan_entities(CONFIG, synced.world(), remove=("account",)), sync=True)
-    synced.do(plan_entities(CONFIG, synced.world(), add=(linked("account", "Month"),)), sync=True)
+    assert found.fix == "toolkit repair --config contosolake --env prod makes it good"
+    assert repair(synced.linked(), synced.source, clock=synced.clock, holder=HOLDER).whole
     assert synced.found() == []
 
 
@@ -458,18 +453,6 @@ def spoil(of: Rig, data: bytes | None) -> None:
         lake(of).delete(LIVE)
     else:
         lake(of).put(LIVE, data, "any")
-
-
-def test_a_live_file_of_a_managed_link_is_mended_by_installing_again(prod: Rig) -> None:
-    prod.source.insert("account", name="one")
-    managed = bundle(config("account"))
-    prod.bring(managed, sync=True)
-    spoil(prod, None)
-    (found,) = [finding for one in verify(prod.site, clock=prod.clock) for finding in one.findings]
-    assert "toolkit uninstall ContosoLake --env prod, then import its bundle again" in found.fix
-    prod.do(plan_uninstall("ContosoLake", prod.world()), sync=True)
-    prod.bring(managed, sync=True)
-    assert prod.found(managed) == []
 
 
 def test_rows_that_the_next_pass_reads_are_a_note(synced: Rig) -> None:

@@ -47,6 +47,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "unpin": Lazy("pins", "Give up a pin: its manifest and its files are removed."),
         "pins": Lazy("pins", "List the pins."),
         "erase": Lazy("erase", "Remove a row from every file of a lake, and prove it."),
+        "repair": Lazy("repair", "Find what of the lakes is gone or damaged, and make it good."),
         "run": Lazy("run", "Export continuously until stopped."),
         "status": Lazy("rows", "Show how far each linked entity is."),
         "reconcile": Lazy("data", "Compare the rows of the lakes with those of the environment."),

@@ -29,6 +29,10 @@ CHECKPOINT_FORMAT = 1
 INDEX_SUFFIX = ".idx"
 
 
+REPAIR = "toolkit repair makes it good, or the next toolkit sync that has to do with it"
+"""What to do about a live file that is not what was written."""
+
+
 class Part(Frozen):
     """A live file: part ``number`` of a partition (0 is the first)."""
 

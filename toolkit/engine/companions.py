@@ -6,7 +6,7 @@ in the status file by etag and digest, so that an engine that starts need not re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -94,6 +94,13 @@ class Companions:
         if self._definitions is None or now != before or primary_ids != self._primary_ids:
             self._definitions, self._primary_ids, self.stale = now, primary_ids, True
 
+    def distrust(self) -> tuple[str, ...]:
+        """Read what was written, forget what is no longer as it was, so that it is written anew, and return that."""
+        wrong = tuple(damaged_files(self._lake, self._written))
+        for path in wrong:
+            del self._written[path]
+        return wrong
+
     def forget(self, entity: str) -> None:
         """Forget the files of an entity, which were moved away or deleted."""
         for path in (model_path(entity), description_path(entity)):
@@ -172,6 +179,13 @@ class Companions:
             self._fence.check()
             known = Written(etag=self._lake.put(path, data, "any"), digest=digest)
         self._written[path] = known.model_copy(update={"made_of": source})
+
+
+def damaged_files(lake: Lake, written: Mapping[str, Written]) -> Iterator[str]:
+    """Yield the files that are gone, or not as they were written: all of them are read."""
+    for path, each in sorted(written.items()):
+        if lake.stat(path) is None or sha256(lake.read(path)).hexdigest() != each.digest:
+            yield path
 
 
 def _published(checkpoint: Checkpoint) -> tuple[Column, ...]:

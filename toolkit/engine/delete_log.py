@@ -10,6 +10,7 @@ and the log goes on in a further part: a log must not stop the export.
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ from toolkit.errors import Finding, Place, Severity
 from toolkit.lake.protocol import ABSENT, Etag, Lake
 
 DELETED_FOLDER = "_deleted"
+_LINE = re.compile(rb'^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12},-?[0-9]+,"[^"\n]+"\n', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,26 @@ def lines_of(deleted: Entries, now: datetime) -> bytes:
     ids = texts_between(memoryview(text_of_ids(rows.ids)), offsets)
     versions = pa.array(rows.versions).cast(TEXT)
     return bytes(contents(joined_text(ids, text(","), versions, text(f',"{sink_time(now)}"\n'))))
+
+
+def whole_lines(data: bytes) -> bytes:
+    """Return the lines of a log that can still be read."""
+    return b"".join(_LINE.findall(data))
+
+
+def salvaged(lake: Lake, run: str, log: DeleteLog) -> tuple[DeleteLog | None, tuple[Move, ...]]:
+    """Return a log with the lines that can still be read of it, and the move that publishes it; None without any."""
+    stat = lake.stat(log.path)
+    lines = b"" if stat is None else whole_lines(lake.read(log.path))
+    if stat is None or not lines:
+        return None, ()
+    if len(lines) == stat.size:
+        return log.model_copy(update={"size": stat.size, "etag": stat.etag}), ()
+    with closing(lake.stage(run, "deleted")) as writer:
+        writer.write(lines)
+        staged = writer.seal()
+    move = Move(staged=staged.path, size=staged.size, etag=staged.etag, path=log.path, expect=stat.etag)
+    return log.model_copy(update={"size": staged.size, "etag": staged.etag}), (move,)
 
 
 def _intact(lake: Lake, log: DeleteLog) -> Etag | None:

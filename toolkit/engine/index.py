@@ -31,7 +31,7 @@ from toolkit.engine.entries import (
     joined,
 )
 from toolkit.engine.partitions import entity_of
-from toolkit.errors import Damaged
+from toolkit.errors import Damaged, NotFound
 from toolkit.lake.protocol import Etag, Lake
 from toolkit.model.base import Frozen
 
@@ -110,6 +110,15 @@ def scan(lake: Lake, path: str, columns: Sequence[Column], *, chunk: int = CHUNK
     fields = names.index(VERSION), names.index(IS_DELETE)
     chunks = _without_header(record_chunks(lake, path, chunk), header_line(columns))
     return joined(_scanned(data, start, fields, path) for start, data in chunks).sorted()
+
+
+def readable(lake: Lake, path: str, columns: Sequence[Column]) -> bool:
+    """Whether a file is there, and all of it is records."""
+    try:
+        scan(lake, path, columns)
+    except (Damaged, NotFound):
+        return False
+    return True
 
 
 def _without_header(chunks: Iterable[tuple[int, bytes]], header: bytes) -> Iterator[tuple[int, bytes]]:

@@ -3,7 +3,8 @@
 A pass looks at the etag and the size of the files that it changes, and at no others. A storage account that failed
 over to a lagging copy, or a disk that lost blocks, is found by reading all of them: live files and indexes by the
 digest of their entries (id, place, length and version of every record), snapshots of what is live now likewise, older
-ones by their records.
+ones and pinned ones by their records, metadata files by the digest of their bytes, the delete log by its lines. After
+such a failover there may be files, too, that the checkpoint is too old to know.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from toolkit.engine.checkpoint import Checkpoint, Move, Part
-from toolkit.engine.index import read_index, scan
+from toolkit.engine.checkpoint import Checkpoint, Move, Part, Remove
+from toolkit.engine.companions import damaged_files
+from toolkit.engine.delete_log import whole_lines
+from toolkit.engine.index import read_index, readable
+from toolkit.engine.journal import read_journal
+from toolkit.engine.partitions import part_of, snapshot_of
+from toolkit.engine.pins import damaged_pins
 from toolkit.engine.takeover import holds
-from toolkit.errors import Damaged
 from toolkit.lake.protocol import Lake
 
 
@@ -26,11 +31,16 @@ class Role(StrEnum):
     INDEX = "index"
     NAMED = "snapshot that model.json names"
     KEPT = "older snapshot"
+    STRAY = "file that no checkpoint knows"
+    LOG = "delete log"
+    MANIFEST = "manifest"
+    METADATA = "metadata file"
+    PIN = "pinned file"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A file that is not as it was written: ``missing``, or damaged."""
+    """A file that is not as it was written: ``missing``, or damaged. A stray one is there and should not be."""
 
     path: str
     role: Role
@@ -46,6 +56,16 @@ def faults(lake: Lake, checkpoint: Checkpoint) -> Iterator[Fault]:
         yield from _live(lake, checkpoint, part, staged)
         yield from _index(lake, part, staged)
     yield from _snapshots(lake, checkpoint, set(staged))
+    yield from _strays(lake, checkpoint)
+    yield from _log(lake, checkpoint, set(staged))
+
+
+def common_faults(lake: Lake) -> Iterator[Fault]:
+    """Yield what is wrong with the files of all entities together: those that go with the manifest, and the pins."""
+    for path in damaged_files(lake, read_journal(lake).written):
+        yield Fault(path, Role.METADATA, missing=lake.stat(path) is None)
+    for path in damaged_pins(lake):
+        yield Fault(path, Role.PIN, missing=lake.stat(path) is None)
 
 
 def _live(lake: Lake, checkpoint: Checkpoint, part: Part, staged: dict[str, str]) -> Iterator[Fault]:
@@ -73,11 +93,26 @@ def _snapshots(lake: Lake, checkpoint: Checkpoint, pending: set[str]) -> Iterato
             yield Fault(snapshot.path, Role.NAMED if snapshot.path in named else Role.KEPT, missing=not there)
 
 
+def _strays(lake: Lake, checkpoint: Checkpoint) -> Iterator[Fault]:
+    """Yield live files and snapshots that the checkpoint does not know: it is older than they are."""
+    known = {part.path for part in checkpoint.parts} | {snapshot.path for snapshot in checkpoint.snapshots}
+    leaving = {step.path for step in checkpoint.pending if isinstance(step, Remove)}
+    for stat in lake.list(checkpoint.entity):
+        ours = part_of(stat.path) or snapshot_of(stat.path)
+        if ours and stat.path not in known | leaving:
+            yield Fault(stat.path, Role.STRAY, missing=False)
+
+
+def _log(lake: Lake, checkpoint: Checkpoint, staged: set[str]) -> Iterator[Fault]:
+    log = checkpoint.delete_log
+    if log is None or log.path in staged:
+        return
+    stat = lake.stat(log.path)
+    if stat is None or stat.size != log.size or len(whole_lines(lake.read(log.path))) != stat.size:
+        yield Fault(log.path, Role.LOG, missing=stat is None)
+
+
 def _whole(lake: Lake, path: str, part: Part | None, checkpoint: Checkpoint) -> bool:
     if part is not None:
         return holds(lake, path, part, checkpoint.columns)
-    try:
-        scan(lake, path, checkpoint.columns)
-    except Damaged:
-        return False
-    return True
+    return readable(lake, path, checkpoint.columns)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from toolkit.engine.checkpoint import Checkpoint, Copy, Healed, Move, Part, Remove, Snapshot, index_path
-from toolkit.engine.index import index_bytes, read_index, scan
-from toolkit.engine.partitions import SNAPSHOT_FOLDER, part_name, snapshot_of
+from toolkit.engine.index import index_bytes, read_index, readable, scan
+from toolkit.engine.partitions import SNAPSHOT_FOLDER, part_name, part_of, snapshot_of
 from toolkit.engine.salvage import Key, Records
 from toolkit.engine.takeover import holds, moves_of_the_log
 from toolkit.errors import Severity
@@ -44,11 +44,13 @@ class Mender:
 
     def mended(self, fence: int) -> Checkpoint | None:
         """Return the checkpoint to commit; None where every file holds what was committed."""
-        fates = [self._fate(part) for part in self._old.parts]
+        fates = [self._fate(part) for part in (*self._old.parts, *self._strays())]
         if not any(fate.told for fate in fates):
             return None
         whole = all(fate.whole for fate in fates)
-        parts = tuple(fate.part for fate in fates if fate.part)
+        parts = tuple(
+            sorted((fate.part for fate in fates if fate.part), key=lambda part: (part.partition, part.number))
+        )
         told = tuple(fate.told for fate in fates if fate.told)
         now = {path for part in parts for path in (part.path, part.index)}
         gone = [path for part in self._old.parts for path in (part.path, part.index) if path not in now]
@@ -100,6 +102,16 @@ class Mender:
             if isinstance(step, Copy) and self._lake.stat(step.to) is None:
                 yield step.model_copy(update={"etag": by_path[step.path].etag})
 
+    def _strays(self) -> Iterator[Part]:
+        """Yield history that the checkpoint is too old to know, as parts of which nothing is known."""
+        known = {part.path for part in self._old.parts} | {step.path for step in self._removes()}
+        for stat in self._lake.list(self._old.entity) if self._old.append_only else ():
+            place = part_of(stat.path)
+            if place is not None and stat.path not in known:
+                index = index_path(self._old.entity, part_name(*place), self._old.seq)
+                where = {"partition": place[0], "number": place[1], "path": stat.path, "index": index}
+                yield Part(**where, etag=stat.etag, size=0, rows=0, digest="")
+
     # one part
 
     def _fate(self, part: Part) -> Fate:
@@ -109,12 +121,22 @@ class Mender:
         if move is not None and self._holds(move.staged, part):
             etag = self._etag(move.staged)
             return Fate(_with_etag(part, etag), (move.model_copy(update={"etag": etag}),))
+        if self._old.append_only and self._is_newer(part):
+            return self._salvaged(part)
         if part.snapshot is not None and self._holds(part.snapshot, part):
             return self._restored(part, part.snapshot)
         return self._salvaged(part) if self._old.append_only else self._forgotten(part)
 
     def _holds(self, path: str, part: Part) -> bool:
         return holds(self._lake, path, part, self._old.columns)
+
+    def _is_newer(self, part: Part) -> bool:
+        """Whether the file of a part went on after the checkpoint was written, as after a failover: then it is history.
+
+        What was appended is not what any commit says, but it is whole.
+        """
+        stat = self._lake.stat(part.path)
+        return stat is not None and stat.size > part.size and readable(self._lake, part.path, self._old.columns)
 
     def _etag(self, path: str) -> str:
         stat = self._lake.stat(path)
@@ -133,10 +155,7 @@ class Mender:
 
     def _salvaged(self, part: Part) -> Fate:
         records = self._records(part)
-        lost = max(part.rows - len(records), 0)
-        rows = f"{lost} of {part.rows} rows" if part.digest else "an unknown number of rows"
-        what = f"{part.path} was damaged or gone: {rows} of partition {part.partition} are lost"
-        told = self._told(part, "ENG008", f"{what}, as far as the source does not give them again")
+        told = self._loss(part, len(records))
         if not records:
             return Fate(None, (), told, whole=False)
         with closing(self._lake.stage(self._run, f"{self._name(part)}.csv")) as writer:
@@ -145,8 +164,16 @@ class Mender:
             staged = writer.seal()
         return self._anew(part, staged, told)
 
+    def _loss(self, part: Part, rows: int) -> Healed:
+        """Return what to tell of a file of which so many rows are kept."""
+        if self._is_newer(part):
+            return self._told(part, "ENG112", f"{part.path} is newer than its checkpoint, and its {rows} rows are kept")
+        lost = f"{max(part.rows - rows, 0)} of {part.rows} rows" if part.digest else "an unknown number of rows"
+        what = f"{part.path} was damaged or gone: {lost} of partition {part.partition} are lost"
+        return self._told(part, "ENG008", f"{what}, as far as the source does not give them again")
+
     def _told(self, part: Part, code: str, what: str) -> Healed:
-        severity = Severity.NOTE if code == "ENG006" else Severity.WARNING
+        severity = Severity.NOTE if code in {"ENG006", "ENG112"} else Severity.WARNING
         return Healed(at=self._now, code=code, severity=severity, what=what, where=part.path, why=_CHANGED)
 
     def _records(self, part: Part) -> dict[Key, bytes]:

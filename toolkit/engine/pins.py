@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from toolkit.engine.columns import Column, Kind
 from toolkit.engine.incremental.record import RECORD_PATH
+from toolkit.engine.index import readable
 from toolkit.engine.manifest import MANIFEST_PATH, Document, Place, document_from, locations, manifest_bytes, relocated
+from toolkit.engine.partitions import SNAPSHOT_FOLDER
 from toolkit.errors import Conflict, Damaged, NotFound, Refused, nearest
 from toolkit.lake.protocol import ABSENT, Etag, Fence, Holder, Lake, Staged
 
@@ -166,6 +169,54 @@ def _follow(lake: Lake, fence: Fence, name: str) -> None:
     if after != before:
         fence.check()
         lake.put(manifest_of(name), manifest_bytes(after), stat.etag)
+
+
+def damaged_pins(lake: Lake) -> Iterator[str]:
+    """Yield the files of pins, and the manifests, that are gone or cannot be read: all of them are read."""
+    for name in names_of_pins(lake):
+        document = document_from(lake.read(manifest_of(name)))
+        if document is None:
+            yield manifest_of(name)
+        else:
+            yield from (path for path, columns in _named(name, document) if not readable(lake, path, columns))
+
+
+def repair_pins(lake: Lake, fence: Fence) -> None:
+    """Make files of pins again where another file of the same content is there: its snapshot, or another pin's.
+
+    A snapshot never changes, so what has the same name holds the same. The lock of the pins must be held.
+    """
+    for name in names_of_pins(lake):
+        document = document_from(lake.read(manifest_of(name)))
+        files = [] if document is None else list(_named(name, document))
+        damaged = [(path, columns) for path, columns in files if not readable(lake, path, columns)]
+        same = {path: other for path, columns in damaged if (other := _same(lake, path, columns))}
+        if same:
+            replace_files(lake, fence, name, {path: _copied(lake, fence, name, other) for path, other in same.items()})
+
+
+def _named(name: str, document: Document) -> Iterator[tuple[str, tuple[Column, ...]]]:
+    """Yield the files that the manifest of a pin names, with their columns. The lake may have moved since."""
+    for entity in document["entities"]:
+        columns = tuple(Column(name=each["name"], kind=Kind.STRING) for each in entity["attributes"])
+        for partition in entity["partitions"]:
+            yield f"{pin_folder(name)}/{entity['name']}/{partition['location'].rpartition('/')[2]}", columns
+
+
+def _same(lake: Lake, path: str, columns: tuple[Column, ...]) -> str | None:
+    """Return another file of the same content, if there is one that can be read."""
+    _, pin, entity, file = path.split("/")
+    others = [f"{pin_folder(name)}/{entity}/{file}" for name in names_of_pins(lake) if name != pin]
+    places = [f"{entity}/{SNAPSHOT_FOLDER}/{file}", *others]
+    return next((each for each in places if readable(lake, each, columns)), None)
+
+
+def _copied(lake: Lake, fence: Fence, name: str, path: str) -> Staged:
+    """Stage a copy of a file."""
+    stat = lake.stat(path)
+    with closing(lake.stage(f"repair-{fence.number}-{name}", path.replace("/", "."))) as writer:
+        writer.copy(path, 0, stat.size if stat else 0)
+        return writer.seal()
 
 
 def _sweep(lake: Lake) -> None:

@@ -81,6 +81,8 @@ class Session:
         """Retired entities whose snapshots are set aside without a grace for readers."""
         self._lingering: set[str] = set()
         """Retired entities of which only snapshots are left."""
+        self._held: set[str] = set()
+        """Entities that are being repaired: readers keep what they have."""
         self._unfinished: set[str] = set()
         """Entities whose last pass may have left its progress."""
         self._manifest = b""
@@ -199,6 +201,62 @@ class Session:
         self._publish()
         self._write_journal(())
 
+    # what a repair does with it
+
+    def trouble(self, entity: str) -> ToolkitError | None:
+        """Return why the checkpoint of an entity cannot be read, or its last steps not be done."""
+        return self._unsettled.get(entity)
+
+    def require_own(self, link: Link, source: Source) -> None:
+        """Refuse a source, and checkpoints, of another organization than the link's."""
+        _, organization, _ = definitions_of(source)
+        self._require_organization(link, organization)
+
+    def hold(self, entities: Collection[str]) -> None:
+        """Let the manifest say what it says of some entities, and let their files be, until ``publish``."""
+        self._held = set(entities)
+
+    def heal(self, link: Link, source: Source, damaged: Mapping[str, ToolkitError | None]) -> tuple[EntityReport, ...]:
+        """Do a pass over some entities, those with an error once it is made good."""
+        definitions, _, silent = definitions_of(source)
+        errors = {name: error for name, error in damaged.items() if error is not None}
+        self._unsettled |= errors
+        self._doubtful |= errors.keys()
+        linked = [each for each in self._linked(link) if each.name in damaged]
+        failed = dict.fromkeys(damaged, silent) if silent else errors
+        ended = dict(self._passes(self._work(link, source), linked, definitions, failed))
+        reports = tuple(report for report in ended.values() if report is not None)
+        self._write_journal(reports, {report.entity for report in reports if scans(report.entity, definitions)})
+        return reports
+
+    def state(self, entity: str) -> Checkpoint | None:
+        """Return the checkpoint of an entity, as it is."""
+        state = self._states.get(entity)
+        return state.checkpoint if state and entity not in self._unsettled else None
+
+    def follow(self, checkpoint: Checkpoint) -> None:
+        """Commit a checkpoint, and put its files in their places. The manifest is not written yet."""
+        self._follow(self._states[checkpoint.entity], checkpoint)
+
+    def publish(self, link: Link, source: Source) -> SyncReport:
+        """Write the manifest, and what goes with it, where they are not what they should be."""
+        self._held = set()
+        self._companions.distrust()
+        definitions, _, silent = definitions_of(source)
+        if not silent:
+            self._companions.learn(definitions, [each.name for each in self._linked(link)])
+        self._published = None
+        self._publish()
+        self._write_journal(())
+        return SyncReport((), **self._news())
+
+    def redact(self, words: str) -> None:
+        """Take words out of the status file."""
+        journal = self._journal.without(words)
+        if journal != self._journal:
+            write_journal(self._lake, journal)
+            self._journal = journal
+
     def _follow(self, state: Committed, checkpoint: Checkpoint) -> None:
         entity = checkpoint.entity
         # Readers keep what they have until the files are there.
@@ -276,16 +334,17 @@ class Session:
             self._manifest_etag = self._lake.put(MANIFEST_PATH, data, self._manifest_etag)
             self._manifest_written = True
             self._manifest = data
-        for entity in sorted(set(self._states) - self._doubtful):
+        for entity in sorted(set(self._states) - self._doubtful - self._held):
             self._tidy(entity)
         self._published = self._shown()
 
     def _entries(self) -> Iterator[tuple[str, str]]:
         """Yield what the manifest says of each entity: of an unsettled one, what it said before."""
         mending = any(state.checkpoint.mending for state in self._states.values())
-        before = entries_in(self._manifest) if self._unsettled or mending else {}
+        left = {*self._unsettled, *self._held}
+        before = entries_in(self._manifest) if left or mending else {}
         for name in {*self._states, *self._unsettled}:
-            if name not in self._unsettled:
+            if name not in left:
                 state = self._states[name]
                 if state.checkpoint.retired is None:
                     yield name, self._entry(name, state, before)

@@ -19,11 +19,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from toolkit.engine.arrays import BYTES, Array, Mask, Places, Scalar, between, contents, joined_bytes, lengths_of, taken
-from toolkit.engine.checkpoint import Part, restore_or_anew
+from toolkit.engine.checkpoint import REPAIR, Part
 from toolkit.engine.columns import Column
 from toolkit.engine.entries import ID_LENGTH, NOTHING, Entries, entries_from, ids_of_letters, joined
 from toolkit.engine.index import digest_of, index_bytes, read_index, scan
-from toolkit.engine.partitions import entity_of
 from toolkit.engine.ranges import BLOCK, read_ranges
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import ABSENT, Etag, Lake, Staged, Writer
@@ -176,7 +175,7 @@ def damaged(part: Part) -> Damaged:
         f"{part.path} does not hold the rows that were written to it",
         where=part.path,
         why="another program changed the file, or an older copy of it was restored",
-        fix=restore_or_anew(entity_of(part.path)),
+        fix=REPAIR,
     )
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.engine.checkpoint import Checkpoint, Copy, Move, Part, Remove, restore_or_anew
+from toolkit.engine.checkpoint import REPAIR, Checkpoint, Copy, Move, Part, Remove
 from toolkit.engine.columns import Column
 from toolkit.engine.index import digest_of, scan
-from toolkit.engine.partitions import entity_of
 from toolkit.engine.splice import damaged
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import Etag, Lake
@@ -100,5 +99,5 @@ def _lost(part: Part) -> Damaged:
         f"{part.path} is not what was committed, and its staged file is gone",
         where=part.path,
         why="another program changed or removed the file, or a backup does not hold all of the lake",
-        fix=restore_or_anew(entity_of(part.path)),
+        fix=REPAIR,
     )

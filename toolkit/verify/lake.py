@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from toolkit.engine.checkpoint import Checkpoint, Move, Part
-from toolkit.engine.incremental.inspection import Flaw, folder_faults, key_faults
-from toolkit.engine.inspection import Fault, Role, faults
+from toolkit.engine.incremental.inspection import Flaw, FolderFault, content_faults, folder_faults, key_faults
+from toolkit.engine.inspection import Fault, Role, common_faults, faults
 from toolkit.engine.manifest import MANIFEST_PATH
 from toolkit.errors import Finding, Severity
 from toolkit.lake.protocol import Lake
 from toolkit.verify.facts import LinkFacts
+
+_BACKUP = "restore the file from a backup"
 
 
 def check_manifest(link: LinkFacts) -> Iterator[Finding]:
@@ -72,60 +74,81 @@ def check_files(link: LinkFacts) -> Iterator[Finding]:
                 f"{wrong[0]}{_others(len(wrong))}",
                 link.entity_place(one.entity),
                 "the next pass cannot change a file that is not as it was written",
-                f"restore the file from a backup; or {link.anew(one.entity)}",
+                _repair(link),
             )
 
 
 def check_folders(link: LinkFacts) -> Iterator[Finding]:
     """Readers of incremental folders find every folder that was committed, whole, and no other."""
     for fault in folder_faults(link.linked.lake):
-        code, fix = _FLAWS[fault.flaw]
-        what, why = f"{fault.path} {fault.flaw}", "readers miss changes, or fail"
-        yield Finding(code, Severity.ERROR, what, link.place(), why, fix or _rewrite(link))
+        yield folder_finding(fault, link)
 
 
 _FLAWS: Mapping[Flaw, tuple[str, str]] = {
     Flaw.HEAD: ("VFY091", ""),
-    Flaw.MODEL: ("VFY092", "restore the file from a backup"),
-    Flaw.FILE: ("VFY092", "restore the file from a backup"),
+    Flaw.MODEL: ("VFY092", _BACKUP),
+    Flaw.FILE: ("VFY092", _BACKUP),
     Flaw.STRANGER: ("VFY093", "delete the folder"),
+    Flaw.CONTENT: ("VFY099", _BACKUP),
 }
 """The code of each flaw, and what to do; empty: a sync does it."""
 
 
 def check_content(link: LinkFacts) -> Iterator[Finding]:
-    """Every live file, index, snapshot and run of keys holds what was written to it: all of them are read."""
+    """Every file that is committed holds what was written to it, and there is no other: all of them are read."""
+    for flaw in content_faults(link.linked.lake):
+        yield folder_finding(flaw, link)
     for error in key_faults(link.linked.lake):
         yield from error.findings
     for one in link.completed:
         checkpoint = link.checkpoint(one.entity)
         for fault in faults(link.linked.lake, checkpoint) if checkpoint else ():
-            yield _fault(fault, one.entity, link)
+            yield fault_finding(fault, link, one.entity)
+    for fault in common_faults(link.linked.lake):
+        yield fault_finding(fault, link)
 
 
 _FAULTS: Mapping[Role, tuple[str, Severity, str]] = {
     Role.LIVE: ("VFY067", Severity.ERROR, "the next snapshot would hold it"),
-    Role.INDEX: ("VFY068", Severity.WARNING, "it is made anew by a scan of its live file"),
+    Role.INDEX: ("VFY068", Severity.WARNING, "the next pass that has to do with its live file reads all of that"),
     Role.NAMED: ("VFY069", Severity.ERROR, "readers who follow model.json meet it"),
     Role.KEPT: ("VFY074", Severity.WARNING, "only readers who are still at it meet it"),
+    Role.STRAY: ("VFY090", Severity.WARNING, "the checkpoint is older than the file, as after a failover"),
+    Role.LOG: ("VFY095", Severity.WARNING, "who follows the log misses lines"),
+    Role.METADATA: ("VFY096", Severity.WARNING, "readers of metadata meet it"),
+    Role.PIN: ("VFY097", Severity.ERROR, "readers of the pin meet it"),
+    Role.MANIFEST: ("VFY098", Severity.ERROR, "readers follow it"),
 }
+_CONDITIONS: Mapping[Role, str] = {
+    Role.STRAY: "is there",
+    Role.LOG: "is not as it was left",
+    Role.MANIFEST: "does not say what the checkpoints say",
+}
+"""What is wrong with a file that is there, where that is not its content."""
 
 
-def _fault(fault: Fault, entity: str, link: LinkFacts) -> Finding:
+_OTHERWISE: Mapping[Role, str] = {
+    Role.LIVE: f"{_BACKUP}; or take the entity off and add it again: it is synced anew, and the old data kept",
+    Role.LOG: f"{_BACKUP} when its lines are missed",
+    Role.PIN: f"{_BACKUP}, or give the pin up: toolkit unpin NAME",
+}
+"""What to do where a repair did not help."""
+
+
+def fault_finding(fault: Fault, link: LinkFacts, entity: str | None = None, *, repaired: bool = False) -> Finding:
+    """Return what to tell people of a fault of an entity, or of the whole lake; ``repaired`` when a repair left it."""
     code, severity, why = _FAULTS[fault.role]
-    what = f"the {fault.role} {fault.path} {'is gone' if fault.missing else 'does not hold what was written to it'}"
-    fix = _remedy(fault.role, entity, link)
-    return Finding(code, severity, what, link.entity_place(entity), why, fix)
+    condition = "is gone" if fault.missing else _CONDITIONS.get(fault.role, "does not hold what was written to it")
+    place = link.place() if entity is None else link.entity_place(entity)
+    fix = _OTHERWISE.get(fault.role, _BACKUP) if repaired else _repair(link)
+    return Finding(code, severity, f"the {fault.role} {fault.path} {condition}", place, why, fix)
 
 
-def _remedy(role: Role, entity: str, link: LinkFacts) -> str:
-    match role:
-        case Role.LIVE:
-            return f"restore the file from a backup; or {link.anew(entity)}"
-        case Role.INDEX:
-            return f"{link.command('sync')} makes it anew when the file changes"
-        case Role.NAMED | Role.KEPT:
-            return f"delete the file; {link.command('snapshot')} makes a new one of the live file"
+def folder_finding(fault: FolderFault, link: LinkFacts) -> Finding:
+    """Return what to tell people of a fault of an incremental folder."""
+    code, fix = _FLAWS[fault.flaw]
+    what, why = f"{fault.path} {fault.flaw}", "readers miss changes, or fail"
+    return Finding(code, Severity.ERROR, what, link.place(), why, fix or _rewrite(link))
 
 
 def _wrong(checkpoint: Checkpoint, lake: Lake) -> Iterator[str]:
@@ -148,6 +171,10 @@ def _differs(part: Part, lake: Lake) -> str | None:
 
 def _others(number: int) -> str:
     return f" and {number - 1} more" if number > 1 else ""
+
+
+def _repair(link: LinkFacts) -> str:
+    return f"{link.command('repair')} makes it good"
 
 
 def _rewrite(link: LinkFacts) -> str:
