@@ -26,8 +26,10 @@ IN_PLACE, APPEND_ONLY = linked_entity("account"), linked_entity("account", appen
 STATE, DATA, TAIL = ("_toolkit/account/", "_toolkit/status"), ("account/", "model.json"), ("account/2026",)
 
 
-def repaired(world: World, **how: object) -> Repaired:
-    return repair(world.linked, world.source, clock=world.clock, holder=HOLDER, settings=world.settings, **how)  # type: ignore[arg-type]
+def repaired(world: World, entities: list[str] | None = None) -> Repaired:
+    return repair(
+        world.linked, world.source, clock=world.clock, holder=HOLDER, entities=entities, settings=world.settings
+    )
 
 
 def roles(world: World) -> list[Role]:
