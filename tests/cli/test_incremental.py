@@ -111,6 +111,26 @@ def test_folders_are_not_pinned(dev: Run) -> None:
     assert (result.exit_code, "ENG096" in result.stderr) == (1, True)
 
 
+def test_a_file_of_a_closed_folder_that_is_damaged_is_found_and_left_to_a_backup(dev: Run, reader: Reader) -> None:
+    assert dev("repair").stdout == "contosodev: nothing is wrong\n"
+    (folder,) = reader.folders
+    file = next(stat.path for stat in reader.lake.list(f"{folder}/account"))
+    reader.lake.put(file, b"x" + reader.lake.read(file)[1:], "any")
+    assert dev("verify").exit_code == 0
+    result = dev("verify", "--deep")
+    assert (result.exit_code, "VFY099" in result.stdout) == (5, True)
+    result = dev("repair")
+    assert (result.exit_code, "VFY099" in result.stdout) == (1, True)
+    assert result.stdout.endswith("fix: restore the file from a backup\ncontosodev: not all was made good\n")
+
+
+def test_a_repair_writes_anew_what_readers_of_folders_look_at_first(dev: Run, reader: Reader) -> None:
+    reader.lake.put("Changelog/changelog.info", b"", "any")
+    result = dev("repair")
+    assert (result.exit_code, "VFY091" in result.stdout) == (0, True), result.output
+    assert dev("verify", "--deep").exit_code == 0
+
+
 def test_entities_come_and_go(dev: Run, reader: Reader) -> None:
     assert dev("entity", "add", "contact").exit_code == 0
     assert len(reader.rows("contact")) == 20
