@@ -89,8 +89,9 @@ def half() -> World:
 def test_a_first_sync_that_was_stopped_goes_on_from_there(half: World) -> None:
     told = Told()
     assert half.sync(progress=told).by_entity["account"].written == 5
-    assert told.rows == [4, 5]
-    assert [cursor is None for cursor in read_from(half)] == [True, False]
+    # And then reads what came since, which is nothing.
+    assert told.rows == [4, 5, 0]
+    assert [cursor is None for cursor in read_from(half)] == [True, False, False]
     assert sorted(row["name"] for row in half.named("account")) == [f"row {number}" for number in range(5)]
     assert half.paths("_toolkit/staging") == []
     assert half.lake.stat(PROGRESS) is None
@@ -109,7 +110,15 @@ def test_a_source_that_fails_for_a_while_is_read_on_from_there() -> None:
     assert [each.entity for each in world.sync().failed] == ["account"]
     told = Told()
     world.sync(progress=told)
-    assert told.rows == [4, 5]
+    assert told.rows == [4, 5, 0]
+
+
+def test_what_changed_since_a_stopped_read_began_is_read_behind_it(half: World) -> None:
+    half.source.delete("account", "00000000-0000-0000-0000-000000000001")
+    half.source.update("account", "00000000-0000-0000-0000-000000000005", name="changed")
+    report = half.sync().by_entity["account"]
+    assert sorted(row["name"] for row in half.live("account")) == ["changed", "row 1", "row 2", "row 3"]
+    assert (report.written, report.deleted) == (5, 1)
 
 
 def test_a_stop_before_the_first_batch_keeps_nothing() -> None:

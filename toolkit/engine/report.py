@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -60,6 +60,18 @@ class EntityReport:
     def changed(self) -> bool:
         """Whether rows came or went, or files were written anew."""
         return bool(self.written or self.deleted or self.partitions)
+
+    def followed_by(self, after: EntityReport) -> EntityReport:
+        """Return what this pass and the one after it did together."""
+        return replace(
+            after,
+            written=self.written + after.written,
+            deleted=self.deleted + after.deleted,
+            bytes=self.bytes + after.bytes,
+            partitions=tuple(sorted({*self.partitions, *after.partitions})),
+            snapshots=(*self.snapshots, *after.snapshots),
+            notices=(*self.notices, *after.notices),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -532,7 +532,12 @@ class Session:
             return do_healing_pass(work, linked, entity, error)
         state = self._states[entity.name]
         cursor = self._cursors.get(entity.name, state.checkpoint.cursor)
-        return do_pass(work, linked, entity, state, cursor, resume=entity.name in self._unfinished)
+        if entity.name not in self._unfinished:
+            return do_pass(work, linked, entity, state, cursor)
+        outcome = do_pass(work, linked, entity, state, cursor, resume=True)
+        # A pass that went on where another was stopped ends where that one would have: what came since is read now.
+        after = do_pass(work, linked, entity, outcome.committed, outcome.cursor)
+        return replace(after, report=outcome.report.followed_by(after.report))
 
     def _heals(self, name: str) -> bool:
         """Whether what is wrong with an entity's state may be made good."""
@@ -555,6 +560,7 @@ class Session:
         except Locked:
             raise
         except Partial:
+            self._doubtful.add(name)
             return None
         except ToolkitError as error:
             self._doubtful.add(name)
