@@ -38,7 +38,7 @@ def test_schemas_are_listed_by_name(run: Run) -> None:
 def test_a_schema_is_printed(run: Run) -> None:
     schema = json.loads(run("schema", "project").stdout)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
-    assert list(schema["properties"]) == ["default_environment", "environments", "accounts"]
+    assert list(schema["properties"]) == ["default_environment", "environments", "accounts", "on_failure"]
 
 
 def test_a_mistyped_schema_is_answered_with_the_nearest(run: Run) -> None:

@@ -89,6 +89,9 @@ def test_a_pin_outlives_retention_and_never_changes(pinned: World) -> None:
 def test_a_pin_outlives_its_entity(pinned: World, keep: bool) -> None:
     pinned.relink(dropped=(Dropped(entity="account", keep=keep, generation=2),))
     pinned.sync()
+    # Readers have an hour's grace.
+    pinned.clock.forward(hours=2)
+    pinned.sync()
     assert pinned.paths("account") == []
     assert held(pinned, "first") == {"2025-05": ["a"], "2026-03": ["b"]}
 

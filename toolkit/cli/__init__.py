@@ -46,7 +46,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "pin": Lazy("pins", "Keep what model.json names now, under a name, until it is unpinned."),
         "unpin": Lazy("pins", "Give up a pin: its manifest and its files are removed."),
         "pins": Lazy("pins", "List the pins."),
-        "erase": Lazy("erase", "Remove a row from every file of a lake, and prove it."),
+        "erase": Lazy("erase", "Remove a row, in all its versions, from every file of a lake."),
         "repair": Lazy("repair", "Find what of the lakes is gone or damaged, and make it good."),
         "run": Lazy("run", "Export continuously until stopped."),
         "status": Lazy("rows", "Show how far each linked entity is."),
