@@ -467,6 +467,11 @@ def test_a_command_about_a_link_that_can_be_read_is_done(half: Run) -> None:
     assert half("lake", "unlink", "contosotwo", "--yes").exit_code == 0
 
 
+def test_a_name_that_no_readable_link_has_may_be_that_of_one_that_cannot_be_read(half: Run) -> None:
+    result = half("sync", "--config", "named-by-an-overlay")
+    assert (result.exit_code, "STA001" in result.stderr, "CLI024" in result.stderr) == (1, True, False)
+
+
 @pytest.mark.parametrize("command", [("sync", "--config"), ("lake", "unlink", "--yes")])
 def test_a_command_about_a_link_that_cannot_be_read_says_why(half: Run, command: tuple[str, ...]) -> None:
     result = half(*command, "contosodev")

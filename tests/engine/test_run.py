@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import cycle
 from threading import Event
 
 import pytest
@@ -20,7 +21,7 @@ from tests.engine.world import (
     linked_entity,
     source_of,
 )
-from toolkit.engine import SyncReport, run
+from toolkit.engine import SyncReport, run, status
 from toolkit.engine.attended import Attended
 from toolkit.engine.budget import Budget
 from toolkit.engine.checkpoint import read_checkpoint
@@ -104,6 +105,19 @@ def test_every_rest_is_lengthened_at_random(silent: World) -> None:
     runs = Runs(silent, 100)
     runs.go(jitter=lambda: 0.5)
     assert runs.times() == [0, 10.5, 31.5, 73.5]
+
+
+def test_the_status_file_has_the_times_of_all_entities_that_are_polled_one_by_one(clock: Clock) -> None:
+    linked = link(linked_entity("account"), linked_entity("teammembership"))
+    tracked = TEAM.model_copy(update={"intersect": False})
+    world = World(source_of(clock, ACCOUNT, tracked, tells=False), MemoryLake(clock=clock), clock, linked)
+    runs, uneven = Runs(world, 1500), cycle((0.0, 0.4))
+    runs.go(jitter=lambda: next(uneven))
+    found = status(world.linked).entities
+    synced = {each.entity: (each.last_synced - START).total_seconds() for each in found if each.last_synced}
+    # The file of 1210 s is not a minute old at 1258.4 s, when teammembership was polled again.
+    assert (runs.times()[-2:], runs.times("teammembership")[-2:]) == ([910.0, 1210.0], [946.4, 1258.4])
+    assert {name: round(time, 1) for name, time in synced.items()} == {"account": 1210.0, "teammembership": 946.4}
 
 
 def test_a_change_that_the_source_tells_of_is_exported_at_once(world: World) -> None:

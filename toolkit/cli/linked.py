@@ -127,7 +127,12 @@ def _link_of(site: Site, config: str, links: Sequence[Linked]) -> Linked:
         where=site.name,
         fix="see: toolkit lake show" if links else "make one: toolkit lake link --account NAME, or import a bundle",
     )
-    found = Named.of(site, links).id(config, missing)
+    try:
+        found = Named.of(site, links).id(config, missing)
+    except NotFound:
+        # A link that cannot be read does not tell its name: it may be the one that is meant.
+        raise_broken(site.broken())
+        raise
     return next(linked for linked in links if linked.link.config.id == found)
 
 

@@ -106,6 +106,29 @@ class Journal(Frozen):
         }
 
 
+class StatusFile:
+    """The journal as a session knows it, and as the status file has it, which may be older in times alone."""
+
+    def __init__(self, lake: Lake, age: timedelta) -> None:
+        self._lake, self._age = lake, age
+        self.journal = self._told = read_journal(lake)
+
+    def keep(self, journal: Journal) -> None:
+        """Know a journal, and write it where the file says less or is too old.
+
+        Passes over single entities come one by one: the times of those that are not written yet must not be lost.
+        """
+        self.journal = journal
+        if journal.outdates(self._told, self._age):
+            write_journal(self._lake, journal)
+            self._told = journal
+
+    def redact(self, words: str) -> None:
+        """Take words out of the reasons of failures."""
+        if (without := self.journal.without(words)) != self.journal:
+            self.keep(without)
+
+
 def reason_of(error: Finding) -> str:
     """Return why a pass failed, in one line."""
     return f"{error.code} {error.what}"

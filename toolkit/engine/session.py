@@ -27,7 +27,7 @@ from toolkit.engine.commit import Committed, commit, require_ahead, settled, tid
 from toolkit.engine.companions import Companions
 from toolkit.engine.healing import taken_from
 from toolkit.engine.indexes import Indexes
-from toolkit.engine.journal import Journal, read_journal, write_journal
+from toolkit.engine.journal import StatusFile
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, names_in, shown
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
 from toolkit.engine.passes import Outcome, Work, begin, do_healing_pass, do_pass, gone, stopped, with_dropped
@@ -94,16 +94,14 @@ class Session:
         """What the manifest was last written from."""
         self._listed: dict[str, tuple[Etag, str]] = {}
         """What the manifest says of an entity, by its checkpoint: hundreds of them end their first sync one by one."""
-        self._journal = Journal()
-        """As it is in the lake."""
+        self._status = StatusFile(lake, ways.settings.status_age)
         self._companions = Companions(lake, fence, {})
 
     # what the engine does with it
 
     def recover(self) -> None:
         """Finish what another engine began."""
-        self._journal = read_journal(self._lake)
-        self._companions = Companions(self._lake, self._fence, self._journal.written)
+        self._companions = Companions(self._lake, self._fence, self._status.journal.written)
         self._read_manifest()
         self._doubtful = set(entities_with_state(self._lake)) | names_in(self._manifest)
         self._unfinished = set(unfinished(self._lake))
@@ -134,7 +132,7 @@ class Session:
         due = [name for name in resting if is_due(self._states[name].checkpoint, work.clock(), work.interval)]
         snapshots = [report for name in due if (report := self._snapshot_of(name, link.config.snapshots)) is not None]
         self._publish()
-        failing, recovered = self._journal.turns(reports)
+        failing, recovered = self._status.journal.turns(reports)
         self._write_journal(reports, {report.entity for report in reports if scans(report.entity, definitions)})
         return SyncReport(
             (*reports, *snapshots),
@@ -166,7 +164,7 @@ class Session:
             each.name
             for each, checkpoint in states
             if is_due(checkpoint, now, interval)
-            or (self._journal.scanned(each.name) is not None and not self._scanned_lately(each))
+            or (self._status.journal.scanned(each.name) is not None and not self._scanned_lately(each))
         }
 
     def snapshot(self, link: Link, entities: Collection[str] | None) -> SyncReport:
@@ -252,10 +250,7 @@ class Session:
 
     def redact(self, words: str) -> None:
         """Take words out of the status file."""
-        journal = self._journal.without(words)
-        if journal != self._journal:
-            write_journal(self._lake, journal)
-            self._journal = journal
+        self._status.redact(words)
 
     def _follow(self, state: Committed, checkpoint: Checkpoint) -> None:
         entity = checkpoint.entity
@@ -288,7 +283,7 @@ class Session:
                 raise lost_checkpoint(self._lake, entity)
             return
         require_ahead(self._fence, checkpoint.fence)
-        if checkpoint.seq == self._journal.settled(entity):
+        if checkpoint.seq == self._status.journal.settled(entity):
             self._states[entity] = _done(Committed(checkpoint, etag))
             return
         state = self._states[entity] = Committed(checkpoint, etag)
@@ -491,7 +486,7 @@ class Session:
         return known and scans(linked.name, definitions) and self._scanned_lately(linked)
 
     def _scanned_lately(self, linked: LinkedEntity) -> bool:
-        at, now = self._journal.scanned(linked.name), self._ways.clock()
+        at, now = self._status.journal.scanned(linked.name), self._ways.clock()
         complete = self._states[linked.name].checkpoint.completed is not None
         return complete and at is not None and timedelta(0) <= now - at < scan_interval(linked)
 
@@ -631,11 +626,9 @@ class Session:
         done = {name: state.checkpoint.seq for name, state in self._states.items() if not state.checkpoint.pending}
         names = {*self._states, *self._unsettled, *(report.entity for report in reports)}
         settled = {name: done.get(name) for name in names}
-        journal = self._journal.after(reports, settled, self._ways.clock(), scanned)
+        journal = self._status.journal.after(reports, settled, self._ways.clock(), scanned)
         journal = journal.model_copy(update={"written": dict(sorted(self._companions.written.items()))})
-        if journal.outdates(self._journal, self._ways.settings.status_age):
-            write_journal(self._lake, journal)
-            self._journal = journal
+        self._status.keep(journal)
 
 
 def work_of(

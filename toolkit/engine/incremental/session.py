@@ -24,7 +24,7 @@ from toolkit.engine.incremental.ledger import Ledger, model
 from toolkit.engine.incremental.passes import Found, Place, do_pass
 from toolkit.engine.incremental.record import Exported, Record
 from toolkit.engine.indexes import Indexes
-from toolkit.engine.journal import Journal, read_journal, write_journal
+from toolkit.engine.journal import StatusFile
 from toolkit.engine.parallel import as_ended
 from toolkit.engine.passes import Work, gone, with_dropped
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
@@ -65,12 +65,10 @@ class IncrementalSession:
         """Cursors that moved without a change, and are ahead of the record."""
         self._waiting: set[str] = set()
         """Entities that were not asked, since the interval was not over."""
-        self._journal = Journal()
-        """As it is in the lake."""
+        self._status = StatusFile(lake, ways.settings.status_age)
 
     def recover(self) -> None:
         """Finish what another engine began."""
-        self._journal = read_journal(self._lake)
         self._ledger.refresh()
         self._ledger.sweep()
 
@@ -95,7 +93,7 @@ class IncrementalSession:
         folder = self._close_or_report(feed, found, reports)
         self._ledger.sweep()
         done = tuple(report for _, report in sorted(reports.items()) if report is not None)
-        failing, recovered = self._journal.turns(done)
+        failing, recovered = self._status.journal.turns(done)
         self._write_journal(done, definitions)
         stopped = None in reports.values()
         return SyncReport(done, retired, stopped=stopped, failing=failing, recovered=recovered, folder=folder)
@@ -209,7 +207,7 @@ class IncrementalSession:
         """Whether an entity that cannot be tracked was read whole so lately that it is not read again yet."""
         if not scans(linked.name, feed.definitions) or not self._is_complete(linked.name):
             return False
-        at, now = self._journal.scanned(linked.name), self._ways.clock()
+        at, now = self._status.journal.scanned(linked.name), self._ways.clock()
         return at is not None and timedelta(0) <= now - at < scan_interval(linked)
 
     # passes
@@ -354,10 +352,7 @@ class IncrementalSession:
         record = self._ledger.record
         names = {*(record.linked if record else ()), *(report.entity for report in reports)}
         scanned = {report.entity for report in reports if scans(report.entity, definitions)}
-        journal = self._journal.after(reports, dict.fromkeys(names), self._ways.clock(), scanned)
-        if journal.outdates(self._journal, self._ways.settings.status_age):
-            write_journal(self._lake, journal)
-            self._journal = journal
+        self._status.keep(self._status.journal.after(reports, dict.fromkeys(names), self._ways.clock(), scanned))
 
 
 def _linked(link: Link) -> dict[str, LinkedEntity]:
