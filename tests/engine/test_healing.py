@@ -158,6 +158,20 @@ def test_readers_keep_what_they_have_until_all_rows_are_there_again(world: World
     assert sorted(row["name"] for row in world.named("account")) == ["b", "c", "c", "old"]
 
 
+def test_a_healing_does_not_tell_of_an_earlier_one_again(world: World) -> None:
+    spoil(world)
+    touch(world)
+    world.sync()
+    world.clock.forward(hours=1)
+    world.lake.put("_toolkit/account/checkpoint.json", b"{", "any")
+    world.sync()
+    world.clock.forward(hours=1)
+    spoil(world)
+    touch(world)
+    assert told(world.sync()) == ["ENG006"]
+    assert len(status(world.linked).entities[0].healed) == 2
+
+
 def test_the_status_tells_of_it_for_a_day(world: World) -> None:
     spoil(world)
     touch(world)

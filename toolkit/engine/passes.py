@@ -214,7 +214,9 @@ def do_healed_pass(work: Work, linked: LinkedEntity, entity: Entity, healed: Com
 
 
 def _telling(outcome: Outcome, healed: Checkpoint) -> Outcome:
-    told = tuple(each.finding for each in healed.healed)
+    """Return an outcome that tells of the last healing; what one healing made good has one time."""
+    last = max((each.at for each in healed.healed), default=None)
+    told = tuple(each.finding for each in healed.healed if each.at == last)
     return replace(outcome, report=replace(outcome.report, notices=(*told, *outcome.report.notices)))
 
 
