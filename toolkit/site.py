@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from toolkit.environment.protocol import Environment
 from toolkit.errors import Damaged, Place
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
+from toolkit.model.config import LEAST_KEY
 from toolkit.model.link import LINK_FORMAT, EnvironmentRecord, LakeAddress, Link
 from toolkit.source.protocol import Source
 
@@ -32,6 +33,24 @@ class MaskKey:
     variable: str | None = None
     """None where none is named."""
     read: Callable[[str], str | None] = os.environ.get
+
+    def secret(self) -> bytes:
+        """Return the key. Raises LookupError, which says why there is none that is good for it."""
+        if self.variable is None:
+            raise LookupError("toolkit.yaml names no mask_key for the environment")
+        if not (key := (self.read(self.variable) or "").encode()):
+            raise LookupError(f"the environment variable {self.variable} is not set")
+        if len(key) < LEAST_KEY:
+            raise LookupError(f"the key in {self.variable} is shorter than {LEAST_KEY} bytes")
+        return key
+
+    def lack(self) -> str:
+        """Return why there is no key that is good for it, empty where there is one."""
+        try:
+            self.secret()
+        except LookupError as error:
+            return str(error)
+        return ""
 
 
 NO_KEY = MaskKey()

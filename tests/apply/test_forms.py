@@ -11,11 +11,11 @@ import pytest
 
 from tests.apply.rig import Rig
 from tests.plan.build import FILE_SYSTEM, bundle, config
-from toolkit.errors import Refused
+from toolkit.errors import Conflict, Refused
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import LinkedEntity
 from toolkit.plan import Effect
-from toolkit.site import MaskKey
+from toolkit.site import NO_KEY, MaskKey
 
 KEY = "a secret of some length"
 
@@ -71,10 +71,36 @@ def test_readers_see_the_new_form_with_the_next_snapshot_and_verify_finds_nothin
     assert KEY not in repr(prod.dump())
 
 
-def test_a_key_that_is_missing_fails_the_entity_and_not_the_import(prod: Rig) -> None:
+@pytest.mark.parametrize("found", [None, "too short"])
+def test_a_config_that_hashes_changes_nothing_without_a_key(prod: Rig, found: str | None) -> None:
+    prod.mask_key = MaskKey("MASK_KEY", lambda _: found)
+    before = prod.dump()
+    with pytest.raises(Refused) as raised:
+        prod.bring(version(0, mask={"name": "hash"}), sync=True)
+    assert [finding.code for finding in raised.value.findings] == ["PLN067"]
+    assert "too short" not in str(raised.value)
+    assert prod.dump() == before
+
+
+def test_a_plan_is_stale_when_its_key_is_gone(prod: Rig) -> None:
+    prod.mask_key = MaskKey("MASK_KEY", lambda _: KEY)
+    hashing, plain = prod.plan(version(0, mask={"name": "hash"})), prod.plan(version(0))
+    prod.mask_key = NO_KEY
+    with pytest.raises(Conflict, match="stale"):
+        prod.do(hashing, version(0, mask={"name": "hash"}))
+    prod.do(plain, version(0))
+
+
+def test_a_key_that_is_lost_fails_the_entity_alone_and_verify_says_so(prod: Rig) -> None:
     prod.source.insert("account", name="Ada")
     prod.source.insert("contact", name="Cid")
-    report = prod.bring(version(0, mask={"name": "hash"}), sync=True)
+    prod.mask_key = MaskKey("MASK_KEY", lambda _: KEY)
+    brings = version(0, mask={"name": "hash"})
+    prod.bring(brings)
+    nothing = prod.plan(brings)
+    prod.mask_key = NO_KEY
+    report = prod.do(nothing, sync=True)
+    assert [code for code, _ in prod.found(brings) if code in {"PLN067", "ENG071"}] == ["PLN067"]
     (failed,) = report.synced["contosolake"].failed
     assert failed.error is not None
     assert (failed.entity, failed.error.code) == ("account", "ENG071")

@@ -26,7 +26,7 @@ from toolkit.model.bundle import Bundle
 from toolkit.model.config import Condition, ExportConfig, Layout, LinkedEntity, Mask, Output, Storage, Times
 from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, RootComponent
 from toolkit.model.version import Version
-from toolkit.plan import LakeName, Profile, World, plan_import, plan_uninstall
+from toolkit.plan import LakeName, Profile, World, plan_entities, plan_import, plan_link, plan_uninstall
 
 
 def refused(of: Bundle, there: World, profile: Profile = Profile.ENGINE) -> tuple[Finding, ...]:
@@ -499,3 +499,38 @@ def test_versions_compare_as_numbers_in_dependencies() -> None:
     core = CORE.model_copy(update={"version": Version("1.10")})
     needs = needing(type="1", schemaName="x", solution=f"{CORE_SOLUTION} (1.9)")
     assert not plan_import(needs, needs.configs, world(solutions={CORE_SOLUTION: core})).empty
+
+
+HASHING = linked("account").model_copy(update={"mask": {"name": Mask.HASH}})
+
+
+def keyless() -> World:
+    return replace(world(), no_key="the environment variable KEY is not set")
+
+
+def test_a_config_that_hashes_needs_a_key() -> None:
+    found = only(bundle(config(HASHING, "contact")), keyless())
+    assert (found.code, found.where.key) == ("PLN067", "contosolake.entities.account.mask")
+    assert found.what == "columns of account are hashed, and prod has no key to do it with"
+    assert found.why == "the environment variable KEY is not set"
+    assert found.fix.endswith("and set it to a secret of 16 bytes or more")
+
+
+def test_a_link_of_hand_that_hashes_needs_a_key() -> None:
+    with pytest.raises(Refused) as caught:
+        plan_link(config(HASHING), keyless())
+    assert [found.code for found in caught.value.findings if found.severity is Severity.ERROR] == ["PLN067"]
+
+
+def test_only_an_entity_that_is_added_and_hashed_needs_a_key() -> None:
+    there = replace(world(bundle(config(HASHING), package=Package.UNMANAGED)), no_key="no")
+    assert plan_entities(CONFIG, there, add=[linked("contact")]).changes
+    hashing = linked("contact").model_copy(update={"mask": {"name": Mask.HASH}})
+    with pytest.raises(Refused) as caught:
+        plan_entities(CONFIG, there, add=[hashing])
+    assert [found.code for found in caught.value.findings] == ["PLN067"]
+
+
+def test_a_mask_that_writes_nothing_needs_no_key() -> None:
+    brings = bundle(config(linked("account").model_copy(update={"mask": {"name": Mask.NULL}})))
+    assert plan_import(brings, brings.configs, keyless()).changes

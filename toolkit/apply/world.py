@@ -49,6 +49,7 @@ def read_world(site: Site, configs: Iterable[ExportConfig] = (), *, count: bool 
         links=links,
         statistics=_counts(site, (*wanted, *(link.config for link in links)), inventory.entities) if count else {},
         foreign={name: what for name, what in found.items() if isinstance(what, str)},
+        no_key=site.mask_key.lack(),
     )
 
 

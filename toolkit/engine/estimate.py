@@ -19,8 +19,8 @@ from toolkit.engine.partitions import partitions_of
 from toolkit.engine.passes import mode_of
 from toolkit.engine.rows import format_rows
 from toolkit.engine.settings import DEFAULTS
-from toolkit.engine.shape import LEAST_KEY, Shaping, shaping
-from toolkit.model.config import LinkedEntity, Output, PartitionStrategy
+from toolkit.engine.shape import Shaping, shaping
+from toolkit.model.config import LEAST_KEY, LinkedEntity, Output, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.model.shape import shape_of
 from toolkit.site import MaskKey

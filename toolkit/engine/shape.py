@@ -22,7 +22,7 @@ from toolkit.engine.rows import as_read, naming, row_namer
 from toolkit.errors import Refused
 from toolkit.model.columns import ENTITY_TYPE_SUFFIX, arrow_type
 from toolkit.model.conditions import values_of
-from toolkit.model.config import NEEDED, Condition, Mask
+from toolkit.model.config import KEY_FIX, NEEDED, Condition, Mask
 from toolkit.model.entity import CHOICES, Attribute, AttributeType, Entity
 from toolkit.model.shape import Form, Shape, unmaskable
 from toolkit.site import MaskKey
@@ -31,8 +31,6 @@ from toolkit.source.protocol import Batch, Deleted
 LABEL_SUFFIX = "_label"
 HASH_LENGTH = 64
 """Characters of a hash: SHA-256 in hex."""
-LEAST_KEY = 16
-"""A key of fewer bytes could be found by trying."""
 _FINGERPRINT = b"export-to-data-lake-toolkit: mask key"
 """What is hashed to tell one key from another."""
 
@@ -299,21 +297,8 @@ def _digest(labels: Mapping[int, str]) -> str:
 
 def _key(mask_key: MaskKey, entity: str) -> bytes:
     """Return the key of hashed columns. Raises Refused (ENG071) when there is none that is good for it."""
-    if mask_key.variable is None:
-        raise _no_key(entity, "toolkit.yaml names no mask_key for the environment")
-    key = (mask_key.read(mask_key.variable) or "").encode()
-    if not key:
-        raise _no_key(entity, f"the environment variable {mask_key.variable} is not set")
-    if len(key) < LEAST_KEY:
-        raise _no_key(entity, f"the key in {mask_key.variable} is shorter than {LEAST_KEY} bytes")
-    return key
-
-
-def _no_key(entity: str, why: str) -> Refused:
-    return Refused(
-        "ENG071",
-        f"columns of {entity} are hashed, and there is no key to do it with",
-        where=entity,
-        why=why,
-        fix="name a variable in toolkit.yaml (mask_key: {variable: NAME} of the environment), and set it to a secret",
-    )
+    try:
+        return mask_key.secret()
+    except LookupError as error:
+        what = f"columns of {entity} are hashed, and there is no key to do it with"
+        raise Refused("ENG071", what, where=entity, why=str(error), fix=KEY_FIX) from error

@@ -139,6 +139,15 @@ class Condition(Frozen):
 _COMPARISONS = tuple(name for name in Condition.model_fields if name != "column")
 
 
+LEAST_KEY = 16
+"""Bytes of the key of hashed columns, at least: a shorter one could be found by trying."""
+KEY_FIX = (
+    "name a variable in toolkit.yaml (mask_key: {variable: NAME} of the environment), "
+    f"and set it to a secret of {LEAST_KEY} bytes or more"
+)
+"""What to do where there is no key of hashed columns."""
+
+
 class Mask(StrEnum):
     """What is written in place of a column's values."""
 
@@ -271,6 +280,11 @@ class ExportConfig(Frozen):
     status: int = 1
     extra: Mapping[str, str] = {}
     """Keys of ``msdyn_schema`` that this toolkit does not know, each as JSON text, in their order."""
+
+    @property
+    def hashed(self) -> tuple[str, ...]:
+        """The entities of which columns are hashed, for which a key is needed."""
+        return tuple(entity.name for entity in self.entities if Mask.HASH in entity.mask.values())
 
     def entity(self, name: str) -> LinkedEntity | None:
         """Return the linked entity of that logical name, or None."""

@@ -44,6 +44,7 @@ from toolkit.plan.rules import (
     folders_stay,
     import_findings,
     is_managed,
+    key_findings,
     lake_findings,
     later_findings,
     refuse,
@@ -269,6 +270,7 @@ def plan_link(config: ExportConfig, world: World, *, profile: Profile = Profile.
             *core_findings(world),
             *prerequisites(config, world.inventory, profile, environment=world.environment),
             *lake_findings(config, (), world),
+            *key_findings(config, world, world.environment),
         )
     )
     owner = None if linked is None else linked.solution
@@ -314,6 +316,7 @@ def plan_entities(
         (
             *_managed(UPDATE_OF_MANAGED, link, world),
             *_entities_in(link, add, world),
+            *key_findings(link.config.model_copy(update={"entities": tuple(add)}), world, world.environment),
             *_entities_out(link, remove, world),
             *(folders_stay(link, world.environment) if remove and delete_data else ()),
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from toolkit.errors import Finding, Place, Refused, Severity
 from toolkit.model.bundle import Bundle
-from toolkit.model.config import ExportConfig, Layout
+from toolkit.model.config import KEY_FIX, ExportConfig, Layout
 from toolkit.model.environment import InstalledSolution, Inventory
 from toolkit.model.link import Link
 from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, MissingDependency, Package, Publisher
@@ -47,6 +47,7 @@ def import_findings(
     for config in configs:
         yield from prerequisites(config, world.inventory, profile, where, world.environment)
         yield from lake_findings(config, configs, world, where)
+        yield from key_findings(config, world, where)
         yield from _owner(config, bundle.solution.unique_name, world, where)
     yield from _dropped_configs(bundle, world, place)
 
@@ -264,6 +265,14 @@ def lake_findings(
             "two exporters of one file system would spoil each other's files",
             f"name another file system for {config.name!r}, or empty this one",
         )
+
+
+def key_findings(config: ExportConfig, world: World, where: str = "") -> Iterator[Finding]:
+    """Yield that ``config`` hashes columns and the environment has no key to do it with."""
+    if world.no_key and (names := config.hashed):
+        place = Place(where, key=f"{config.name}.entities.{names[0]}.mask")
+        what = f"columns of {', '.join(names)} are hashed, and {world.environment} has no key to do it with"
+        yield Finding("PLN067", Severity.ERROR, what, place, world.no_key, KEY_FIX)
 
 
 def _users(lake: LakeName, config: ExportConfig, beside: Sequence[ExportConfig], world: World) -> Iterator[str]:

@@ -5,7 +5,7 @@ Inventory, record, link documents and statistics come in as values: nothing in t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,6 +44,8 @@ class World:
     links: tuple[Link, ...] = ()
     statistics: Mapping[str, int] = field(default_factory=dict)
     foreign: Mapping[LakeName, str] = field(default_factory=dict)
+    no_key: str = ""
+    """Why there is no key to hash columns with, empty where there is one. The key itself is not known here."""
 
     def link(self, config: str) -> Link | None:
         """Return the live link of a config, or None."""
@@ -112,11 +114,12 @@ def effective_digest(configs: Iterable[ExportConfig]) -> str:
     return digest([canonical(config) for config in sorted(configs, key=lambda config: config.id)])
 
 
-def fingerprint(world: World, configs: Iterable[ExportConfig] = ()) -> str:
+def fingerprint(world: World, configs: Sequence[ExportConfig] = ()) -> str:
     """Return the digest of what a plan assumes of the environment; another one makes a plan stale.
 
     It covers organization, solutions, config rows, record and links, and of the entities and accounts that links or
-    ``configs`` name the schema, the tracking flag and the properties. Rows, bytes and cursors do not count.
+    ``configs`` name the schema, the tracking flag and the properties, and whether there is a key where ``configs`` hash
+    columns. Rows, bytes and cursors do not count.
     """
     inventory = world.inventory
     wanted = (*configs, *(link.config for link in world.links))
@@ -132,6 +135,7 @@ def fingerprint(world: World, configs: Iterable[ExportConfig] = ()) -> str:
             "links": [_link(link) for link in world.links],
             "record": None if world.record is None else world.record.model_dump(mode="json"),
             "foreign": sorted([*name, what] for name, what in world.foreign.items()),
+            "no_key": bool(world.no_key) and any(config.hashed for config in configs),
         }
     )
 

@@ -12,7 +12,7 @@ from toolkit.model.version import Version
 from toolkit.plan.changes import AddEntity, ChangeMode, ChangeStrategy, RemoveEntity, describe, how, lake_name
 from toolkit.plan.links import ENTITY_SETTINGS, link_changes
 from toolkit.plan.prerequisites import account_prerequisites, entity_prerequisites
-from toolkit.plan.rules import is_managed
+from toolkit.plan.rules import is_managed, key_findings
 from toolkit.plan.world import same_name
 from toolkit.site import RECORD_PATH
 from toolkit.verify.facts import Facts, LinkFacts
@@ -218,6 +218,7 @@ def check_tracking(link: LinkFacts) -> Iterator[Finding]:
 
 
 def check_prerequisites(link: LinkFacts) -> Iterator[Finding]:
-    """The storage account is as an export needs it."""
+    """The storage account is as an export needs it, and there is a key where columns are hashed."""
     name = link.facts.site.name
     yield from account_prerequisites(link.config, link.facts.inventory, link.facts.profile, name, name)
+    yield from key_findings(link.config, link.facts.world, name)

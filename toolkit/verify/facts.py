@@ -85,7 +85,8 @@ class Facts:
     def world(self) -> World:
         """The same as plans see it."""
         links = tuple(linked.link for linked in self.links)
-        return World(self.site.name, self.inventory, self.record, links)
+        no_key = self.site.mask_key.lack()
+        return World(self.site.name, self.inventory, self.record, links, no_key=no_key)
 
 
 @dataclass(frozen=True)
