@@ -26,7 +26,12 @@ def test_a_pass_tells_the_files_that_it_made_anew_though_no_row_changed(entity: 
 @pytest.mark.parametrize(
     ("report", "said"),
     [
-        (SyncReport((), manifest=True), "model.json written anew"),
+        (SyncReport((), manifest=True, restored=True), "model.json written anew"),
+        (SyncReport((), manifest=True), "nothing new"),
+        (
+            SyncReport((EntityReport("account", EntityState.COMPLETED),), manifest=True),
+            "1 entity, model.json brought up to date",
+        ),
         (SyncReport((), mended=("a", "b")), "0 entities, 2 lost snapshots made again"),
     ],
 )

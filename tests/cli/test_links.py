@@ -146,6 +146,15 @@ def test_a_row_is_erased_and_the_search_proves_it(linked: Run, tmp_path: Path) -
     assert {each["code"] for each in json.loads(result.stderr)["findings"]} - {"CLI075"} == {"CLI073"}
 
 
+def test_a_row_that_only_the_lake_lost_comes_back_when_rows_are_compared(linked: Run, tmp_path: Path) -> None:
+    linked("erase", "account", first_account(tmp_path))
+    failed = linked("verify")
+    assert (failed.exit_code, "VFY070" in failed.stdout + failed.stderr) == (5, True)
+    compared = linked("sync", "--compare", "--entity", "account")
+    assert compared.stdout.startswith("contosodev: 1 entity, 1 row written, ")
+    assert linked("verify").exit_code == 0
+
+
 def test_an_erasure_tells_people_what_it_found(linked: Run, tmp_path: Path) -> None:
     row = first_account(tmp_path)
     assert f"account {row} is in 3 files:" in linked("erase", "account", row, "--dry-run").stdout

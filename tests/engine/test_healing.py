@@ -16,6 +16,7 @@ from toolkit.errors import Forbidden
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
 from toolkit.model.config import LinkedEntity, Output
 from toolkit.model.entity import AttributeType
+from toolkit.model.link import EntityState
 
 A, B = (f"00000000-0000-0000-0000-{number:012x}" for number in (1, 2))
 OLD = datetime(2025, 5, 1, tzinfo=UTC)
@@ -369,6 +370,15 @@ def test_a_checkpoint_is_made_anew_of_the_files_and_only_what_changed_is_written
     assert world.lake.stat("account/2025-05.csv") == before
     assert sorted(row["name"] for row in world.named("account")) == ["b", "c", "old"]
     assert world.sync().by_entity["account"].written == 0
+
+
+def test_the_status_says_that_a_checkpoint_is_gone_and_what_makes_it_anew(world: World) -> None:
+    lose(world)
+    (found,) = [each for each in status(world.linked).entities if each.entity == "account"]
+    assert found.state is EntityState.FAILED
+    assert found.reason == "ENG035 the checkpoint of account is gone; the next sync makes it anew"
+    world.sync()
+    assert [each.reason for each in status(world.linked).entities if each.entity == "account"] == [""]
 
 
 @pytest.mark.parametrize("data", [None, b"{"])

@@ -13,7 +13,7 @@ from tests.engine.world import START, Clock, World, insert_account, link, linked
 from tests.organization.samples import NOTE, organization
 from toolkit.engine import SyncReport, take_over
 from toolkit.engine.checkpoint import read_checkpoint
-from toolkit.errors import Forbidden, Refused
+from toolkit.errors import Forbidden, Refused, Severity
 from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import Holder
 from toolkit.model.config import Layout, LinkedEntity, Output
@@ -143,6 +143,13 @@ def test_of_a_restored_organization_the_source_wins_in_place() -> None:
     report = world.sync().by_entity["account"]
     assert (report.written, report.deleted) == (2, 1)
     assert names(world) == [("a", ""), ("b", "")]
+    (notice,) = report.notices
+    assert (notice.code, notice.severity) == ("ENG121", Severity.NOTE)
+    assert notice.what == (
+        "the cursor of account was of no more use: "
+        "it is ahead of the organization, which was restored to an earlier state"
+    )
+    assert "the source won" in notice.why
     insert_account(world.source, "d")
     assert world.sync().by_entity["account"].written == 1
 
@@ -180,3 +187,17 @@ def test_an_older_copy_of_an_embedded_organization_wins(tmp_path: Path, *, appen
     assert report.error is None
     titles = sorted(row["title"] for row in world.live("note"))
     assert titles == (["a", "a again", "b"] if append_only else ["a", "b"])
+
+
+def test_a_cursor_of_no_more_use_is_told_once_though_no_row_differs() -> None:
+    world = filled(IN_PLACE)
+    world.source.expire("account")
+    assert [told(world.sync()) for _ in range(2)] == [["ENG121"], []]
+
+
+def test_folders_tell_of_a_cursor_of_no_more_use_too() -> None:
+    world = replace(filled(IN_PLACE), lake=MemoryLake(clock=Clock()))
+    world.configure(output=Output(layout=Layout.INCREMENTAL))
+    world.sync()
+    world.source.expire("account")
+    assert told(world.sync()) == ["ENG121"]

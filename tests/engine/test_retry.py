@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.world import World, insert_account, linked_entity
+from tests.engine.world import Clock, World, insert_account, link, linked_entity, source_of
 from toolkit.engine import Patience, Retry
 from toolkit.errors import Forbidden, Retriable
+from toolkit.lake.memory import MemoryLake
 from toolkit.model.config import RetryPolicy
 
 
@@ -113,9 +114,19 @@ def test_a_lost_manifest_and_lost_snapshots_that_are_made_again_are_told(world: 
     (snapshot,) = world.sync().by_entity["account"].snapshots
     world.lake.delete("model.json")
     report = world.sync()
-    assert (report.manifest, report.mended, report.eventful) == (True, (), True)
+    assert (report.manifest, report.restored, report.mended, report.eventful) == (True, True, (), True)
     world.lake.delete(snapshot)
     world.lake.delete("_toolkit/status.json")
     report = world.sync()
     assert (report.manifest, report.mended, report.eventful) == (False, (snapshot,), True)
     assert not world.sync().eventful
+
+
+def test_the_first_manifest_is_not_told_as_one_that_was_lost() -> None:
+    clock = Clock()
+    world = World(source_of(clock), MemoryLake(clock=clock), clock, link(linked_entity("account")))
+    report = world.sync()
+    assert (report.manifest, report.restored) == (True, False)
+    world.lake.delete("model.json")
+    report = world.sync()
+    assert (report.manifest, report.restored) == (True, True)

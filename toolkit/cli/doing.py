@@ -144,5 +144,9 @@ def sync_text(report: SyncReport) -> str:
         *(["stopped before the end"] if report.stopped else []),
     ]
     if not did:
-        return "model.json written anew" if report.manifest else "nothing new"
+        if report.restored:
+            return "model.json written anew"
+        did += ["model.json brought up to date"] if report.manifest and report.entities else []
+        if not did:
+            return "nothing new"
     return ", ".join([plural(len(report.entities), "entity", "entities"), *did])

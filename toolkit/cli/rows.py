@@ -38,12 +38,21 @@ entities_option = click.option(
 
 @click.command(cls=Command)
 @entities_option
+@click.option(
+    "--compare", is_flag=True, help="Read all rows, compare them by id and version, and write only what differs."
+)
 @options.take_over
 @options.config
 @options.environment
 @click.pass_obj
 def sync(
-    session: Session, *, entities: tuple[str, ...], take_over: bool, config: str | None, environment: str | None
+    session: Session,
+    *,
+    entities: tuple[str, ...],
+    compare: bool,
+    take_over: bool,
+    config: str | None,
+    environment: str | None,
 ) -> int:
     """Bring the lakes up to the environment, once.
 
@@ -54,7 +63,9 @@ def sync(
     if take_over:
         own(session, site)
     with telling(session, site.name) as tell:
-        return _synced(session, site, tell, chosen(site, config, entities)) | tell_broken(session, site, config)
+        return _synced(session, site, tell, chosen(site, config, entities), compare=compare) | tell_broken(
+            session, site, config
+        )
 
 
 def own(session: Session, site: Site) -> None:
@@ -63,7 +74,7 @@ def own(session: Session, site: Site) -> None:
         session.note(f"{name}: {', '.join(entities) or 'nothing'} taken over; all rows are compared")
 
 
-def _synced(session: Session, site: Site, tell: Tell, links: Sequence[tuple[Linked, Names]]) -> int:
+def _synced(session: Session, site: Site, tell: Tell, links: Sequence[tuple[Linked, Names]], *, compare: bool) -> int:
     def one(linked: Linked, names: Names, progress: Report) -> SyncReport:
         report = engine.sync(
             linked,
@@ -71,6 +82,7 @@ def _synced(session: Session, site: Site, tell: Tell, links: Sequence[tuple[Link
             clock=session.clock,
             holder=session.holder(),
             entities=names,
+            compare=compare,
             progress=progress,
             patience=doing.patience(session),
         )

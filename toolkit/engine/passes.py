@@ -37,6 +37,7 @@ from toolkit.engine.place import Coming, Piece, Target, coming, targets
 from toolkit.engine.progress import Progress, Reading, Terms
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.resolve import Located, Resolved
+from toolkit.engine.resync import resynced
 from toolkit.engine.rows import unspelled
 from toolkit.engine.schema_history import ChangeKind, SchemaChange, changes_of, is_dropped, notices, with_changes
 from toolkit.engine.scratch import Scratch, SortedRun, buckets, stored
@@ -90,6 +91,8 @@ class Work:
     execute: Executor
     progress: Callable[[EntityProgress], None]
     stop: Callable[[], bool]
+    compare: bool = False
+    """Whether all rows are read and compared, whatever the cursors say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +238,14 @@ def _resyncing(
 ) -> Outcome:
     try:
         return _Pass(work, linked, entity, before, resume=resume).run(cursor)
-    except CursorExpired:
+    except CursorExpired as expired:
         if cursor is None:
             raise
         # Every row is read again and compared by id and version; only what differs is written. What of that was read
-        # before it was stopped is kept.
-        return _Pass(work, linked, entity, before, resume=True).run(None)
+        # before it was stopped is kept. The new cursor is committed even where nothing differs.
+        aged = replace(before, checkpoint=before.checkpoint.model_copy(update={"cursor_at": None}))
+        outcome = _Pass(work, linked, entity, aged, resume=True).run(None)
+        return replace(outcome, report=resynced(outcome.report, expired))
 
 
 class _Pass:
@@ -259,8 +264,8 @@ class _Pass:
         _require_one_spelling(self.old, self.evolution.retyped)
         again = bool(self.evolution.retyped) or Reshape.REBUILD in ways
         self.rebuild = _must_rebuild(self.old, self.mode, again=again)
-        self.compares = Reshape.COMPARE in ways
-        """Whether every row is read, since the filter is another one."""
+        self.compares = work.compare or Reshape.COMPARE in ways
+        """Whether every row is read, since that was asked for, or since the filter is another one."""
         self.parts: tuple[Part, ...] = () if self.rebuild else self.old.parts
         self.now = self.sink = work.clock()
         self.changes = (*returned(self.old, self.now), *changes_of(self.evolution, self.old.columns, self.now))

@@ -88,6 +88,8 @@ class SyncReport:
     """Entities that had failed before and went well now."""
     manifest: bool = False
     """Whether ``model.json`` was written."""
+    restored: bool = False
+    """Whether it was lost, or did not say what had been committed before."""
     mended: tuple[str, ...] = ()
     """The paths of snapshots that an earlier commit asked for, and that were made only now."""
 

@@ -65,6 +65,7 @@ def _merged(first: SyncReport, then: SyncReport) -> SyncReport:
         failing=tuple(name for name in (*first.failing, *then.failing) if name not in passed),
         recovered=tuple(name for name in (*first.recovered, *then.recovered) if name not in passed),
         manifest=first.manifest or then.manifest,
+        restored=first.restored or then.restored,
         mended=(*first.mended, *then.mended),
         folder=then.folder or first.folder,
     )

@@ -62,6 +62,8 @@ class Ways:
     patient: bool = False
     """Whether an incremental folder is closed at the end of the link's interval, and not at once."""
     mask_key: MaskKey = NO_KEY
+    compare: bool = False
+    """Whether all rows are read and compared, whatever the cursors say."""
 
 
 class Session:
@@ -87,7 +89,7 @@ class Session:
         """Entities whose last pass may have left its progress."""
         self._manifest = b""
         self._manifest_etag = ABSENT
-        self._manifest_written = False
+        self._manifest_written = self._manifest_restored = False
         self._mended: list[str] = []
         """Snapshots that recovery made, and no report has told of."""
         self._published: dict[str, Etag | None] | None = None
@@ -145,9 +147,9 @@ class Session:
 
     def _news(self) -> dict[str, Any]:
         """Return what a report tells besides entities, and forget it."""
-        manifest, mended = self._manifest_written, tuple(self._mended)
-        self._manifest_written, self._mended = False, []
-        return {"manifest": manifest, "mended": mended}
+        news = {"manifest": self._manifest_written, "restored": self._manifest_restored, "mended": tuple(self._mended)}
+        self._manifest_written, self._manifest_restored, self._mended = False, False, []
+        return news
 
     def incomplete(self, link: Link) -> tuple[str, ...]:
         """Return the linked entities whose first sync is not complete."""
@@ -328,6 +330,8 @@ class Session:
             self._fence.check()
             self._manifest_etag = self._lake.put(MANIFEST_PATH, data, self._manifest_etag)
             self._manifest_written = True
+            # What is written first says what was committed before this session: readers should have found it.
+            self._manifest_restored |= self._published is None and bool(entries)
             self._manifest = data
         for entity in sorted(set(self._states) - self._doubtful - self._held):
             self._tidy(entity)
@@ -531,7 +535,7 @@ class Session:
             return do_pass(work, linked, entity, state, cursor)
         outcome = do_pass(work, linked, entity, state, cursor, resume=True)
         # A pass that went on where another was stopped ends where that one would have: what came since is read now.
-        after = do_pass(work, linked, entity, outcome.committed, outcome.cursor)
+        after = do_pass(replace(work, compare=False), linked, entity, outcome.committed, outcome.cursor)
         return replace(after, report=outcome.report.followed_by(after.report))
 
     def _heals(self, name: str) -> bool:
@@ -652,6 +656,7 @@ def work_of(
         execute=partial(_executed, parts, ways.stop),
         progress=ways.progress,
         stop=ways.stop,
+        compare=ways.compare,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from toolkit.engine.checkpoint import Checkpoint, entities_with_state, form_due, read_checkpoint
+from toolkit.engine.checkpoint import Checkpoint, Newer, entities_with_state, form_due, read_checkpoint
 from toolkit.engine.incremental.record import Exported, read_record
 from toolkit.engine.incremental.status import status as incremental_status
 from toolkit.engine.journal import EntityJournal, read_journal, reason_of, state_of
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, shown
+from toolkit.engine.rebuilding import left_behind, lost_checkpoint
 from toolkit.engine.report import EntityStatus, LinkStatus
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import Lake
@@ -39,6 +40,8 @@ def status(linked: Linked) -> LinkStatus:
     read = dict(_read(lake))
     journal = read_journal(lake).entities
     entities = sorted(link.config.entities, key=lambda each: each.name) if link.active else []
+    without = [each.name for each in entities if each.name not in read]
+    read |= {name: lost_checkpoint(lake, name) for name in without if left_behind(lake, name)}
     return LinkStatus(
         tuple(_status(each, link.config.output, read.get(each.name), journal.get(each.name)) for each in entities),
         manifest_current=_manifest_current(lake, read),
@@ -71,7 +74,8 @@ def _status(
     linked: LinkedEntity, output: Output, read: Checkpoint | Damaged | None, journal: EntityJournal | None
 ) -> EntityStatus:
     if isinstance(read, Damaged):
-        reason = reason_of(read.findings[0])
+        anew = "" if isinstance(read, Newer) else "; the next sync makes it anew"
+        reason = f"{reason_of(read.findings[0])}{anew}"
         return EntityStatus(linked.name, EntityState.FAILED, linked.append_only, linked.strategy, reason=reason)
     checkpoint = None if read is None or read.retired is not None else read
     state = state_of(journal, begun=checkpoint is not None, completed=bool(checkpoint and checkpoint.completed))

@@ -31,6 +31,7 @@ def sync(
     clock: Callable[[], datetime],
     holder: Holder,
     entities: Collection[str] | None = None,
+    compare: bool = False,
     progress: Callable[[EntityProgress], None] = ignore,
     stop: Callable[[], bool] = never,
     patience: Patience | None = None,
@@ -39,13 +40,17 @@ def sync(
     """Bring the lake up to the source: one pass per entity, the first snapshots and those that are due, the manifest.
 
     ``entities`` limits the pass to those names. One that cannot be tracked is read whole when its time has come, and at
-    once when it is named. A failing entity does not stop the others; its report says why. With ``patience`` what
-    fails in passing is tried again as the config's retry policy says. Raises Locked when another holder is at work.
+    once when it is named. With ``compare`` all rows are read whatever the cursors say, compared by id and version, and
+    only what differs is written, while readers keep what they have. A failing entity does not stop the others; its
+    report says why. With ``patience`` what fails in passing is tried again as the config's retry policy says. Raises
+    Locked when another holder is at work.
     """
-    with opened(linked, holder, Ways(clock, settings, progress, stop, mask_key=linked.mask_key)) as session:
+    with opened(
+        linked, holder, Ways(clock, settings, progress, stop, mask_key=linked.mask_key, compare=compare)
+    ) as session:
 
         def attempt(names: Collection[str] | None) -> SyncReport:
-            return session.sync(linked.link, source, names, scan=names is not None)
+            return session.sync(linked.link, source, names, scan=compare or names is not None)
 
         if patience is None:
             return attempt(entities)

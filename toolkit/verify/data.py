@@ -67,8 +67,8 @@ def _count(link: LinkFacts, one: EntityStatus) -> Iterator[Finding]:
             Severity.ERROR,
             numbers,
             where,
-            "the source has no change that the lake has not read",
-            link.anew(one.entity),
+            "the source has no change that the lake has not read, so rows were lost, or removed here, as erase does",
+            f"{link.command(f'sync --compare --entity {one.entity}')} reads all rows and writes only what differs",
         )
 
 

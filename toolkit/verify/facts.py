@@ -23,7 +23,6 @@ from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
 from toolkit.model.environment import Inventory
 from toolkit.model.link import EntityState, EnvironmentRecord
-from toolkit.plan.changes import spelled
 from toolkit.plan.prerequisites import Profile
 from toolkit.plan.world import World
 from toolkit.site import Broken, Linked, Site
@@ -139,18 +138,6 @@ class LinkFacts:
     def checkpoint(self, entity: str) -> Checkpoint | None:
         """Read the state of an entity. Raises Damaged."""
         return checkpoint_of(self.linked, entity)
-
-    def anew(self, entity: str) -> str:
-        """Return how an entity of this link is synced anew."""
-        row = self.facts.inventory.configs.get(self.config.id)
-        if row is not None and row.managed and self.linked.link.solution is not None:
-            # Nothing of a managed config is changed by hand.
-            uninstall = self.facts.command(f"uninstall {self.linked.link.solution}")
-            return f"{uninstall}, then import its bundle again: it is synced anew, and the old data kept"
-        linked = self.config.entity(entity)
-        add = entity if linked is None else spelled(linked)
-        remove, add = self.command(f"entity remove {entity}"), self.command(f"entity add {add}")
-        return f"{remove}, then {add}: it is synced anew, and the old data kept"
 
     def pending(self, entity: str) -> Pending:
         """Ask the source what it has after the cursor of an entity. Raises SourceError.

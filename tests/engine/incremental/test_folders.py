@@ -158,7 +158,7 @@ def test_a_new_column_stands_at_the_end_from_its_folder_on(world: FolderWorld) -
     names = [[each["name"] for each in world.reader.model(at)["account"]["attributes"]] for at in world.reader.folders]
     assert (names[0][-1], names[1][-1]) == ("IsDelete", "fax")
     assert [each["fax"] for each in world.reader.files(SECOND, "account")["2026"]] == ["12"]
-    assert [notice.code for notice in report.notices] == ["ENG061"]
+    assert [notice.code for notice in report.notices] == ["ENG061", "ENG121"]
 
 
 def test_a_changed_type_sends_every_row_again(world: FolderWorld) -> None:

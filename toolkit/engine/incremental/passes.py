@@ -46,6 +46,7 @@ from toolkit.engine.passes import Work, asked_for, cut_short, returned, stopped
 from toolkit.engine.place import Piece, Target, coming, targets
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.resolve import Located, Resolved
+from toolkit.engine.resync import resynced
 from toolkit.engine.rows import unspelled
 from toolkit.engine.schema_history import changes_of, notices, with_changes
 from toolkit.engine.scratch import Scratch, buckets, stored
@@ -131,11 +132,12 @@ def _pass_or_compare(
 ) -> Found:
     try:
         return _Pass(work, linked, entity, before, place).run(cursor)
-    except CursorExpired:
+    except CursorExpired as expired:
         if cursor is None:
             raise
         # Every row is read again and compared by id and version; only what differs is written.
-        return _Pass(work, linked, entity, before, place).run(None)
+        found = _Pass(work, linked, entity, before, place).run(None)
+        return replace(found, report=resynced(found.report, expired))
 
 
 class _Pass:
@@ -159,7 +161,7 @@ class _Pass:
         self.name = f"{self.now:%Y%m%dT%H%M%SZ}-{work.fence.number}-{place.seq}-{entity.name}"
 
     def run(self, cursor: str | None) -> Found:
-        full = cursor is None or self.anew or not self.entity.change_tracking
+        full = cursor is None or self.anew or self.work.compare or not self.entity.change_tracking
         with closing(Scratch()) as scratch:
             gathered = self._gather(scratch, None if full else cursor)
             if not (full or gathered.rows or len(gathered.tombstones.ids)):
