@@ -47,6 +47,31 @@ def test_a_value_that_differs_is_found_and_its_id_named(exported: Run) -> None:
     assert f"account different: {text[:36]}" in result.stdout
 
 
+def test_indexes_are_not_compared_for_live_files_that_are_cut_short_or_gone(exported: Run) -> None:
+    path = live()
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1])
+    result = exported("reconcile", "--env", "dev")
+    assert (result.exit_code, "VFY066" in result.stderr, "equal" in result.stdout) == (1, True, False)
+    path.unlink()
+    result = exported("reconcile", "--env", "dev")
+    assert (result.exit_code, "is gone" in result.stderr) == (1, True)
+    assert "fix: toolkit repair --config contosodev --env dev makes it good" in result.stderr
+
+
+def test_a_link_with_incremental_folders_is_passed_over_beside_others(exported: Run) -> None:
+    again = "lake link --account contosodev --entity account --name folders --file-system folders --env dev"
+    assert exported(*again.split(), "--layout", "incremental").exit_code == 0
+    result = exported("reconcile", "--env", "dev", "--checksum")
+    assert (result.exit_code, "equal" in result.stdout) == (0, True), result.output
+    assert result.stderr == "folders is passed over: there are no checksums of incremental folders\n"
+    assert exported("snapshot", "--env", "dev").stderr == (
+        "folders is passed over: there are no snapshots of incremental folders\n"
+    )
+    named = exported("reconcile", "--env", "dev", "--checksum", "--config", "folders")
+    assert (named.exit_code, "VFY094" in named.stderr) == (1, True)
+
+
 def test_an_entity_that_is_not_synced_is_told_so(exported: Run) -> None:
     added = exported("entity", "add", "contact", "--env", "dev", "--no-sync")
     assert added.exit_code == 0, added.output

@@ -94,8 +94,8 @@ RUNNER = Runner("dev", "lab", 42, START)
 
 
 @contextmanager
-def watched(**outputs: Any) -> Iterator[Any]:
-    session = Session(clock=lambda: START, format="json")
+def watched(*, verbose: bool = False, **outputs: Any) -> Iterator[Any]:
+    session = Session(clock=lambda: START, format="json", verbose=verbose)
     with watching(session, RUNNER, Outputs(**outputs)) as watch:
         yield watch
 
@@ -245,6 +245,16 @@ def test_a_run_tells_failures_too(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads((tmp_path / "told").read_text())["code"] == "SRC009"
     events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
     assert events == ["start", "pass", "failure"]
+
+
+@pytest.mark.usefixtures("linked")
+@pytest.mark.parametrize(("verbose", "told"), [(False, ["recovery"]), (True, ["pass", "recovery"])])
+def test_a_pass_that_did_nothing_is_an_event_only_with_verbose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verbose: bool, told: list[str]
+) -> None:
+    with watched(verbose=verbose) as watch:
+        watch.passed(linked_of(tmp_path), SyncReport((), recovered=("account",)))
+    assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == told
 
 
 def test_a_notice_that_cannot_be_told_is_a_warning(linked: Run, tmp_path: Path) -> None:

@@ -13,15 +13,20 @@ from toolkit.cli import options
 from toolkit.cli.frame import Command
 from toolkit.cli.output import Result, table
 from toolkit.cli.promotion import desired
-from toolkit.cli.rows import chosen, entities_option, tell_broken
+from toolkit.cli.rows import chosen, entities_option, live_alone, tell_broken
 from toolkit.cli.session import Session
+from toolkit.engine.checkpoint import Checkpoint
 from toolkit.engine.estimate import estimate as estimate_entity
 from toolkit.engine.passes import gone
-from toolkit.engine.status import checkpoint_of, exported_of
+from toolkit.engine.status import exported_of
 from toolkit.errors import Finding, ToolkitError
 from toolkit.model.config import ExportConfig
+from toolkit.model.entity import Entity
+from toolkit.plan import Profile
 from toolkit.plan.render import size_text
-from toolkit.site import Linked, Site
+from toolkit.site import Site
+from toolkit.verify.facts import LinkFacts, read_facts
+from toolkit.verify.lake import file_findings
 from toolkit.verify.reconciliation import Reconciled, reconciled
 
 _KINDS = ("missing", "extra", "stale", "different")
@@ -39,14 +44,19 @@ def reconcile(
 ) -> int:
     """Compare the rows of the lakes with those of the environment.
 
-    The environment is read whole. What it changed since the last pass is pending, and no difference. The exit status is
-    5 when rows are missing, extra, stale (of another version) or different.
+    The environment is read whole, the lakes by their indexes: what is in the live files is looked at with --checksum,
+    or by verify --deep. What the environment changed since the last pass is pending, and no difference. The exit status
+    is 5 when rows are missing, extra, stale (of another version) or different.
     """
     site = session.site(environment)
+    facts = read_facts(site, session.clock, None, None, Profile.ENGINE)
     rows: list[dict[str, Any]] = []
     errors: list[Finding] = []
-    for linked, names in chosen(site, config, entities):
-        rows += _reconciled(site, linked, names, errors, checksum=checksum)
+    links = chosen(site, config, entities)
+    if checksum and config is None:
+        links = live_alone(session, links, "there are no checksums of incremental folders")
+    for linked, names in links:
+        rows += _reconciled(LinkFacts(facts, linked), names, errors, checksum=checksum)
     session.show(Result(rows, _reconciled_text(rows)))
     session.complain(errors)
     failed = tell_broken(session, site, config) or bool(errors)
@@ -54,30 +64,29 @@ def reconcile(
 
 
 def _reconciled(
-    site: Site, linked: Linked, names: Sequence[str] | None, errors: list[Finding], *, checksum: bool
+    link: LinkFacts, names: Sequence[str] | None, errors: list[Finding], *, checksum: bool
 ) -> Iterator[dict[str, Any]]:
-    definitions = site.source.entities()
-    for each in sorted(linked.link.config.entities, key=lambda entity: entity.name):
+    definitions = link.facts.site.source.entities()
+    for each in sorted(link.config.entities, key=lambda entity: entity.name):
         if names is not None and each.name not in names:
             continue
-        head = {"config": linked.link.config.name, "entity": each.name}
+        head = {"config": link.config.name, "entity": each.name}
         try:
-            checkpoint, exported = checkpoint_of(linked, each.name), exported_of(linked, each.name)
+            checkpoint = link.checkpoint(each.name)
             if checkpoint is None or checkpoint.completed is None:
                 yield {**head, "equal": None}
+            elif damaged := list(file_findings(checkpoint, link)):
+                # The indexes would say what is no longer there.
+                errors.extend(damaged)
             elif each.name in definitions:
-                found = reconciled(
-                    linked.lake,
-                    site.source,
-                    definitions[each.name],
-                    checkpoint,
-                    site.mask_key,
-                    checksum=checksum,
-                    exported=exported,
-                )
-                yield {**head, **_data(found)}
+                yield {**head, **_data(_compared(link, definitions[each.name], checkpoint, checksum=checksum))}
         except ToolkitError as error:
             errors.extend(error.findings)
+
+
+def _compared(link: LinkFacts, definition: Entity, checkpoint: Checkpoint, *, checksum: bool) -> Reconciled:
+    site, lake, exported = link.facts.site, link.linked.lake, exported_of(link.linked, definition.name)
+    return reconciled(lake, site.source, definition, checkpoint, site.mask_key, checksum=checksum, exported=exported)
 
 
 def _data(found: Reconciled) -> dict[str, Any]:

@@ -45,7 +45,6 @@ def add(
     wanted = linked_entities(entities)
     about = link.config.model_copy(update={"entities": wanted})
     plan = plan_entities(link.config.id, read_world(site, [about]), add=wanted)
-    session.warn(plan.findings)
     return doing.finish(session, doing.do(session, site, plan, doing.How(sync=not no_sync, wait=wait)))
 
 

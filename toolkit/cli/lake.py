@@ -92,7 +92,6 @@ def link(
         LINK_OPTIONS,
     )
     plan = plan_link(config, read_world(site, [config]), profile=profile)
-    session.warn(plan.findings)
     return doing.finish(session, doing.do(session, site, plan, doing.How(sync=not no_sync, wait=wait)))
 
 

@@ -109,10 +109,10 @@ def snapshot(session: Session, *, entities: tuple[str, ...], config: str | None,
         holder = session.holder()
         return engine.snapshot(linked, clock=session.clock, holder=holder, entities=names, progress=progress)
 
-    each = chosen(site, config, entities)
-    live = [(linked, names) for linked, names in each if linked.link.config.output.layout is Layout.LIVE]
-    # A link that was named alone is told why it has no snapshots.
-    return _each(session, live or each, one) | tell_broken(session, site, config)
+    links = chosen(site, config, entities)
+    if config is None:
+        links = live_alone(session, links, "there are no snapshots of incremental folders")
+    return _each(session, links, one) | tell_broken(session, site, config)
 
 
 def chosen(site: Site, config: str | None, entities: Sequence[str]) -> Sequence[tuple[Linked, Names]]:
@@ -122,6 +122,20 @@ def chosen(site: Site, config: str | None, entities: Sequence[str]) -> Sequence[
         return [(linked, None) for linked in links]
     names = chosen_entities(links, entities)
     return [(linked, names[linked.link.config.id]) for linked in links if linked.link.config.id in names]
+
+
+def live_alone(session: Session, links: Sequence[tuple[Linked, Names]], why: str) -> Sequence[tuple[Linked, Names]]:
+    """Return the links without incremental folders, and note ``why`` the others are passed over.
+
+    Where there are no others, all are returned: they are refused then, since nothing at all would be done.
+    """
+    live = [(linked, names) for linked, names in links if linked.link.config.output.layout is Layout.LIVE]
+    if not live:
+        return links
+    for linked, _ in links:
+        if linked.link.config.output.layout is not Layout.LIVE:
+            session.note(f"{linked.link.config.name} is passed over: {why}")
+    return live
 
 
 def _each(

@@ -72,11 +72,13 @@ class Watching:
         config, now = linked.link.config, self.session.clock()
         names = [entity.name for entity in config.entities] if linked.link.active else []
         before = self._ledger.told(config.name, names, report, now)
+        telling = report.eventful or self.session.verbose
         if self.session.format == "json":
-            self._event(config.name, {"event": "pass", **doing.sync_data(report)})
+            if telling:
+                self._event(config.name, {"event": "pass", **doing.sync_data(report)})
             for event in events(report, before):
                 self._event(config.name, event)
-        elif report.eventful or self.session.verbose:
+        elif telling:
             click.echo(printable(f"{now:%H:%M:%S} {config.name}: {doing.sync_text(report)}"))
             doing.failed(self.session, [report])
         self.tell(config.name, report)

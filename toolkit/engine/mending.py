@@ -167,8 +167,10 @@ class Mender:
     def _loss(self, part: Part, rows: int) -> Healed:
         """Return what to tell of a file of which so many rows are kept."""
         if self._is_newer(part):
-            return self._told(part, "ENG112", f"{part.path} is newer than its checkpoint, and its {rows} rows are kept")
-        lost = f"{max(part.rows - rows, 0)} of {part.rows} rows" if part.digest else "an unknown number of rows"
+            return self._told(
+                part, "ENG112", f"{part.path} is newer than its checkpoint, and its {rows:,} rows are kept"
+            )
+        lost = f"{max(part.rows - rows, 0):,} of {part.rows:,} rows" if part.digest else "an unknown number of rows"
         what = f"{part.path} was damaged or gone: {lost} of partition {part.partition} are lost"
         return self._told(part, "ENG008", f"{what}, as far as the source does not give them again")
 

@@ -102,7 +102,7 @@ def _told(lake: Lake, name: str, parts: Sequence[Part], now: datetime) -> Healed
         at=now,
         code="ENG033",
         severity=Severity.WARNING,
-        what=f"the checkpoint of {name} was {why}, and was made anew of its files, with {rows} rows",
+        what=f"the checkpoint of {name} was {why}, and was made anew of its files, with {rows:,} rows",
         where=where,
         why="all rows are read and compared; readers keep what they have meanwhile",
     )

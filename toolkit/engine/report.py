@@ -100,7 +100,7 @@ class SyncReport:
     def eventful(self) -> bool:
         """Whether there is anything to tell."""
         entities = any(each.changed or each.snapshots or each.notices or each.error for each in self.entities)
-        return bool(entities or self.retired or self.stopped or self.manifest or self.mended)
+        return bool(entities or self.retired or self.stopped or self.manifest or self.mended or self.folder)
 
     @property
     def failed(self) -> tuple[EntityReport, ...]:

@@ -66,16 +66,21 @@ def check_locations(link: LinkFacts) -> Iterator[Finding]:
 def check_files(link: LinkFacts) -> Iterator[Finding]:
     """Every live file that was committed is there, as long as it was written: one look at each, none of them read."""
     for one in link.completed:
-        checkpoint, lake = link.checkpoint(one.entity), link.linked.lake
-        if checkpoint is not None and (wrong := list(_wrong(checkpoint, lake))):
-            yield Finding(
-                "VFY066",
-                Severity.ERROR,
-                f"{wrong[0]}{_others(len(wrong))}",
-                link.entity_place(one.entity),
-                "the next pass cannot change a file that is not as it was written",
-                _repair(link),
-            )
+        if (checkpoint := link.checkpoint(one.entity)) is not None:
+            yield from file_findings(checkpoint, link)
+
+
+def file_findings(checkpoint: Checkpoint, link: LinkFacts) -> Iterator[Finding]:
+    """Yield that a live file of an entity is gone, or of another size than was written."""
+    if wrong := list(_wrong(checkpoint, link.linked.lake)):
+        yield Finding(
+            "VFY066",
+            Severity.ERROR,
+            f"{wrong[0]}{_others(len(wrong))}",
+            link.entity_place(checkpoint.entity),
+            "the next pass cannot change a file that is not as it was written",
+            _repair(link),
+        )
 
 
 def check_folders(link: LinkFacts) -> Iterator[Finding]:
