@@ -284,7 +284,11 @@ class IncrementalSession:
         if any(each.files for each in found.values()):
             self.commit(self._with_folder(record, feed, now, found))
             return record.open
-        if any(self._is_news(record.entities[name], each.exported) for name, each in found.items()):
+        # What was told is committed, so that it is told once.
+        news = (
+            each.report.notices or self._is_news(record.entities[name], each.exported) for name, each in found.items()
+        )
+        if any(news):
             removes = tuple(path for each in found.values() for path in each.removes)
             self.commit(record.following(self._fence, now, removes))
         else:
