@@ -372,6 +372,14 @@ def test_a_checkpoint_is_made_anew_of_the_files_and_only_what_changed_is_written
     assert world.sync().by_entity["account"].written == 0
 
 
+def test_the_rows_of_a_checkpoint_that_is_made_anew_are_counted_in_thousands(world: World) -> None:
+    for number in range(997):
+        world.source.insert("account", name=str(number))
+    world.sync()
+    lose(world)
+    assert world.sync().notices[0].what.endswith("was made anew of its files, with 1,000 rows")
+
+
 def test_the_status_says_that_a_checkpoint_is_gone_and_what_makes_it_anew(world: World) -> None:
     lose(world)
     (found,) = [each for each in status(world.linked).entities if each.entity == "account"]
