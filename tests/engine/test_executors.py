@@ -14,9 +14,10 @@ import pytest
 from tests.engine.small_run import APPEND_ONLY, IN_PLACE, SETTINGS, script_of
 from tests.engine.world import HOLDER
 from toolkit.engine.indexes import Indexes
-from toolkit.engine.passes import begin, do_pass
+from toolkit.engine.passes import do_pass
 from toolkit.engine.session import WRITER_LOCK, Ways, work_of
 from toolkit.engine.splice import Executor, Made, Task, do
+from toolkit.engine.succession import begin
 from toolkit.engine.sync import ignore, never
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.protocol import Lake

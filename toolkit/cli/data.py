@@ -17,8 +17,8 @@ from toolkit.cli.rows import chosen, entities_option, live_alone, tell_broken
 from toolkit.cli.session import Session
 from toolkit.engine.checkpoint import Checkpoint
 from toolkit.engine.estimate import estimate as estimate_entity
-from toolkit.engine.passes import gone
 from toolkit.engine.status import exported_of
+from toolkit.engine.work import gone
 from toolkit.errors import Finding, ToolkitError
 from toolkit.model.config import ExportConfig
 from toolkit.model.entity import Entity

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from toolkit.engine.budget import Budget
-from toolkit.engine.passes import stopped
+from toolkit.engine.work import stopped
 from toolkit.model.entity import Entity
 from toolkit.source.protocol import Batch, Cursor, Source
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 from toolkit.engine.arrays import contents
 from toolkit.engine.columns import CREATED, columns_of
 from toolkit.engine.partitions import partitions_of
-from toolkit.engine.passes import mode_of
 from toolkit.engine.rows import format_rows
 from toolkit.engine.settings import DEFAULTS
 from toolkit.engine.shape import Shaping, shaping
+from toolkit.engine.work import mode_of
 from toolkit.model.config import LEAST_KEY, LinkedEntity, Output, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.model.shape import shape_of

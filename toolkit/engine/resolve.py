@@ -22,6 +22,7 @@ import numpy.typing as npt
 from toolkit.engine.arrays import Mask, Places
 from toolkit.engine.entries import NOTHING, Entries, Ids, by_id, first_halves, joined
 from toolkit.engine.index import found
+from toolkit.engine.scratch import SortedRun
 from toolkit.engine.spool import Tombstones
 
 
@@ -254,3 +255,10 @@ def _first_of_each(rows: Located, same: _Same) -> Located:
 def _edge(rows: Located) -> Mask:
     """Return what the first or the last row is, which has no neighbour; nothing when there is no row."""
     return np.ones(min(len(rows), 1), np.bool_)
+
+
+def asked_for(given: Sequence[SortedRun], tombstones: Tombstones, most: int) -> Ids | None:
+    """Return the ids that a pass is about, sorted and unique; None when they are too many to be held in memory."""
+    if sum(map(len, given)) + len(tombstones.ids) > most:
+        return None
+    return np.unique(np.concatenate([tombstones.ids, *(run.ids() for run in given)]))

@@ -85,6 +85,11 @@ def is_dropped(history: tuple[SchemaChange, ...]) -> bool:
     return entity[-1:] == [ChangeKind.ENTITY_DROPPED]
 
 
+def returned(history: tuple[SchemaChange, ...], at: datetime) -> tuple[SchemaChange, ...]:
+    """Return the change that the source has the entity again, where it had none."""
+    return (SchemaChange(at=at, change=ChangeKind.ENTITY_RESTORED),) if is_dropped(history) else ()
+
+
 def with_changes(history: tuple[SchemaChange, ...], changes: tuple[SchemaChange, ...]) -> tuple[SchemaChange, ...]:
     """Return the history with further changes, as long as it may be."""
     return (*history, *changes)[-KEPT:]

@@ -30,7 +30,7 @@ from toolkit.engine.indexes import Indexes
 from toolkit.engine.journal import StatusFile
 from toolkit.engine.manifest import MANIFEST_PATH, entries_in, manifest, names_in, shown
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
-from toolkit.engine.passes import Outcome, Work, begin, do_healing_pass, do_pass, gone, stopped, with_dropped
+from toolkit.engine.passes import Outcome, do_healing_pass, do_pass
 from toolkit.engine.progress import discard, read_progress, unfinished
 from toolkit.engine.rebuilding import left_behind, lost_checkpoint
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
@@ -39,6 +39,8 @@ from toolkit.engine.schema_history import is_dropped
 from toolkit.engine.settings import Settings, scan_interval
 from toolkit.engine.snapshot import is_due, is_stale, with_snapshot, without
 from toolkit.engine.splice import Made, Task, do
+from toolkit.engine.succession import begin, with_dropped
+from toolkit.engine.work import Work, gone, stopped
 from toolkit.errors import Damaged, Locked, NotFound, Partial, Refused, Retriable, ToolkitError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Fence, Lake
 from toolkit.model.config import LinkedEntity, Retention

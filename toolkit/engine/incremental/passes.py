@@ -42,18 +42,18 @@ from toolkit.engine.incremental.keys import (
 from toolkit.engine.incremental.rebuild import notice, rebuilt
 from toolkit.engine.incremental.record import Exported
 from toolkit.engine.partitions import part_name
-from toolkit.engine.passes import Work, asked_for, cut_short, returned, stopped
 from toolkit.engine.place import Piece, Target, coming, targets
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.resync import resynced
 from toolkit.engine.rows import unspelled
-from toolkit.engine.schema_history import changes_of, notices, with_changes
+from toolkit.engine.schema_history import changes_of, notices, returned, with_changes
 from toolkit.engine.scratch import Scratch, buckets, stored
 from toolkit.engine.shape import shaping
 from toolkit.engine.splice import CREATED_WIDTH, Appended, Change, Span, Splice, Task
 from toolkit.engine.spool import SLICE, Gathered, Layout, Spool, Tombstones
 from toolkit.engine.style import Style
+from toolkit.engine.work import Work, cut_short, stopped
 from toolkit.errors import CursorExpired
 from toolkit.lake.protocol import Staged
 from toolkit.model.config import LinkedEntity, PartitionStrategy
@@ -155,7 +155,7 @@ class _Pass:
         self.columns = columns_of(self.entity) if evolution is None or self.anew else evolution.columns
         self.now, self.style = work.clock(), Style.of(work.output)
         changed = changes_of(evolution, self.old.columns, self.now) if evolution else ()
-        self.changes = (*returned(self.old, self.now), *changed)
+        self.changes = (*returned(self.old.schema_changes, self.now), *changed)
         self.pieces: list[Piece] = []
         self.inserted = 0
         self.name = f"{self.now:%Y%m%dT%H%M%SZ}-{work.fence.number}-{place.seq}-{entity.name}"
@@ -226,7 +226,7 @@ class _Pass:
     ) -> Iterator[tuple[Located, Tombstones, Entries]]:
         """Yield what was given, what was deleted and what is known, bucket by bucket of ids."""
         given, most = [piece.entries for piece in self.pieces], self.work.settings.bucket
-        ids = None if full else asked_for(given, tombstones, most)
+        ids = None if full else resolve.asked_for(given, tombstones, most)
         held = stored(scratch, _entries(known(self.work.lake, self.before.keys, ids)))
         for bucket in buckets([*given, held], most):
             *rows, keys = bucket.read([*given, held])

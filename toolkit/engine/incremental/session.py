@@ -26,12 +26,13 @@ from toolkit.engine.incremental.record import Exported, Record
 from toolkit.engine.indexes import Indexes
 from toolkit.engine.journal import StatusFile
 from toolkit.engine.parallel import as_ended
-from toolkit.engine.passes import Work, gone, with_dropped
 from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
 from toolkit.engine.schema_history import is_dropped
 from toolkit.engine.session import Ways, definitions_of, latest, require_organization, scans, work_of
 from toolkit.engine.settings import scan_interval
 from toolkit.engine.shape import effective
+from toolkit.engine.succession import with_dropped
+from toolkit.engine.work import Work, gone
 from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
 from toolkit.lake.protocol import Fence, Lake
 from toolkit.model.config import LinkedEntity, PartitionStrategy
