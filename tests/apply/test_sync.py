@@ -11,7 +11,7 @@ from tests.plan.build import CONFIG, FILE_SYSTEM, OTHER_CONFIG, START, bundle, c
 from toolkit.apply import apply
 from toolkit.bundle import write_bundle
 from toolkit.engine import EntityProgress, Patience
-from toolkit.engine.session import WRITER_LOCK
+from toolkit.engine.opening import WRITER_LOCK
 from toolkit.errors import EntityGone, Locked, Partial, Retriable
 from toolkit.lake.protocol import Holder
 from toolkit.model.link import EntityState

@@ -19,7 +19,7 @@ from toolkit.cli import root
 from toolkit.cli.doing import patience
 from toolkit.cli.session import Session
 from toolkit.engine import EntityReport, Retry
-from toolkit.engine.session import WRITER_LOCK
+from toolkit.engine.opening import WRITER_LOCK
 from toolkit.errors import Finding, Severity
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.protocol import Holder

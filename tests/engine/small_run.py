@@ -22,8 +22,8 @@ from toolkit.engine import Settings
 from toolkit.engine.manifest import MANIFEST_PATH
 from toolkit.engine.opening import AnySession, opened
 from toolkit.engine.report import SyncReport
-from toolkit.engine.session import Ways
 from toolkit.engine.sync import ignore, never
+from toolkit.engine.ways import Ways
 from toolkit.errors import ToolkitError
 from toolkit.lake.memory import Call, Crashed, Kind, MemoryLake
 from toolkit.lake.protocol import ABSENT

@@ -27,9 +27,9 @@ from tests.engine.world import (
 from toolkit.engine.checkpoint import checkpoint_path, read_checkpoint
 from toolkit.engine.erase import Erased, erase
 from toolkit.engine.index import CHUNK
+from toolkit.engine.opening import WRITER_LOCK
 from toolkit.engine.pins import pin
 from toolkit.engine.search import search
-from toolkit.engine.session import WRITER_LOCK
 from toolkit.errors import Damaged, Forbidden, Locked, Refused, ToolkitError
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.memory import MemoryLake

@@ -14,11 +14,12 @@ import pytest
 from tests.engine.small_run import APPEND_ONLY, IN_PLACE, SETTINGS, script_of
 from tests.engine.world import HOLDER
 from toolkit.engine.indexes import Indexes
+from toolkit.engine.opening import WRITER_LOCK
 from toolkit.engine.passes import do_pass
-from toolkit.engine.session import WRITER_LOCK, Ways, work_of
 from toolkit.engine.splice import Executor, Made, Task, do
 from toolkit.engine.succession import begin
 from toolkit.engine.sync import ignore, never
+from toolkit.engine.ways import Ways, work_of
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.protocol import Lake
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.world import HOLDER, Clock, World, insert_account, link, linked_entity, source_of
+from toolkit.engine.opening import WRITER_LOCK
 from toolkit.engine.pins import PINS_LOCK, pin, pins, unpin
-from toolkit.engine.session import WRITER_LOCK
 from toolkit.errors import Damaged, Locked, NotFound, Refused
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.memory import Crashed, Kind, MemoryLake

@@ -7,7 +7,7 @@ from collections import Counter
 from tests.engine.small_run import NAMES, Stage, stages
 from tests.engine.world import World
 from tests.scale import Record
-from toolkit.engine.session import WRITER_LOCK
+from toolkit.engine.opening import WRITER_LOCK
 from toolkit.lake.memory import Call, MemoryLake
 
 ZOMBIE, HEIR, NEXT = (stages()[NAMES.index(name)] for name in ("change", "grow", "add_a_column"))

@@ -31,13 +31,14 @@ from toolkit.engine.partitions import part_name
 from toolkit.engine.pins import manifest_of, names_of_pins, pin_folder, pins_locked, replace_files
 from toolkit.engine.progress import discard
 from toolkit.engine.search import STAGING_FOLDER, Found, Searched, search
-from toolkit.engine.session import Session, Ways
+from toolkit.engine.session import Session
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.engine.snapshot import with_snapshot
 from toolkit.engine.splice import damaged, entries_of_part
 from toolkit.engine.strip import Strip
 from toolkit.engine.sync import ignore, never
 from toolkit.engine.takeover import require_untouched
+from toolkit.engine.ways import Ways
 from toolkit.errors import Damaged, Refused, SourceError
 from toolkit.lake.protocol import STATE_FOLDER, Fence, Holder, Lake
 from toolkit.model.config import Retention
@@ -199,7 +200,7 @@ class _LiveErasure:
         if checkpoint is None:
             return
         if not found.keys().isdisjoint(_paths(checkpoint)):
-            self.session.change(checkpoint, self._without(checkpoint, found))
+            self.session.change(self._without(checkpoint, found))
 
     def _without(self, checkpoint: Checkpoint, found: Mapping[str, Found]) -> Checkpoint:
         parts: list[Part] = []

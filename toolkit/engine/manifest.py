@@ -15,6 +15,7 @@ from toolkit.engine.columns import DATA_TYPES, MAX_DECIMAL_DIGITS, Column, Kind
 from toolkit.engine.partitions import manifest_name, year_of
 from toolkit.engine.rows import SOURCE_SCALE
 from toolkit.engine.style import Style, sink_time
+from toolkit.lake.protocol import ABSENT, Fence, Lake
 
 MANIFEST_PATH = "model.json"
 
@@ -115,6 +116,37 @@ def names_in(data: bytes) -> set[str]:
         return {str(entity["name"]) for entity in json.loads(data)["entities"]}
     except (ValueError, KeyError, TypeError):
         return set()
+
+
+class ManifestFile:
+    """The manifest as a session knows it."""
+
+    def __init__(self, lake: Lake, fence: Fence) -> None:
+        self._lake, self._fence = lake, fence
+        self._data, self._etag = b"", ABSENT
+
+    def read(self) -> None:
+        """Know the file that is there."""
+        stat = self._lake.stat(MANIFEST_PATH)
+        if stat is not None:
+            self._data, self._etag = self._lake.read(MANIFEST_PATH), stat.etag
+
+    def write(self, data: bytes) -> bool:
+        """Write the file where it differs, and return whether it did."""
+        if data == self._data:
+            return False
+        self._fence.check()
+        self._etag = self._lake.put(MANIFEST_PATH, data, self._etag)
+        self._data = data
+        return True
+
+    def entries(self) -> dict[str, str]:
+        """Return what it says of each entity."""
+        return entries_in(self._data)
+
+    def names(self) -> set[str]:
+        """Return the entities that it lists."""
+        return names_in(self._data)
 
 
 def _json(entity: dict[str, Any]) -> str:

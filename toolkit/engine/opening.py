@@ -12,13 +12,17 @@ from toolkit.engine.commit import Outrun
 from toolkit.engine.incremental.record import RECORD_PATH
 from toolkit.engine.incremental.session import IncrementalSession
 from toolkit.engine.report import SyncReport
-from toolkit.engine.session import WRITER_LOCK, Session, Ways
+from toolkit.engine.session import Session
+from toolkit.engine.ways import Ways
 from toolkit.errors import Refused
 from toolkit.lake.protocol import Fence, Holder, Lake
 from toolkit.model.config import Layout
 from toolkit.model.link import Link
 from toolkit.site import Linked
 from toolkit.source.protocol import Source
+
+WRITER_LOCK = "writer"
+"""The lock of a link's one writer."""
 
 
 class AnySession(Protocol):

@@ -32,11 +32,12 @@ from toolkit.engine.partitions import part_of, snapshot_of
 from toolkit.engine.pins import pins_locked, repair_pins
 from toolkit.engine.rebuilding import left_behind, lost_checkpoint
 from toolkit.engine.report import EntityProgress, EntityReport
-from toolkit.engine.session import Session, Ways
+from toolkit.engine.session import Session
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.engine.snapshot import with_snapshot, without
 from toolkit.engine.status import status
 from toolkit.engine.sync import ignore, never
+from toolkit.engine.ways import Ways
 from toolkit.errors import Damaged, Finding, Locked, Severity, ToolkitError
 from toolkit.lake.protocol import ABSENT, Etag, Holder, Lake
 from toolkit.model.config import Layout

@@ -13,9 +13,9 @@ from toolkit.engine.budget import Budget
 from toolkit.engine.opening import AnySession, opened
 from toolkit.engine.report import EntityProgress, SyncReport
 from toolkit.engine.schedule import Schedule
-from toolkit.engine.session import Ways
 from toolkit.engine.settings import DEFAULTS, Settings
 from toolkit.engine.sync import ignore
+from toolkit.engine.ways import Ways
 from toolkit.errors import Partial, ToolkitError
 from toolkit.lake.protocol import Holder
 from toolkit.model.link import Link

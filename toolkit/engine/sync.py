@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from toolkit.engine.opening import opened
+from toolkit.engine.organizations import other_organization
 from toolkit.engine.report import EntityProgress, SyncReport
 from toolkit.engine.retry import Patience, patiently
-from toolkit.engine.session import Session, Ways, other_organization
+from toolkit.engine.session import Session
 from toolkit.engine.settings import DEFAULTS, Settings
+from toolkit.engine.ways import Ways
 from toolkit.lake.protocol import Holder
 from toolkit.site import Linked
 from toolkit.source.protocol import Source

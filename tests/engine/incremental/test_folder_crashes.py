@@ -12,8 +12,8 @@ import pytest
 from tests.engine.incremental.folders import FolderWorld, new_world
 from tests.engine.world import ACCOUNT, HOLDER, attribute, insert_account, linked_entity
 from toolkit.engine.opening import opened
-from toolkit.engine.session import Ways
 from toolkit.engine.sync import ignore, never
+from toolkit.engine.ways import Ways
 from toolkit.errors import ToolkitError
 from toolkit.lake.memory import Crashed, Kind, MemoryLake
 from toolkit.model.entity import AttributeType

@@ -10,8 +10,8 @@ from tests.engine.incremental.folders import FolderWorld, new_world
 from tests.engine.world import ACCOUNT, HOLDER, START, attribute, insert_account, link, linked_entity
 from toolkit.engine import Settings, status
 from toolkit.engine.opening import opened
-from toolkit.engine.session import Ways
 from toolkit.engine.sync import ignore, never
+from toolkit.engine.ways import Ways
 from toolkit.errors import Damaged, Locked, Refused, Retriable
 from toolkit.lake.memory import MemoryLake
 from toolkit.model.entity import AttributeType

@@ -18,6 +18,7 @@ from threading import Event
 
 from toolkit.engine.checkpoint import Checkpoint, Move, PublishedFile
 from toolkit.engine.columns import columns_of
+from toolkit.engine.definitions import definitions_of, scans
 from toolkit.engine.incremental.about import about, choices
 from toolkit.engine.incremental.folders import file_path, model_path, next_folder, opened_at
 from toolkit.engine.incremental.ledger import Ledger, model
@@ -25,19 +26,21 @@ from toolkit.engine.incremental.passes import Found, Place, do_pass
 from toolkit.engine.incremental.record import Exported, Record
 from toolkit.engine.indexes import Indexes
 from toolkit.engine.journal import StatusFile
+from toolkit.engine.organizations import require_organization
 from toolkit.engine.parallel import as_ended
-from toolkit.engine.report import EntityProgress, EntityReport, Phase, SyncReport
+from toolkit.engine.report import EntityReport, SyncReport
+from toolkit.engine.retirement import latest
 from toolkit.engine.schema_history import is_dropped
-from toolkit.engine.session import Ways, definitions_of, latest, require_organization, scans, work_of
 from toolkit.engine.settings import scan_interval
 from toolkit.engine.shape import effective
 from toolkit.engine.succession import with_dropped
+from toolkit.engine.ways import Ways, work_of
 from toolkit.engine.work import Work, gone
-from toolkit.errors import Locked, Partial, Refused, Retriable, ToolkitError
+from toolkit.errors import Locked, Partial, Refused, ToolkitError
 from toolkit.lake.protocol import Fence, Lake
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
-from toolkit.model.link import Dropped, EntityState, Link
+from toolkit.model.link import Dropped, Link
 from toolkit.model.shape import shape_of
 from toolkit.source.protocol import Source
 
@@ -216,7 +219,7 @@ class IncrementalSession:
     def _passes(self, feed: _Feed, names: list[str]) -> tuple[dict[str, Found], Reports]:
         """Do the passes of some entities, several at once; one that was stopped has None for its report."""
         failed = {name: feed.silent or gone(name) for name in names if feed.silent or name not in feed.definitions}
-        reports: Reports = {name: self._failure(name, error) for name, error in failed.items()}
+        reports: Reports = {name: self._ways.failed(name, error) for name, error in failed.items()}
         found: dict[str, Found] = {}
         record, leaving = self._ledger.record, Event()
         if record is not None:
@@ -255,13 +258,8 @@ class IncrementalSession:
         except Partial:
             return None
         except ToolkitError as error:
-            return self._failure(name, error)
+            return self._ways.failed(name, error)
         return found[name].report
-
-    def _failure(self, name: str, error: ToolkitError) -> EntityReport:
-        self._ways.progress(EntityProgress(name, Phase.FAILED))
-        after = error.after if isinstance(error, Retriable) else None
-        return EntityReport(name, EntityState.FAILED, error=error.findings[0], retry_after=after)
 
     # the folder
 
@@ -273,7 +271,7 @@ class IncrementalSession:
         except ToolkitError as error:
             # Whether the folder counts is read from the record before the next pass.
             self._cursors.clear()
-            reports.update({name: self._failure(name, error) for name in found})
+            reports.update({name: self._ways.failed(name, error) for name in found})
             return None
 
     def _close(self, feed: _Feed, found: Mapping[str, Found]) -> str | None:

@@ -12,14 +12,86 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from toolkit.engine.checkpoint import Checkpoint, Retired, checkpoint_path
+from toolkit.engine.checkpoint import Checkpoint, Newer, Retired, checkpoint_path
+from toolkit.engine.commit import Committed
+from toolkit.engine.companions import Companions
 from toolkit.engine.delete_log import DELETED_FOLDER, log_folder
 from toolkit.engine.metadata import SERVICE_FOLDER, description_path, model_path
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
-from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Lake, Staged, Stat
+from toolkit.engine.progress import discard
+from toolkit.engine.states import States
+from toolkit.engine.ways import Ways
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Fence, Lake, Staged, Stat
 from toolkit.model.config import PartitionStrategy
+from toolkit.model.link import Dropped, Link
 
 KEPT_FOLDER = "_kept"
+
+
+class Retirement:
+    """Which entities retire, and how far each of them is."""
+
+    def __init__(self, lake: Lake, fence: Fence, ways: Ways, states: States, companions: Companions) -> None:
+        self._lake, self._fence, self._ways, self._states, self._companions = lake, fence, ways, states, companions
+        self._hurried: set[str] = set()
+        """Retired entities whose snapshots are set aside without a grace for readers."""
+        self._lingering: set[str] = set()
+        """Retired entities of which only snapshots are left."""
+
+    def begin(self, link: Link) -> list[str]:
+        """Retire entities that have state and are not linked, or were taken off and linked anew since they began.
+
+        Return their names, those of earlier times too. Pending steps that cannot be done hinder nobody, nor does a
+        checkpoint that cannot be read; a newer one does.
+        """
+        dropped, everything = latest(link.dropped), self._states.known
+        linked = {each.name for each in link.config.entities} if link.active else set()
+        # Nobody may come back to the lake of a link that has ended, and an entity that is linked again starts clean.
+        self._hurried = linked if link.active else everything
+        stay = {name for name in linked if not self._began_before(dropped.get(name), name)}
+        newer = {name for name, error in self._states.unsettled.items() if isinstance(error, Newer)}
+        leaving = sorted(everything - stay - newer)
+        for name in leaving:
+            self._retire(name, link, keep=name not in dropped or dropped[name].keep)
+        return leaving
+
+    def clear(self, entity: str) -> None:
+        """Set the files of a retired entity aside, and its snapshots once readers have had their grace."""
+        checkpoint = self._states.committed[entity].checkpoint
+        over = entity in self._hurried or is_over(checkpoint, self._ways.clock(), self._ways.settings.reader_grace)
+        if not over and entity in self._lingering:
+            return
+        discard(self._lake, entity)
+        self._states.unfinished.discard(entity)
+        self._companions.forget(entity)
+        if over:
+            clear(self._lake, checkpoint)
+            self._lingering.discard(entity)
+            del self._states.committed[entity]
+        else:
+            clear_live(self._lake, checkpoint)
+            self._lingering.add(entity)
+
+    def _retire(self, name: str, link: Link, *, keep: bool) -> None:
+        state = self._states.committed.get(name) or self._unreadable(name, link)
+        if state.checkpoint.retired is None:
+            at = free_second(self._lake, name, self._ways.clock())
+            self._states.commit(retired(state.checkpoint, at, self._fence.number, keep=keep), state.etag)
+        self._states.trust(name)
+
+    def _began_before(self, dropped: Dropped | None, name: str) -> bool:
+        """Whether an entity has state of a time before it was taken off."""
+        state = self._states.committed.get(name)
+        return dropped is not None and state is not None and state.checkpoint.generation < dropped.generation
+
+    def _unreadable(self, name: str, link: Link) -> Committed:
+        stat = self._lake.stat(checkpoint_path(name))
+        return Committed(unreadable(name, link.organization), stat.etag if stat else ABSENT)
+
+
+def latest(dropped: Iterable[Dropped]) -> dict[str, Dropped]:
+    """Return how each entity was taken off the last time."""
+    return {each.entity: each for each in sorted(dropped, key=lambda each: each.generation)}
 
 
 def unreadable(entity: str, organization: str) -> Checkpoint:
