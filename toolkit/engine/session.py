@@ -1,7 +1,8 @@
-"""A session: one engine at work on one link, under its lock. It holds the checkpoints, it alone writes the manifest.
+"""A session: one engine at work on one link, under its lock. It alone commits, and writes the manifest.
 
 Opening a session finishes what a dead engine began: pending steps are done, staged files that no checkpoint names are
-removed, the manifest is written. Then come passes, any number of them.
+removed, the manifest is written. Then come passes, any number of them: ``sync`` is the story of one over all entities.
+What is known of each entity is in ``states``, what readers are told in ``listing``.
 """
 
 from __future__ import annotations
