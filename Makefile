@@ -94,7 +94,7 @@ bench: $(VENV)/.bench ## measure beside named peers (half an hour, 15 GB), and w
 
 # One lock for every supported Python and platform; hashes, and no registry addresses.
 LOCK := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-emit-find-links --no-header --quiet pyproject.toml requirements/build.in
+	--no-emit-find-links --no-strip-extras --no-header --quiet pyproject.toml requirements/build.in
 lock: $(VENV)/.runtime ## renew the hashed requirement files
 	$(PIP) --require-hashes -r requirements/lock.txt
 	$(subst pyproject.toml requirements/build.in,requirements/lock.in,$(LOCK)) -o requirements/lock.txt
