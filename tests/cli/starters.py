@@ -17,7 +17,8 @@ from pathlib import Path
 from toolkit import cli
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.cli.starters", "toolkit.cli.run", "toolkit.engine", "toolkit.project"])
+# Not modules of the tests: the server looks for them where it was started, and other packages bring tests as well.
+_CONTEXT.set_forkserver_preload(["toolkit.cli.run", "toolkit.engine", "toolkit.project"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,15 @@ ORGANIZATION = Organization(
     version=Version("9.2.24014.185"),
 )
 SETTINGS = Settings(part_limit=20_000, workers=2)
-PRELOADED = ["tests.engine.kills"]
+# Not this module: the server looks for it where it was started, and other packages bring tests as well.
+PRELOADED = [
+    "duckdb",
+    "toolkit.engine",
+    "toolkit.lake.folder",
+    "toolkit.organization.churn",
+    "toolkit.organization.definitions",
+    "toolkit.source.embedded",
+]
 
 
 @dataclass(frozen=True, slots=True)
