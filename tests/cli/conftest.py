@@ -54,21 +54,26 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return invoke
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The environment dev with the Core solution and some rows."""
-    folder = tmp_path_factory.mktemp("prepared")
+def prepare(folder: Path, *lines: str) -> Path:
+    """Run commands in a folder, and return it."""
     clock, ids = Ticking(), Ids()
     with chdir(folder):
-        for line in (
-            "init",
-            "env create dev --account contosodev --account contosotwo",
-            "import core --yes",
-            "env seed dev --rows account=30 --rows contact=20 --rows task=10",
-        ):
+        for line in lines:
             result = CliRunner().invoke(root, line.split(), obj=Session(clock, lambda: "ada@lab", ids, lambda: False))
             assert result.exit_code == 0, result.output
     return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment dev with the Core solution and some rows."""
+    return prepare(
+        tmp_path_factory.mktemp("prepared"),
+        "init",
+        "env create dev --account contosodev --account contosotwo",
+        "import core --yes",
+        "env seed dev --rows account=30 --rows contact=20 --rows task=10",
+    )
 
 
 @pytest.fixture

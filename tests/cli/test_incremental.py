@@ -1,44 +1,27 @@
 """Incremental folders through the command line, with the embedded environment on this disk."""
 
 import json
-import shutil
-from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from tests.cli.conftest import Ids, Run, Ticking
+from tests.cli.conftest import Run, prepare
 from tests.engine.incremental.reader import Reader
-from toolkit.cli import root
-from toolkit.cli.session import Session
 from toolkit.lake.folder import FolderLake
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The environment dev with a link of accounts, whose folders are incremental."""
-    folder = tmp_path_factory.mktemp("prepared")
-    clock, ids = Ticking(), Ids()
-    with chdir(folder):
-        for line in (
-            "init",
-            "env create dev --account contosodev --account contosotwo",
-            "import core --yes",
-            "env seed dev --rows account=30 --rows contact=20",
-            "lake link --account contosodev --entity account --layout incremental",
-        ):
-            result = CliRunner().invoke(root, line.split(), obj=Session(clock, lambda: "ada@lab", ids, lambda: False))
-            assert result.exit_code == 0, result.output
-    return folder
-
-
-@pytest.fixture
-def dev(prepared: Path, run: Run, tmp_path: Path) -> Run:
-    """A copy of that environment."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    return run
+    return prepare(
+        tmp_path_factory.mktemp("prepared"),
+        "init",
+        "env create dev --account contosodev --account contosotwo",
+        "import core --yes",
+        "env seed dev --rows account=30 --rows contact=20",
+        "lake link --account contosodev --entity account --layout incremental",
+    )
 
 
 @pytest.fixture
