@@ -105,7 +105,7 @@ def in_place(given: Located, tombstones: Tombstones, known: Located, *, full: bo
     given = given.sorted()
     rows = _last_of_each(given, _same_id)
     rows = rows.take(_versions_of(tombstones, rows.ids) <= rows.versions)
-    held_at = _match(rows.ids, known.ids)
+    held_at = places_of(rows.ids, known.ids)
     rows, held_at = _news(rows, held_at, known, full=full)
     ends = _ended(known, given.ids, tombstones, full=full) & ~_member(known.ids, rows.ids)
     goes = ends.copy()
@@ -123,7 +123,7 @@ def append_only(given: Located, tombstones: Tombstones, known: Located, *, full:
     last = _last_of_each(standing(known), _same_id)
     come = ~_held_already(rows, known)
     rows = rows.take(come | _returns(rows, last, tombstones) if full else come)
-    home = _owner(last, _match(rows.ids, last.ids))
+    home = _owner(last, places_of(rows.ids, last.ids))
     ended, new = _last_known(rows, last)
     ends = _ended(ended, given.ids, tombstones, full=full) & ~ended.entries.deletes
     before = np.full(len(rows), -1, np.int64)
@@ -149,7 +149,7 @@ def _returns(rows: Located, last: Located, tombstones: Tombstones) -> Mask:
     """Return which rows are the last known ones of their id, ended by a delete row and there again."""
     if not len(last):
         return np.zeros(len(rows), np.bool_)
-    at = _match(rows.ids, last.ids)
+    at = places_of(rows.ids, last.ids)
     ended = (at >= 0) & last.entries.deletes[at] & (last.versions[at] == rows.versions)
     there: Mask = ended & (_versions_of(tombstones, rows.ids) <= rows.versions)
     return there
@@ -201,12 +201,12 @@ def _keys(rows: Located) -> npt.NDArray[np.bytes_]:
 
 def _versions_of(tombstones: Tombstones, ids: Ids) -> Places:
     """Return the version of the tombstone of each id; lower than any row's where there is none."""
-    at = _match(ids, tombstones.ids)
+    at = places_of(ids, tombstones.ids)
     none = np.iinfo(np.int64).min
     return np.where(at >= 0, tombstones.versions[at] if len(tombstones.ids) else none, none)
 
 
-def _match(ids: Ids, among: Ids) -> Places:
+def places_of(ids: Ids, among: Ids) -> Places:
     """Return where each id is among others, which are sorted and unique; -1 where it is not."""
     if not len(among):
         return np.full(len(ids), -1, np.int64)
@@ -218,7 +218,7 @@ def _match(ids: Ids, among: Ids) -> Places:
 
 
 def _member(ids: Ids, among: Ids) -> Mask:
-    return np.greater_equal(_match(ids, among), 0)
+    return np.greater_equal(places_of(ids, among), 0)
 
 
 def _owner(known: Located, at: Places) -> Places:

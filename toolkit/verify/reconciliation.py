@@ -22,7 +22,7 @@ from toolkit.engine.entries import ID_LENGTH, Ids, entries_of, ids_of_text, text
 from toolkit.engine.incremental.keys import known
 from toolkit.engine.incremental.record import Exported
 from toolkit.engine.ranges import read_ranges
-from toolkit.engine.resolve import Located
+from toolkit.engine.resolve import Located, places_of
 from toolkit.engine.rows import Records, format_rows, split_record
 from toolkit.engine.shape import shaping
 from toolkit.engine.splice import entries_of_part
@@ -165,7 +165,7 @@ class _Comparison:
     def add(self, batch: Batch) -> None:
         """Compare a batch with what is held."""
         ids = _ids(batch, self._entity)
-        at = _match(ids, self._held.ids)
+        at = places_of(ids, self._held.ids)
         new = self._new(ids, at)
         versions = np.asarray(batch.rows.column(VERSION).to_numpy(zero_copy_only=False), np.int64)
         held = new & (at >= 0)
@@ -252,12 +252,6 @@ class _Comparison:
 
 def _padded(fields: list[bytes], width: int) -> list[bytes]:
     return fields + [b""] * (width - len(fields))
-
-
-def _match(ids: Ids, among: Ids) -> Places:
-    """Return where each id is among others, which are sorted and unique; -1 where it is not."""
-    at = np.minimum(np.searchsorted(among, ids), max(len(among) - 1, 0))
-    return np.where(among[at] == ids, at, -1) if len(among) else np.full(len(ids), -1)
 
 
 def _records(lake: Lake, parts: Sequence[Part], rows: Located) -> Array:
