@@ -46,6 +46,14 @@ class DateTimeBehavior(StrEnum):
     TIME_ZONE_INDEPENDENT = "TimeZoneIndependent"
 
 
+class TableType(StrEnum):
+    """Where Dataverse keeps the rows. Only standard tables have change tracking; Dataverse's ``TableType``."""
+
+    STANDARD = "Standard"
+    ELASTIC = "Elastic"
+    VIRTUAL = "Virtual"
+
+
 class Option(Frozen):
     """A value of a choice with its labels by language code; ``state`` is the state that a status belongs to."""
 
@@ -92,6 +100,8 @@ class Entity(Frozen):
     """Whether change tracking can be enabled at all; once on, it stays on."""
     intersect: bool = False
     """Whether this is the table of an N:N relationship."""
+    table_type: TableType = TableType.STANDARD
+    """Elastic and virtual tables are never exported."""
     custom: bool = False
     attributes: tuple[Attribute, ...]
 

@@ -13,7 +13,7 @@ from toolkit import documents
 from toolkit.documents import Document
 from toolkit.errors import Finding, Severity, nearest
 from toolkit.model.base import Frozen
-from toolkit.model.entity import CHOICES, LOOKUPS, Attribute, AttributeType, DateTimeBehavior, Entity, Option
+from toolkit.model.entity import CHOICES, LOOKUPS, Attribute, AttributeType, DateTimeBehavior, Entity, Option, TableType
 from toolkit.model.names import LogicalName
 from toolkit.organization import metadata
 from toolkit.organization.sound_parts import sound
@@ -32,6 +32,7 @@ class EntityDefinition(Frozen):
     change_tracking: bool = True
     can_track: bool = True
     intersect: bool = False
+    table_type: TableType = TableType.STANDARD
     custom: bool = False
     attributes: tuple[Attribute, ...] = ()
 
