@@ -298,7 +298,7 @@ def test_defining_twice_changes_nothing(tmp_path: Path) -> None:
         gadgets = custom(tmp_path, GADGETS)
         definitions.define(database, gadgets)
         definitions.define(database, gadgets)
-        assert stored(database, "cts_gadget").schema_version == 1
+        assert stored(database, "cts_gadget").schema_version == 0
         with database.read() as connection:
             assert list(metadata.choices(connection)) == ["cts_colour"]
 
@@ -310,7 +310,7 @@ def test_attributes_are_added_and_none_is_lost(tmp_path: Path) -> None:
         definitions.define(database, Definitions(entities=(NOTE,)))
         found = stored(database, "note")
         assert found.definition.attributes == (*NOTE.attributes, size)
-        assert found.schema_version == 2
+        assert found.schema_version == 1
         assert columns(database, "note")[-2:] == ["cts_size", "cts_size_entitytype"]
 
 
@@ -318,7 +318,7 @@ def test_change_tracking_stays_on_when_a_file_turns_it_off(tmp_path: Path) -> No
     with organization(tmp_path, NOTE) as database:
         definitions.define(database, Definitions(entities=(NOTE.model_copy(update={"change_tracking": False}),)))
         assert stored(database, "note").definition.change_tracking
-        assert stored(database, "note").schema_version == 1
+        assert stored(database, "note").schema_version == 0
 
 
 def test_another_type_is_refused_and_nothing_is_changed(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_tracking_is_enabled_for_good(tmp_path: Path) -> None:
         metadata.track(database, "log")
         metadata.track(database, "log")
         assert stored(database, "log").definition.change_tracking
-        assert stored(database, "log").schema_version == 1
+        assert stored(database, "log").schema_version == 0
 
 
 def test_tracking_is_refused_where_dataverse_has_none(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from toolkit.errors import NotFound, Refused, nearest
 from toolkit.model.columns import arrow_schema
 from toolkit.model.entity import Entity, Option
-from toolkit.organization.database import Connection, Database
+from toolkit.organization.database import Connection, Database, current_version, next_version
 
 DDL = """
 CREATE TABLE entity (
@@ -44,8 +44,8 @@ _OPTIONS = TypeAdapter(tuple[Option, ...])
 class Stored:
     """An entity as the file holds it.
 
-    ``schema_version`` grows with each change of the attributes; ``purged_version`` is the highest version of a
-    tombstone that was purged from the change log.
+    ``schema_version`` is the row version at which the attributes last changed, so that what was read before can be
+    told; ``purged_version`` is the highest version of a tombstone that was purged from the change log.
     """
 
     definition: Entity
@@ -137,6 +137,11 @@ def track(database: Database, entity: str) -> None:
         _save(connection, found.model_copy(update={"change_tracking": True}))
 
 
+def changed(connection: Connection, entity: str) -> None:
+    """Take a row version for a change of an entity's attributes: cursors and delta tokens from before it expire."""
+    connection.execute("UPDATE entity SET schema_version = ? WHERE name = ?", [next_version(connection), entity])
+
+
 def storage_type(column: pa.DataType) -> str:
     """Return the SQLite type of a column: times and booleans are integers, decimals exact text."""
     if pa.types.is_string(column) or pa.types.is_decimal(column):
@@ -146,8 +151,8 @@ def storage_type(column: pa.DataType) -> str:
 
 def _create(connection: Connection, entity: Entity) -> None:
     connection.execute(
-        "INSERT INTO entity VALUES (?, ?, 1, 0)",
-        [entity.name, entity.model_dump_json(exclude_defaults=True)],
+        "INSERT INTO entity VALUES (?, ?, ?, 0)",
+        [entity.name, entity.model_dump_json(exclude_defaults=True), current_version(connection)],
     )
     key = entity.primary_id
     columns = ", ".join(_column(field) + (" UNIQUE" if field.name == key else "") for field in arrow_schema(entity))
@@ -163,7 +168,7 @@ def _extend(connection: Connection, old: Stored, entity: Entity) -> None:
             connection.execute(f"ALTER TABLE {table(entity.name)} ADD COLUMN {_column(field)}")
     _save(connection, entity)
     if old.definition.attributes != entity.attributes:
-        connection.execute("UPDATE entity SET schema_version = schema_version + 1 WHERE name = ?", [entity.name])
+        changed(connection, entity.name)
 
 
 def _column(field: pa.Field[pa.DataType]) -> str:
