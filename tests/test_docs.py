@@ -22,12 +22,13 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 COMMANDS = (DOCS / "commands.md").read_text()
 
-CODE = re.compile(r"\b(?:[A-Z]{3}\d{3}|0x800[0-9a-f]{5})\b")
+CODE = re.compile(r"\b(?:[A-Z]{2,3}\d{3}|0x800[0-9a-f]{5})\b")
 AREAS = {
     "APL": ("apply/",),
     "BND": ("bundle/", "model/overlay.py"),
     "CLI": ("cli/",),
     "DOC": ("documents/",),
+    "DV": ("dataverse/",),
     "ENG": ("engine/",),
     "ENV": ("environment/",),
     "LAK": ("lake/",),
@@ -121,7 +122,7 @@ def test_every_code_of_ours_belongs_to_the_area_of_its_module() -> None:
         f"{code} in {module}"
         for code, modules in raised().items()
         for module in modules
-        if not code.startswith("0x") and not module.startswith(AREAS[code[:3]])
+        if not code.startswith("0x") and not module.startswith(AREAS[code[:-3]])
     ]
     assert strays == []
 

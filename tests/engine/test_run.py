@@ -21,9 +21,9 @@ from tests.engine.world import (
     linked_entity,
     source_of,
 )
+from toolkit.budget import Budget
 from toolkit.engine import SyncReport, run, status
 from toolkit.engine.attended import Attended
-from toolkit.engine.budget import Budget
 from toolkit.engine.checkpoint import read_checkpoint
 from toolkit.engine.schedule import Schedule
 from toolkit.errors import Forbidden, Partial, Retriable, SourceError

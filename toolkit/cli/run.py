@@ -12,6 +12,7 @@ from threading import Event
 import click
 
 from toolkit import engine
+from toolkit.budget import Budget
 from toolkit.cli import options
 from toolkit.cli.crew import Crew
 from toolkit.cli.frame import Command
@@ -19,7 +20,7 @@ from toolkit.cli.linked import address_of, forget_ended
 from toolkit.cli.rows import links_to_sync, own, tell_broken
 from toolkit.cli.session import Session
 from toolkit.cli.watching import Outputs, Watching, watching
-from toolkit.engine import Budget, SyncReport
+from toolkit.engine import SyncReport
 from toolkit.errors import Damaged
 from toolkit.model.link import LakeAddress
 from toolkit.site import Linked, Site, read_link

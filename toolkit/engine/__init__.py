@@ -6,7 +6,6 @@ run       passes until it is told to stop
 status    how far each entity is
 """
 
-from toolkit.engine.budget import Budget
 from toolkit.engine.report import EntityProgress, EntityReport, EntityStatus, LinkStatus, Phase, SyncReport
 from toolkit.engine.retry import Patience, Retry
 from toolkit.engine.run import run
@@ -16,7 +15,6 @@ from toolkit.engine.status import status
 from toolkit.engine.sync import snapshot, sync, take_over
 
 __all__ = [
-    "Budget",
     "EntityProgress",
     "EntityReport",
     "EntityStatus",

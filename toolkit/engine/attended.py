@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from toolkit.engine.budget import Budget
+from toolkit.budget import Budget
 from toolkit.engine.work import stopped
 from toolkit.model.entity import Entity
 from toolkit.source.protocol import Batch, Cursor, Source

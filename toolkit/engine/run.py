@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from toolkit.budget import Budget
 from toolkit.engine.attended import Attended
-from toolkit.engine.budget import Budget
 from toolkit.engine.opening import AnySession, opened
 from toolkit.engine.report import EntityProgress, SyncReport
 from toolkit.engine.schedule import Schedule

@@ -1,0 +1,75 @@
+"""The request budget of an environment: how many requests all of its links together may make in a minute, in a day."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Lock
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+GRAIN = timedelta(minutes=1)
+"""Requests of a day are counted by the minute: each is free again up to a minute late, and a day takes no memory."""
+
+
+class Budget:
+    """At most so many requests within any 60 seconds and any 24 hours; None sets no limit. Safe in several threads.
+
+    It counts what was asked of it, so it begins anew with the process.
+    """
+
+    def __init__(self, per_minute: int | None, clock: Callable[[], datetime], per_day: int | None = None) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        limits = ((per_minute, MINUTE, timedelta(0)), (per_day, DAY, GRAIN))
+        self._windows = [_Window(limit, span, grain) for limit, span, grain in limits if limit is not None]
+
+    def take(self) -> float:
+        """Take one request and return 0.0; or take none, and return after how many seconds one may be free."""
+        with self._lock:
+            now = self._clock()
+            rest = max((window.rest(now) for window in self._windows), default=0.0)
+            if rest <= 0:
+                for window in self._windows:
+                    window.count(now)
+            return max(0.0, rest)
+
+    def free(self) -> int:
+        """Return how many requests may be made now."""
+        with self._lock:
+            now = self._clock()
+            return min((window.free(now) for window in self._windows), default=sys.maxsize)
+
+
+class _Window:
+    """The requests of the last ``span``, those of one ``grain`` counted together as if the last had been all."""
+
+    def __init__(self, limit: int, span: timedelta, grain: timedelta) -> None:
+        self._limit, self._span, self._grain = limit, span, grain
+        self._made: deque[_Grain] = deque()
+        self._used = 0
+
+    def free(self, now: datetime) -> int:
+        while self._made and now - self._made[0].last >= self._span:
+            self._used -= self._made.popleft().requests
+        return self._limit - self._used
+
+    def rest(self, now: datetime) -> float:
+        return 0.0 if self.free(now) > 0 else (self._made[0].last + self._span - now).total_seconds()
+
+    def count(self, now: datetime) -> None:
+        if not self._made or now - self._made[-1].first >= self._grain:
+            self._made.append(_Grain(now))
+        self._made[-1].last = now
+        self._made[-1].requests += 1
+        self._used += 1
+
+
+class _Grain:
+    """Requests that are counted together."""
+
+    def __init__(self, first: datetime) -> None:
+        self.first = self.last = first
+        self.requests = 0
