@@ -37,6 +37,7 @@ AREAS = {
     "PRJ": ("project.py",),
     "REL": ("release.py",),
     "SRC": ("source/",),
+    "SRV": ("server/",),
     "STA": ("site.py",),
     "VFY": ("verify/",),
 }

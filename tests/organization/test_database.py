@@ -191,3 +191,23 @@ def _fail_after(opened: database.Database, sql: str) -> None:
     with opened.write() as connection:
         connection.execute(sql)
         _ = 1 / 0
+
+
+def test_a_write_within_a_write_commits_with_it(path: Path) -> None:
+    with database.open(path) as opened:
+        with opened.write() as outer, opened.write():
+            next_version(outer)
+            with opened.read() as inner:
+                assert current_version(inner) == 1
+        with opened.read() as connection:
+            assert current_version(connection) == 1
+
+
+def test_a_write_within_a_write_that_fails_leaves_what_was_before_it(path: Path) -> None:
+    with database.open(path) as opened:
+        with opened.write() as outer:
+            next_version(outer)
+            with pytest.raises(ZeroDivisionError):
+                _fail_after(opened, "UPDATE organization SET version_number = 5")
+        with opened.write() as connection:
+            assert next_version(connection) == 2

@@ -59,6 +59,8 @@ class Connection:
     def __init__(self, handle: adbc.AdbcConnection, path: Path) -> None:
         self._handle = handle
         self._path = path
+        self.writes = 0
+        """How many writes are open, one within the other."""
         self.close = weakref.finalize(self, handle.close)
         """Close it; this happens by itself when its thread ends."""
 
@@ -135,8 +137,14 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection that sees one state of the database until the block ends. Keep it short."""
+        """Give a connection that sees one state of the database until the block ends. Keep it short.
+
+        Within a write of the same thread it sees what that one wrote.
+        """
         connection = self._connection()
+        if connection.writes:
+            yield connection
+            return
         connection.execute("BEGIN")
         try:
             yield connection
@@ -145,16 +153,20 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Give the one connection that may write; the block commits as a whole, or leaves nothing behind."""
+        """Give the one connection that may write; the block commits as a whole, or leaves nothing behind.
+
+        Within another write of the same thread it is a part of that one, and commits with it.
+        """
         connection = self._connection()
-        # NORMAL: a killed process loses nothing; a power cut may lose the last commits, never the file.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN IMMEDIATE")
+        begin, commit, roll_back = _block(connection.writes)
+        connection.script(begin)
+        connection.writes += 1
         with ExitStack() as undo:
-            undo.callback(_roll_back, connection)
+            undo.callback(_roll_back, connection, roll_back)
             yield connection
-            connection.execute("COMMIT")
+            connection.execute(commit)
             undo.pop_all()
+            connection.writes -= 1
 
     def organization(self) -> Organization:
         """Return the organization that the file holds."""
@@ -281,9 +293,19 @@ def _check_format(connection: Connection, path: Path) -> None:
         )
 
 
-def _roll_back(connection: Connection) -> None:
+def _block(writes: int) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """Return the statements that begin a write, commit it, and undo it; within others it is a savepoint."""
+    if writes:
+        name = f"within_{writes}"
+        return (f"SAVEPOINT {name}",), f"RELEASE {name}", (f"ROLLBACK TO {name}", f"RELEASE {name}")
+    # NORMAL: a killed process loses nothing; a power cut may lose the last commits, never the file.
+    return ("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE"), "COMMIT", ("ROLLBACK",)
+
+
+def _roll_back(connection: Connection, statements: Iterable[str]) -> None:
+    connection.writes -= 1
     try:
-        connection.execute("ROLLBACK")
+        connection.script(statements)
     except ToolkitError:
         # SQLite has rolled back by itself, as it does when the disk is full; the first error is the one to tell.
         return
