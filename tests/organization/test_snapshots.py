@@ -83,7 +83,9 @@ def test_an_unknown_snapshot_names_the_nearest(database: Database) -> None:
 def test_a_damaged_snapshot_changes_nothing(database: Database) -> None:
     before = everything(database)
     snapshots.save(database, "clean")
-    (database.path.parent / "snapshots" / "clean.sqlite").write_bytes(b"no database, but as long as a header of one" * 9)
+    (database.path.parent / "snapshots" / "clean.sqlite").write_bytes(
+        b"no database, but as long as a header of one" * 9
+    )
     with pytest.raises(Damaged):
         snapshots.restore(database, "clean")
     assert everything(database) == before

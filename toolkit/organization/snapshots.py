@@ -52,9 +52,7 @@ def restore(database: Database, name: str) -> None:
     """Bring back what a snapshot holds. Raises NotFound (SRV042), or Locked (SRV043) while somebody else writes."""
     path = _path(database, name)
     if not path.is_file():
-        raise NotFound(
-            "SRV042", f"there is no snapshot {name!r}", where=str(path), fix=nearest(name, names(database))
-        )
+        raise NotFound("SRV042", f"there is no snapshot {name!r}", where=str(path), fix=nearest(name, names(database)))
     restore_file(database, path)
 
 
