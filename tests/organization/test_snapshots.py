@@ -62,7 +62,7 @@ def test_a_snapshot_is_never_overwritten(database: Database) -> None:
     snapshots.save(database, "clean")
     with pytest.raises(Refused, match="already") as refusal:
         snapshots.save(database, "clean")
-    assert refusal.value.code == "SRV041"
+    assert refusal.value.code == "ORG071"
     assert [path.name for path in (database.path.parent / "snapshots").iterdir()] == ["clean.sqlite"]
 
 
@@ -70,14 +70,14 @@ def test_a_snapshot_is_never_overwritten(database: Database) -> None:
 def test_a_name_is_that_of_a_file_in_the_folder(database: Database, name: str) -> None:
     with pytest.raises(Refused) as refusal:
         snapshots.save(database, name)
-    assert refusal.value.code == "SRV040"
+    assert refusal.value.code == "ORG070"
 
 
 def test_an_unknown_snapshot_names_the_nearest(database: Database) -> None:
     snapshots.save(database, "clean")
     with pytest.raises(NotFound, match="no snapshot") as failure:
         snapshots.restore(database, "claen")
-    assert (failure.value.code, failure.value.fix) == ("SRV042", "did you mean 'clean'?")
+    assert (failure.value.code, failure.value.fix) == ("ORG072", "did you mean 'clean'?")
 
 
 def test_a_damaged_snapshot_changes_nothing(database: Database) -> None:
@@ -107,7 +107,7 @@ def test_nothing_is_brought_back_while_somebody_writes(database: Database) -> No
         snapshots.restore(database, "clean")
     done.set()
     writer.join()
-    assert refusal.value.code == "SRV043"
+    assert refusal.value.code == "ORG073"
     snapshots.restore(database, "clean")
 
 

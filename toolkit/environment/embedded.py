@@ -187,7 +187,7 @@ def create(
 def reset(database: Database) -> None:
     """Take an organization back to its beginning: its identity, accounts and settings stay, and the standard entities.
 
-    Raises Locked (SRV043) while somebody else writes.
+    Raises Locked (ORG073) while somebody else writes.
     """
     with database.read() as connection:
         organization, settings = catalog.organization(connection), catalog.settings(connection)

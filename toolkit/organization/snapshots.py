@@ -29,7 +29,7 @@ def names(database: Database) -> list[str]:
 
 
 def save(database: Database, name: str) -> None:
-    """Keep the content under a name. Raises Refused for what is no name (SRV040), or a name that is taken (SRV041)."""
+    """Keep the content under a name. Raises Refused for what is no name (ORG070), or a name that is taken (ORG071)."""
     path = _path(database, name)
     path.parent.mkdir(exist_ok=True)
     draft = draft_of(path)
@@ -38,7 +38,7 @@ def save(database: Database, name: str) -> None:
         place_new(draft, path)
     except FileExistsError as error:
         raise Refused(
-            "SRV041",
+            "ORG071",
             f"there is a snapshot {name!r} already",
             where=str(path),
             why="a snapshot is never overwritten",
@@ -49,15 +49,15 @@ def save(database: Database, name: str) -> None:
 
 
 def restore(database: Database, name: str) -> None:
-    """Bring back what a snapshot holds. Raises NotFound (SRV042), or Locked (SRV043) while somebody else writes."""
+    """Bring back what a snapshot holds. Raises NotFound (ORG072), or Locked (ORG073) while somebody else writes."""
     path = _path(database, name)
     if not path.is_file():
-        raise NotFound("SRV042", f"there is no snapshot {name!r}", where=str(path), fix=nearest(name, names(database)))
+        raise NotFound("ORG072", f"there is no snapshot {name!r}", where=str(path), fix=nearest(name, names(database)))
     restore_file(database, path)
 
 
 def restore_file(database: Database, path: Path) -> None:
-    """Take the content of another organization file, which nobody writes to. Raises Locked (SRV043), or Damaged."""
+    """Take the content of another organization file, which nobody writes to. Raises Locked (ORG073), or Damaged."""
     files.open(path).close()
     with _attached(database.idle(), path), _at_once(database) as connection:
         _drop(connection)
@@ -83,7 +83,7 @@ def _at_once(database: Database) -> Iterator[Connection]:
             yield writing
     except Locked as error:
         raise Locked(
-            "SRV043",
+            "ORG073",
             "somebody else is writing to the organization",
             where=str(database.path),
             why="what they write would be lost",
@@ -120,7 +120,7 @@ def _folder(database: Database) -> Path:
 def _path(database: Database, name: str) -> Path:
     if not _is_name(name):
         raise Refused(
-            "SRV040",
+            "ORG070",
             f"{name!r} is no name for a snapshot",
             where=name,
             why="it is the name of a file: 1 to 64 letters, digits, dots, hyphens and underscores",
