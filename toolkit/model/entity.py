@@ -77,6 +77,8 @@ class Attribute(Frozen):
     global_choice: str | None = None
     """The name of the global choice that ``options`` come from."""
     required: bool = False
+    calculated: bool = False
+    """Whether the platform computes the value: it changes only with its row, so that a delta may be late with it."""
 
     @property
     def polymorphic(self) -> bool:

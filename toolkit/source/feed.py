@@ -114,6 +114,16 @@ def gone(entity: str) -> EntityGone:
     )
 
 
+def untracked(entity: str) -> SourceError:
+    """Return the error that nobody can tell what changed in ``entity``."""
+    return SourceError(
+        "SRC002",
+        f"{entity} has no change tracking, so that only all of it can be read",
+        where=entity,
+        fix=f"enable it with: toolkit entity track {entity}",
+    )
+
+
 def _rows(feed: Feed, at: Position) -> tuple[pa.RecordBatch, Position]:
     rows, last = feed.rows(at)
     if last is not None:
@@ -149,12 +159,7 @@ def _check(feed: Feed, at: Position) -> None:
     if at.full:
         return
     if not feed.definition.change_tracking:
-        raise SourceError(
-            "SRC002",
-            f"{entity} has no change tracking, so that only all of it can be read",
-            where=entity,
-            fix=f"enable it with: toolkit entity track {entity}",
-        )
+        raise untracked(entity)
     _check_purged(feed, at)
 
 
