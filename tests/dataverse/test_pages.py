@@ -87,7 +87,7 @@ def test_decimals_are_exact(text: str, value: Decimal | None) -> None:
 def test_a_decimal_with_too_many_digits_is_refused_by_its_column() -> None:
     with pytest.raises(SourceError) as failure:
         number("0.000000000012")
-    assert (failure.value.code, failure.value.what.split()[3]) == ("SRC013", "cts_every.cts_decimal")
+    assert (failure.value.code, failure.value.what.split()[3]) == ("DV031", "cts_every.cts_decimal")
 
 
 def test_tombstones_stand_among_the_rows() -> None:
@@ -134,4 +134,4 @@ def test_a_reader_asks_for_what_it_reads() -> None:
 def test_what_is_no_page_is_refused(body: bytes) -> None:
     with pytest.raises(SourceError) as failure:
         reader(NOTE).read(body)
-    assert failure.value.code == "SRC012"
+    assert failure.value.code == "DV030"

@@ -77,7 +77,7 @@ class Reader:
         return any("@" in each.name for each in self.properties)
 
     def read(self, page: bytes) -> Page:
-        """Return what a page holds. Raises SourceError where it is none (SRC012, SRC013)."""
+        """Return what a page holds. Raises SourceError where it is none (DV030, DV031)."""
         table = self._parsed(page)
         value = table.column("value")
         if table.num_rows != 1 or value.null_count:
@@ -123,11 +123,11 @@ class Reader:
 
     def _unreadable(self, why: str) -> SourceError:
         what = f"a page of {self.entity.name} cannot be read"
-        return SourceError("SRC012", what, where=self.entity.name, why=why, fix=_REPORT)
+        return SourceError("DV030", what, where=self.entity.name, why=why, fix=_REPORT)
 
     def _unfit(self, column: str) -> SourceError:
         return SourceError(
-            "SRC013",
+            "DV031",
             f"a value of {self.entity.name}.{column} has more than ten digits after the point",
             where=self.entity.name,
             why="decimals are kept exact, with ten digits",
