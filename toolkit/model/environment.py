@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
+from toolkit.errors import Finding
 from toolkit.model.base import Frozen
-from toolkit.model.config import ExportConfig
+from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.entity import Entity
 from toolkit.model.names import Guid, StorageAccountName, UniqueName
 from toolkit.model.solution import Package, Publisher, RootComponent
@@ -66,6 +68,37 @@ class ConfigRow(Frozen):
     managed: bool = False
 
 
+class Registration(StrEnum):
+    """What an import leaves in an environment: the bundle's solution, that with the overlay's values, or nothing."""
+
+    AS_IS = "as-is"
+    """The package as it is; what an overlay changes lives in the link alone."""
+    EFFECTIVE = "effective"
+    """The package with the values of the overlay written into it."""
+    LINK_ONLY = "link-only"
+    """No solution: only links are made. For environments without the table of export configs."""
+
+
+class HostedLink(Frozen):
+    """A link of Microsoft's own exporter (a Synapse Link profile). It is foreign: read, and never written to.
+
+    ``account``, ``file_system`` and ``entities`` are None where they cannot be read.
+    """
+
+    id: Guid
+    name: str
+    state: str
+    """In the words of the platform: Active, Suspended, Deactivated, ..."""
+    active: bool
+    account: str | None = None
+    file_system: str | None = None
+    entities: tuple[LinkedEntity, ...] | None = None
+    snapshots: int | None = None
+    """How many snapshots it keeps."""
+    folder: bool = False
+    """Whether it writes incremental folders."""
+
+
 class Inventory(Frozen):
     """One reading of an environment. Entities come with their whole definition, tracked or not."""
 
@@ -78,3 +111,9 @@ class Inventory(Frozen):
     configs: Mapping[Guid, ConfigRow] = {}
     entities: Mapping[str, Entity] = {}
     change_tracking_expiry_days: Annotated[int, Field(ge=0)] = 7
+    registration: Registration = Registration.AS_IS
+    hosted: tuple[HostedLink, ...] = ()
+    components_known: bool = True
+    """Whether solutions come with all of their components. Dataverse has too many to read them for every plan."""
+    notes: tuple[Finding, ...] = ()
+    """What was read and could not be understood."""

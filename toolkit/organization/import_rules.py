@@ -45,12 +45,17 @@ class Holdings:
 
 def import_findings(incoming: Incoming, holdings: Holdings) -> Iterator[Finding]:
     """Yield everything that forbids the import."""
-    yield from name_findings(incoming.bundle.solution.unique_name)
+    yield from own_findings(incoming)
     yield from _package_version(incoming, holdings)
     yield from _publisher(incoming, holdings)
     yield from _installed(incoming, holdings)
     yield from _dependencies(incoming, holdings)
     yield from _root_components(incoming, holdings)
+
+
+def own_findings(incoming: Incoming) -> Iterator[Finding]:
+    """Yield what forbids the import anywhere, whatever an organization holds."""
+    yield from name_findings(incoming.bundle.solution.unique_name)
     yield from _repeated_ids(incoming)
 
 

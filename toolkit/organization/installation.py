@@ -114,14 +114,18 @@ def _refuse_dependents(connection: Connection, registered: Registered) -> None:
 
 def _refuse_rows(connection: Connection) -> None:
     if rows := configs.rows(connection):
-        names = ", ".join(row.row.config.name for row in rows.values())
-        raise Refused(
-            "ORG052",
-            f"{CORE_SOLUTION} brings the table {CONFIG}, which still has {len(rows)} rows",
-            where=CORE_SOLUTION,
-            why="they would be deleted with their table",
-            fix=f"delete the export configs first, with toolkit lake unlink: {names}",
-        )
+        raise rows_left([row.row.config.name for row in rows.values()])
+
+
+def rows_left(names: Sequence[str]) -> Refused:
+    """Return what is said where the Core solution shall go and its table has rows, which have names."""
+    return Refused(
+        "ORG052",
+        f"{CORE_SOLUTION} brings the table {CONFIG}, which still has {len(names)} rows",
+        where=CORE_SOLUTION,
+        why="they would be deleted with their table",
+        fix=f"delete the export configs first, with toolkit lake unlink: {', '.join(names)}",
+    )
 
 
 # --- export ---------------------------------------------------------------------------------------------------------
@@ -135,9 +139,9 @@ def export(connection: Connection, name: str, *, managed: bool) -> bytes:
     """
     registered = solutions.find(connection, name)
     if registered is None:
-        raise _missing(name, solutions.solutions(connection))
+        raise no_export(name, solutions.solutions(connection))
     if registered.managed:
-        raise _managed(registered.name)
+        raise managed_export(registered.name)
     package = solutions.package(connection, registered.name)
     template = None if package is None else read_archive(package, registered.name)
     bundle = Bundle(solution=registered.solution) if template is None else read_bundle(template, registered.name)
@@ -187,7 +191,8 @@ def _schema_edits(data: bytes, texts: Mapping[str, str]) -> Iterator[Edit]:
                 yield Edit(schema.content, schema.content_end, escaped(text).encode())
 
 
-def _missing(name: str, known: Iterable[str]) -> NotFound:
+def no_export(name: str, known: Iterable[str]) -> NotFound:
+    """Return what is said of a solution that shall be exported and is not there."""
     return NotFound(
         "0x80048037",
         f"An error occurred while exporting a solution. The solution {name!r} does not exist in this system.",
@@ -196,7 +201,8 @@ def _missing(name: str, known: Iterable[str]) -> NotFound:
     )
 
 
-def _managed(name: str) -> Refused:
+def managed_export(name: str) -> Refused:
+    """Return what is said of an installed managed solution that shall be exported."""
     return Refused(
         "0x80048036",
         f"An error occurred while exporting a solution. Managed solutions cannot be exported: {name}.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -94,8 +94,13 @@ def definition(connection: Connection, name: str) -> Entity:
     """Return an entity's definition. Raises NotFound (ORG008)."""
     found = stored(connection, name)
     if found is None:
-        raise NotFound("ORG008", f"there is no entity {name}", where=name, fix=nearest(name, names(connection)))
+        raise no_entity(name, names(connection))
     return found.definition
+
+
+def no_entity(name: str, known: Iterable[str]) -> NotFound:
+    """Return what is said of an entity that is not there."""
+    return NotFound("ORG008", f"there is no entity {name}", where=name, fix=nearest(name, known))
 
 
 def choices(connection: Connection) -> dict[str, tuple[Option, ...]]:
@@ -126,20 +131,25 @@ def track(database: Database, entity: str) -> None:
     """Enable change tracking, for good. Raises NotFound (ORG008), or Refused (ORG009) where it cannot be enabled."""
     with database.write() as connection:
         found = definition(connection, entity)
-        if found.intersect or not found.can_track:
-            raise Refused(
-                "ORG009",
-                f"change tracking cannot be enabled for {entity}",
-                where=entity,
-                why="Dataverse does not offer it for this entity",
-                fix="leave the entity out of the link",
-            )
+        check_trackable(found)
         _save(connection, found.model_copy(update={"change_tracking": True}))
 
 
 def changed(connection: Connection, entity: str) -> None:
     """Take a row version for a change of an entity's attributes: cursors and delta tokens from before it expire."""
     connection.execute("UPDATE entity SET schema_version = ? WHERE name = ?", [next_version(connection), entity])
+
+
+def check_trackable(entity: Entity) -> None:
+    """Raise Refused (ORG009) where change tracking of an entity cannot be enabled."""
+    if entity.intersect or not entity.can_track:
+        raise Refused(
+            "ORG009",
+            f"change tracking cannot be enabled for {entity.name}",
+            where=entity.name,
+            why="Dataverse does not offer it for this entity",
+            fix="leave the entity out of the link",
+        )
 
 
 def storage_type(column: pa.DataType) -> str:

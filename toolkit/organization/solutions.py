@@ -85,13 +85,14 @@ def solution(connection: Connection, name: str) -> Registered:
     """Return a solution by its unique name in any case. Raises NotFound (ORG050)."""
     found = find(connection, name)
     if found is None:
-        raise NotFound(
-            "ORG050",
-            f"there is no solution {name!r} in the environment",
-            where=name,
-            fix=nearest(name, solutions(connection)),
-        )
+        raise no_solution(name, solutions(connection))
     return found
+
+
+def no_solution(name: str, known: Iterable[str]) -> NotFound:
+    """Return what is said of a solution that is not there."""
+    what = f"there is no solution {name!r} in the environment"
+    return NotFound("ORG050", what, where=name, fix=nearest(name, known))
 
 
 def package(connection: Connection, name: str) -> bytes | None:
