@@ -27,7 +27,7 @@ def many(world: World, call: Call, entity_set: str) -> Answer:
         found = table(connection, entity_set)
         rows = _rows(connection, found, "ORDER BY " + found.key, int(call.query.get("$top", PAGE)))
     context = f"{call.base}$metadata#{entity_set}"
-    return Answer.json({"@odata.context": context, "value": [_record(found.definition, row) for row in rows]})
+    return Answer.json({"@odata.context": context, "value": [record(found.definition, row) for row in rows]})
 
 
 def one(world: World, call: Call, entity_set: str, key: str) -> Answer:
@@ -40,7 +40,7 @@ def one(world: World, call: Call, entity_set: str, key: str) -> Answer:
     if not rows:
         raise ODataError(404, "0x80040217", f"{found.definition.name} With Id = {key} Does Not Exist")
     context = f"{call.base}$metadata#{entity_set}/$entity"
-    return Answer.json({"@odata.context": context, **_record(found.definition, rows[0])})
+    return Answer.json({"@odata.context": context, **record(found.definition, rows[0])})
 
 
 def _rows(connection: Connection, found: Table, tail: str, limit: int, *parameters: str) -> list[dict[str, Any]]:
@@ -49,9 +49,25 @@ def _rows(connection: Connection, found: Table, tail: str, limit: int, *paramete
     return from_storage(rows, schema).to_pylist()
 
 
-def _record(entity: Entity, row: Mapping[str, Any]) -> dict[str, object]:
+def selected(call: Call, entity: Entity) -> list[str] | None:
+    """Return the logical names of the attributes that ``$select`` asks for; None for all. Raises ODataError (400)."""
+    if "$select" not in call.query:
+        return None
+    known = {f"_{each.name}_value" if each.type in LOOKUPS else each.name: each.name for each in entity.attributes}
+    names = [name.strip() for name in call.query["$select"].split(",")]
+    for name in names:
+        if name not in known:
+            type_name = f"Microsoft.Dynamics.CRM.{entity.name}"
+            raise bad_request(f"Could not find a property named '{name}' on type '{type_name}'.")
+    return [known[name] for name in names]
+
+
+def record(entity: Entity, row: Mapping[str, Any]) -> dict[str, object]:
+    """Return a row as JSON, with those attributes that it has."""
     values: dict[str, object] = {"@odata.etag": f'W/"{row["versionnumber"]}"'}
     for attribute in entity.attributes:
+        if attribute.name not in row:
+            continue
         value = row[attribute.name]
         if attribute.type in LOOKUPS:
             values[f"_{attribute.name}_value"] = value

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from toolkit.server.call import Answer, Call
 from toolkit.server.world import World
 
-Handler = Callable[..., Answer]
-"""Takes the world, the call, and the named groups of the route's pattern."""
+Handler = Callable[..., Answer | None]
+"""Takes the world, the call, and the named groups of the route's pattern; None where the call is another one's."""
 
 KEY = r"\((?P<key>(?:'(?:[^']|'')*'|[^'()])*)\)"
 """A key behind an entity set, in a pattern of a route: its named group is the text between the parentheses."""

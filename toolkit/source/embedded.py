@@ -62,7 +62,7 @@ class EmbeddedSource:
     def changes(self, entity: str, columns: Sequence[str] | None, after: Cursor | None) -> Iterator[Batch]:
         """Yield what changed after the cursor, or every row when there is none."""
         with _passing():
-            yield from batches(_EmbeddedFeed(self._database, entity, columns, self._batch_size), after)
+            yield from batches(EmbeddedFeed(self._database, entity, columns, self._batch_size), after)
 
     def mark(self) -> str:
         """Return the highest row version, and how often attributes have changed. Raises Retriable."""
@@ -80,8 +80,8 @@ def _passing() -> Iterator[None]:
         raise Retriable(error.code, error.what, after=BUSY_REST, where=error.where, why=error.why) from error
 
 
-class _EmbeddedFeed:
-    """One pass over an entity."""
+class EmbeddedFeed:
+    """One pass over an entity, or one page of it; ``limit`` is how many rows or tombstones a read gives at most."""
 
     def __init__(self, database: Database, entity: str, columns: Sequence[str] | None, limit: int) -> None:
         self._database = database
@@ -95,10 +95,12 @@ class _EmbeddedFeed:
         self._schema = arrow_schema(self.definition, columns)
 
     def purged_version(self) -> int:
+        """Return the highest version of a tombstone that is no longer there now."""
         with self._database.read() as connection:
             return _stored(connection, self.definition.name).purged_version
 
     def rows(self, at: Position) -> tuple[pa.RecordBatch, int | None]:
+        """Return the rows after ``at.row`` and the place of the last one, or None when there are no more."""
         place = _ROW_NUMBER.name if at.full else "versionnumber"
         bound = "" if at.full else f"AND versionnumber <= {at.high}"
         with self._database.read() as connection:
@@ -114,6 +116,7 @@ class _EmbeddedFeed:
         return from_storage(found, self._schema), last
 
     def tombstones(self, at: Position) -> tuple[tuple[Deleted, ...], int | None]:
+        """Return the tombstones after ``at.tombstone`` and up to ``at.high``, and where they end, or None."""
         with self._database.read() as connection:
             found = connection.execute(
                 "SELECT id, version FROM tombstone WHERE entity = ? AND version > ? AND version <= ? "

@@ -78,8 +78,8 @@ def batches(feed: Feed, after: Cursor | None) -> Iterator[Batch]:
     """Yield the batches of a pass: rows, then tombstones. Raises CursorExpired, or SourceError (SRC002)."""
     at = start(feed, after)
     while True:
-        rows, at = _rows(feed, at)
-        deleted, at = _tombstones(feed, at)
+        rows, at = next_rows(feed, at)
+        deleted, at = next_tombstones(feed, at)
         yield Batch(rows, deleted, at.cursor(), at.complete)
         if at.complete:
             return
@@ -124,14 +124,16 @@ def untracked(entity: str) -> SourceError:
     )
 
 
-def _rows(feed: Feed, at: Position) -> tuple[pa.RecordBatch, Position]:
+def next_rows(feed: Feed, at: Position) -> tuple[pa.RecordBatch, Position]:
+    """Return the rows of the next page, and where it ends. Raises CursorExpired."""
     rows, last = feed.rows(at)
     if last is not None:
         return rows, at.moved(row=last)
     return rows, at.moved(full=False, row=at.high)
 
 
-def _tombstones(feed: Feed, at: Position) -> tuple[tuple[Deleted, ...], Position]:
+def next_tombstones(feed: Feed, at: Position) -> tuple[tuple[Deleted, ...], Position]:
+    """Return the tombstones of the next page, none before the last row, and where it ends. Raises CursorExpired."""
     if at.full or at.row < at.high or at.tombstone == at.high:
         return (), at
     deleted, last = feed.tombstones(at)
