@@ -33,6 +33,7 @@ from toolkit.organization import (
     jobs,
     metadata,
     schema,
+    snapshots,
     solutions,
 )
 from toolkit.organization.catalog import Settings
@@ -181,6 +182,20 @@ def create(
         except FileExistsError as error:
             raise _exists(path) from error
     return Database(path)
+
+
+def reset(database: Database) -> None:
+    """Take an organization back to its beginning: its identity, accounts and settings stay, and the standard entities.
+
+    Raises Locked (ORG073) while somebody else writes.
+    """
+    with database.read() as connection:
+        organization, settings = catalog.organization(connection), catalog.settings(connection)
+        accounts = catalog.accounts(connection).values()
+    with tempfile.TemporaryDirectory(prefix=f".{database.path.name}-", dir=database.path.parent) as folder:
+        draft = Path(folder) / database.path.name
+        create(draft, organization, accounts=accounts, settings=settings).close()
+        snapshots.restore_file(database, draft)
 
 
 def _fill(

@@ -53,6 +53,9 @@ def _not_reserved_prefix(prefix: str) -> str:
     return prefix
 
 
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""The name of an environment variable; what it holds is never written down."""
+
 Prefix = Annotated[
     str,
     StringConstraints(min_length=2, max_length=8),

@@ -8,9 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from toolkit.model.base import Frozen
-
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-"""The name of an environment variable; what it holds is never written down."""
+from toolkit.model.names import VariableName
 
 _TARGETS = ("command", "webhook", "webhook_from")
 

@@ -168,6 +168,10 @@ class Database:
             undo.pop_all()
             connection.writes -= 1
 
+    def idle(self) -> Connection:
+        """Return this thread's connection between transactions, for the statements that SQLite allows only there."""
+        return self._connection()
+
     def organization(self) -> Organization:
         """Return the organization that the file holds."""
         with self.read() as connection:

@@ -1,0 +1,209 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+from azure.identity import CertificateCredential, ClientSecretCredential, CredentialUnavailableError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import ValidationError
+
+from toolkit.dataverse.address import Address
+from toolkit.dataverse.sign_in import SignIn, credential
+from toolkit.dataverse.tokens import Token, TokenCredential, Tokens
+from toolkit.errors import Forbidden, NotFound, Refused, Retriable, ToolkitError
+
+PUBLIC = Address.parse("https://contoso.crm4.dynamics.com")
+GOVERNMENT = Address.parse("https://contoso.crm.microsoftdynamics.us")
+SERVED = Address.parse("http://127.0.0.1:8080")
+OTHER = Address.parse("https://dataverse.example.com")
+TENANT, CLIENT = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
+APPLICATION = {"tenant": TENANT, "client_id": CLIENT}
+
+
+def made(sign_in: SignIn, address: Address = PUBLIC, folder: Path = Path(), **variables: str) -> Any:
+    """Return the credential of azure-identity that is asked in the end."""
+    late: Any = credential(sign_in, address, folder=folder, variables=variables.get)
+    return late._make()
+
+
+# the form
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"method": "client_secret", **APPLICATION, "variable": "SECRET"},
+        {"method": "certificate", **APPLICATION, "certificate": "a.pem"},
+        {"method": "certificate", **APPLICATION, "certificate": "a.pem", "variable": "PASSWORD"},
+        {"method": "managed_identity"},
+        {"method": "managed_identity", "client_id": CLIENT},
+        {"method": "azure_cli", "tenant": "contoso.onmicrosoft.com"},
+        {"method": "token", "variable": "TOKEN"},
+        {"method": "none"},
+    ],
+)
+def test_each_method_has_its_keys(form: dict[str, Any]) -> None:
+    assert SignIn(**form).method == form.get("method", "default")
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ({"method": "client_secret", "tenant": TENANT}, "method client_secret needs client_id, variable"),
+        ({"method": "token"}, "method token needs variable"),
+        ({"method": "none", "variable": "X"}, "method none has no variable"),
+        ({"tenant": TENANT}, "method default has no tenant"),
+        ({"method": "client_secret", **APPLICATION, "variable": "a secret~"}, "should match pattern"),
+        ({"method": "secret"}, "Input should be"),
+    ],
+)
+def test_keys_that_a_method_lacks_or_does_not_have_are_refused(form: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        SignIn(**form)
+
+
+@pytest.mark.parametrize(
+    ("form", "address", "why"),
+    [
+        ({}, PUBLIC, ""),
+        ({"method": "none"}, SERVED, ""),
+        ({"method": "token", "variable": "T"}, SERVED, ""),
+        ({"method": "token", "variable": "T"}, OTHER, ""),
+        ({"method": "none"}, PUBLIC, "method none is for loopback only"),
+        ({}, SERVED, "method default needs https"),
+        ({"method": "azure_cli"}, OTHER, "is for hosts of Dataverse"),
+    ],
+)
+def test_tokens_go_over_tls_and_to_hosts_of_dataverse_only(form: dict[str, Any], address: Address, why: str) -> None:
+    found = SignIn(**form).unfit(address)
+    assert why in found
+    assert bool(found) is bool(why)
+
+
+# credentials
+
+
+def test_nobody_signs_in_with_method_none() -> None:
+    assert credential(SignIn(method="none"), SERVED, folder=Path()) is None
+
+
+def test_a_client_secret_is_asked_of_the_clouds_own_authority() -> None:
+    sign_in = SignIn(method="client_secret", variable="HELD", **APPLICATION)
+    found = made(sign_in, GOVERNMENT, HELD="a secret")
+    assert type(found) is ClientSecretCredential
+    assert found._authority == "https://login.microsoftonline.us"
+
+
+def test_a_certificate_is_read_beside_the_project_file(tmp_path: Path) -> None:
+    (tmp_path / "app.pem").write_bytes(certificate(b"a password"))
+    sign_in = SignIn(method="certificate", certificate="app.pem", variable="HELD", **APPLICATION)
+    assert type(made(sign_in, folder=tmp_path, HELD="a password")) is CertificateCredential
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    if content:
+        (tmp_path / "app.pem").write_bytes(content)
+    sign_in = SignIn(method="certificate", certificate="app.pem", **APPLICATION)
+    with pytest.raises(Refused) as caught:
+        made(sign_in, folder=tmp_path)
+    assert (caught.value.code, str(caught.value.where)) == ("DV021", str(tmp_path / "app.pem"))
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ({}, "DefaultAzureCredential"),
+        ({"method": "managed_identity", "client_id": CLIENT}, "ManagedIdentityCredential"),
+        ({"method": "azure_cli"}, "AzureCliCredential"),
+    ],
+)
+def test_the_other_methods_are_those_of_azure_identity(form: dict[str, Any], name: str) -> None:
+    assert type(made(SignIn(**form))).__name__ == name
+
+
+def test_a_given_token_is_read_anew_whenever_it_is_asked_for() -> None:
+    variables = {"HELD": "first"}
+    found = credential(SignIn(method="token", variable="HELD"), SERVED, folder=Path(), variables=variables.get)
+    assert found is not None
+    before = found.get_token(SERVED.scope).token
+    variables["HELD"] = "second"
+    assert (before, found.get_token(SERVED.scope).token) == ("first", "second")
+    assert "second" not in repr(found.get_token(SERVED.scope))
+
+
+def test_a_variable_that_is_not_set_is_named_when_the_first_token_is_needed() -> None:
+    found = credential(SignIn(method="token", variable="TOKEN"), SERVED, folder=Path(), variables=lambda _: None)
+    assert found is not None
+    with pytest.raises(NotFound) as caught:
+        found.get_token(SERVED.scope)
+    assert (caught.value.code, caught.value.what) == ("DV020", "the environment variable TOKEN is not set")
+
+
+# tokens
+
+
+class Failing:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def get_token(self, *_: str) -> Token:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (ClientAuthenticationError("AADSTS7000215:\n Invalid client secret"), Forbidden, "DV001"),
+        (CredentialUnavailableError("run az login"), Forbidden, "DV001"),
+        (ServiceRequestError("no route"), Retriable, "DV002"),
+    ],
+)
+def test_a_credential_that_fails_says_why(error: Exception, kind: type[ToolkitError], code: str) -> None:
+    tokens = Tokens(Failing(error), PUBLIC.scope, lambda: datetime(2026, 3, 1, tzinfo=UTC))
+    with pytest.raises(kind) as caught:
+        tokens.current()
+    assert (caught.value.code, caught.value.why) == (code, " ".join(str(error).split()))
+
+
+def test_a_token_that_somebody_else_replaced_already_is_not_replaced_again() -> None:
+    asked: list[TokenCredential] = []
+
+    class Counting:
+        def get_token(self, *_: str) -> Token:
+            asked.append(self)
+            return NamedToken(f"token-{len(asked)}")
+
+    tokens = Tokens(Counting(), PUBLIC.scope, lambda: datetime(2026, 3, 1, tzinfo=UTC))
+    old = tokens.current()
+    tokens.refuse(old)
+    tokens.refuse("another")
+    assert tokens.current() == "token-2"
+    tokens.refuse(old)
+    assert tokens.current() == "token-2"
+
+
+class NamedToken:
+    expires_on = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+
+def certificate(password: bytes) -> bytes:
+    """Return a self-signed certificate with its private key, as PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "app")]), datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    encryption = serialization.BestAvailableEncryption(password)
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(pem, form, encryption) + signed.public_bytes(pem)
