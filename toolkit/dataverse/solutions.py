@@ -30,7 +30,7 @@ _PUBLISHER = {
     "prefix": "customizationprefix",
     "option_value_prefix": "customizationoptionvalueprefix",
 }
-_ADDRESS = {
+ADDRESS_COLUMNS = {
     name: column
     for name in Address.model_fields
     if (
@@ -79,7 +79,7 @@ class SolutionRow:
 def publishers(client: Client) -> list[PublisherRow]:
     """Return all publishers that can own a solution: those whose names and prefixes keep the rules."""
     columns = ["publisherid", "uniquename", "friendlyname", "description", *_PUBLISHER.values()]
-    columns += [f"address{number}_{column}" for number in (1, 2) for column in _ADDRESS.values()]
+    columns += [f"address{number}_{column}" for number in (1, 2) for column in ADDRESS_COLUMNS.values()]
     found = rows(client, selected("publishers", ",".join(columns), where="isreadonly eq false"))
     return [PublisherRow(row["publisherid"].lower(), _publisher(row)) for row in found if row["customizationprefix"]]
 
@@ -101,11 +101,11 @@ def _localized(text: str | None) -> dict[int, str]:
 
 
 def _has_address(row: Row, number: int) -> bool:
-    return any(row[f"address{number}_{column}"] is not None for column in _ADDRESS.values())
+    return any(row[f"address{number}_{column}"] is not None for column in ADDRESS_COLUMNS.values())
 
 
 def _address(row: Row, number: int) -> dict[str, Any]:
-    values = ((name, row[f"address{number}_{column}"]) for name, column in _ADDRESS.items())
+    values = ((name, row[f"address{number}_{column}"]) for name, column in ADDRESS_COLUMNS.items())
     return {"address_number": number, **{name: str(value) for name, value in values if value is not None}}
 
 
@@ -123,7 +123,7 @@ def _publisher_body(publisher: Publisher) -> dict[str, Any]:
         **{column: getattr(publisher, name) for name, column in _PUBLISHER.items()},
     }
     for address in publisher.addresses:
-        for name, column in _ADDRESS.items():
+        for name, column in ADDRESS_COLUMNS.items():
             if (value := getattr(address, name)) is not None:
                 body[f"address{address.address_number}_{column}"] = _number(value) if column in _NUMBERS else value
     return body
@@ -257,13 +257,11 @@ def _missing(dependencies: Iterable[Row], where: str) -> Iterator[Finding]:
 
 def code_of(value: object) -> str:
     """Return a code of Dataverse in its hexadecimal form; it comes as such a text, or as a signed number."""
-    text = str(value or "").strip().lower()
-    if text.startswith("0x"):
-        return text
     try:
-        return f"0x{int(text) & 0xFFFFFFFF:08x}" if int(text) else STAGE_FAILED
+        number = int(str(value or "").strip(), 0)
     except ValueError:
         return STAGE_FAILED
+    return f"0x{number & 0xFFFFFFFF:08x}" if number else STAGE_FAILED
 
 
 # --- import, export, deletion ---------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from toolkit.environment.protocol import (
     Write,
 )
 from toolkit.environment.rows import config_rows, text_of
-from toolkit.errors import Finding, NotFound, Partial, Place, Refused, Severity, ToolkitError
+from toolkit.errors import Finding, NotFound, Partial, Place, Refused, Severity
 from toolkit.model.config import ExportConfig
 from toolkit.model.entity import Entity
 from toolkit.model.environment import InstalledSolution, Inventory, Registration, StorageAccount
@@ -132,13 +132,13 @@ class DataverseEnvironment:
         yield Progress("the environment checks the package", 0, _WHOLE)
         with _told(solution.unique_name):
             staged = solutions.stage(self._client, archive, solution.unique_name)
-            _refuse(staged.findings)
-            # An unmanaged solution never removes anything, so that there is nothing to upgrade.
-            upgrade = mode is ImportMode.UPGRADE and solution.package is Package.MANAGED
-            holding = mode is ImportMode.STAGE
-            wanted = Import(self._new_id(), archive, staged.upload, upgrade=upgrade, holding=holding)
+        _refuse(staged.findings)
+        # An unmanaged solution never removes anything, so that there is nothing to upgrade.
+        upgrade = mode is ImportMode.UPGRADE and solution.package is Package.MANAGED
+        wanted = Import(self._new_id(), archive, staged.upload, upgrade=upgrade, holding=mode is ImportMode.STAGE)
+        with _told(solution.unique_name):
             system = solutions.begin_import(self._client, wanted, lambda: self._sleep(_GRACE))
-            yield from self._watched(wanted.job, system, solution)
+        yield from self._watched(wanted.job, system, solution)
 
     def _watched(self, job: str, system: str | None, solution: Solution) -> Iterator[Progress]:
         """Yield how far an import is until it has ended. Raises Refused with what its report says."""
@@ -165,9 +165,7 @@ class DataverseEnvironment:
         _refuse(findings)
         said = jobs.system_job(self._client, system) if system else None
         if said is not None and not said.succeeded and (imported is None or imported.progress < _WHOLE):
-            code = solutions.code_of(said.error_code)
-            why = said.message or "the platform does not say why"
-            raise Refused(code, f"the import of {name} failed", where=name, why=why, fix="mend that, then import again")
+            raise _failed(said, f"the import of {name}")
 
     def _require(self, needed: Collection[str], what: str) -> None:
         """Raise Refused (ENV020) with every privilege that is needed and missing."""
@@ -196,30 +194,23 @@ class DataverseEnvironment:
             raise no_export(name, known)
         if found.managed:
             raise managed_export(found.name)
-        with _told(found.name):
-            try:
-                return self._exported(found.name, managed=managed)
-            except ToolkitError as error:
-                if error.code != UNKNOWN:
-                    raise
-                return solutions.export_at_once(self._client, found.name, managed=managed)
-
-    def _exported(self, name: str, *, managed: bool) -> bytes:
-        system, export = solutions.begin_export(self._client, name, managed=managed)
-        said = self._ended(system, f"the export of {name}")
-        if not said.succeeded:
-            what, why = f"the export of {name} failed", said.message or "the platform does not say why"
-            raise Refused(
-                solutions.code_of(said.error_code), what, where=name, why=why, fix="mend that, then try again"
-            )
+        try:
+            with _told(found.name):
+                system, export = solutions.begin_export(self._client, found.name, managed=managed)
+        except NotFound as error:
+            if error.code != UNKNOWN:
+                raise
+            return solutions.export_at_once(self._client, found.name, managed=managed)
+        self._succeeded(system, f"the export of {found.name}")
         return solutions.exported(self._client, export)
 
-    def _ended(self, system: str, what: str) -> SystemJob:
-        """Return a system job once it has ended."""
+    def _succeeded(self, system: str, what: str) -> None:
+        """Wait for the end of a system job. Raises Refused where it went wrong."""
         pauses = self._pauses(what)
         while not (said := jobs.system_job(self._client, system)).ended:
             self._sleep(next(pauses))
-        return said
+        if not said.succeeded:
+            raise _failed(said, what)
 
     def uninstall(self, name: str) -> None:
         """Delete a solution. Raises NotFound (ORG050), or Refused where others need it (0x8004f01d)."""
@@ -340,6 +331,11 @@ def _installed(row: SolutionRow, publishers: Mapping[str, str], held: tuple[str,
 def _named(name: str, known: Mapping[str, Known]) -> Known | None:
     """Return what has a unique name, in any case; None where nothing has it."""
     return next((found for key, found in known.items() if key.casefold() == name.casefold()), None)
+
+
+def _failed(said: SystemJob, what: str) -> Refused:
+    why = said.message or "the platform does not say why"
+    return Refused(solutions.code_of(said.error_code), f"{what} failed", where=what, why=why, fix="mend what it names")
 
 
 def _refuse(findings: tuple[Finding, ...]) -> None:

@@ -22,10 +22,12 @@ def report_findings(report: str, solution: str) -> tuple[Finding, ...]:
         root = parse(report.encode(), "importjob.data")
     except Invalid:
         return ()
-    manifests = [result for manifest in _named(root, "solutionManifest") for result in manifest.all("result")]
-    others = [result for result in _named(root, "result") if result not in manifests]
-    found = {finding.what: finding for result in (*others, *manifests) for finding in _finding(result, solution)}
-    return tuple(reversed(found.values()))
+    first = [result for manifest in _named(root, "solutionManifest") for result in manifest.all("result")]
+    found: dict[str, Finding] = {}
+    for result in (*first, *_named(root, "result")):
+        for finding in _finding(result, solution):
+            found.setdefault(finding.what, finding)
+    return tuple(found.values())
 
 
 def _named(element: Element, name: str) -> Iterator[Element]:
