@@ -146,6 +146,9 @@ class Replay:
     def count(self, entity: str) -> int:  # noqa: ARG002 - the protocol's
         return sum(batch.num_rows for batch in self._rows)
 
+    def size(self, entity: str) -> int:
+        return self.count(entity)
+
     def has(self, entity: str, row_id: str) -> bool:  # noqa: ARG002 - the protocol's
         return any(row_id in batch.column(self._entity.primary_id).to_pylist() for batch in self._rows)
 

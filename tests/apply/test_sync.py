@@ -176,7 +176,7 @@ class LockedSource:
 
     def __init__(self, behind: Source) -> None:
         self.count, self.has, self.changes, self.mark = behind.count, behind.has, behind.changes, behind.mark
-        self.organization = behind.organization
+        self.organization, self.size = behind.organization, behind.size
 
     def entities(self) -> NoReturn:
         raise Locked("ORG005", "somebody seeds the organization")

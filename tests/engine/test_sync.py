@@ -435,6 +435,9 @@ class Cut:
     def count(self, entity: str) -> int:
         return self.whole.count(entity)
 
+    def size(self, entity: str) -> int:
+        return self.whole.size(entity)
+
     def has(self, entity: str, row_id: str) -> bool:
         return self.whole.has(entity, row_id)
 

@@ -468,7 +468,7 @@ class Miscounting:
 
     def __init__(self, behind: Source) -> None:
         self.entities, self.changes, self.mark, self.has = behind.entities, behind.changes, behind.mark, behind.has
-        self._behind, self.organization = behind, behind.organization
+        self._behind, self.organization, self.size = behind, behind.organization, behind.size
 
     def count(self, entity: str) -> int:
         return 7 if entity == "contact" else self._behind.count(entity)
@@ -536,7 +536,7 @@ class Days:
 
     def __init__(self, behind: Source) -> None:
         self.entities, self.count, self.mark, self.has = behind.entities, behind.count, behind.mark, behind.has
-        self._behind, self.organization = behind, behind.organization
+        self._behind, self.organization, self.size = behind, behind.organization, behind.size
 
     def changes(self, entity: str, columns: Sequence[str] | None, since: Cursor | None) -> Iterator[Batch]:
         for batch in self._behind.changes(entity, columns, since):

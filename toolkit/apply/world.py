@@ -93,7 +93,7 @@ def _counts(site: Site, configs: Iterable[ExportConfig], known: Iterable[str]) -
     counts = {}
     for name in sorted(names):
         try:
-            counts[name] = site.source.count(name)
+            counts[name] = site.source.size(name)
         except SourceError:
             # A plan without the number is of more use than none; the engine will say why the entity cannot be read.
             continue

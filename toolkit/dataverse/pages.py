@@ -16,6 +16,7 @@ A tombstone stands among the rows: ``{"@odata.context": ".../$deletedEntity", "i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
+from pydantic_core import from_json
 
 from toolkit.errors import SourceError
 from toolkit.model.columns import ENTITY_TYPE_SUFFIX, arrow_schema, arrow_type
@@ -36,6 +38,9 @@ _CONTEXT = "@odata.context"
 _ID = "id"
 _GUIDS = frozenset({*LOOKUPS, AttributeType.UNIQUEIDENTIFIER})
 _DECIMALS = frozenset({AttributeType.DECIMAL, AttributeType.MONEY})
+_NEXT_LINK = re.compile(rb'"@odata\.nextLink"\s*:\s*("(?:[^"\\]|\\.)*")')
+_TAIL = 32_768
+"""How many bytes at the end of a page are searched; a link may have as many as an address."""
 _WIDE = pa.decimal128(38, 18)
 """Holds the zeros that some numbers end in; pyarrow refuses digits beyond the scale, whatever they are."""
 
@@ -147,6 +152,15 @@ def reader(entity: Entity, columns: Sequence[str] | None = None) -> Reader:
         attribute = attributes.get(name)
         properties.append(_property(attribute) if attribute else _entity_type(name))
     return Reader(entity, schema, properties)
+
+
+def link_ahead(page: bytes) -> str | None:
+    """Return the link to the next page before the page is read: where it stands at the end, as the service puts it.
+
+    A name in quotes is no part of a text, whose quotes are escaped; followed by a colon it is no text as a whole.
+    """
+    found = _NEXT_LINK.search(page, max(0, len(page) - _TAIL))
+    return None if found is None else str(from_json(found[1]))
 
 
 def property_of(attribute: Attribute) -> str:

@@ -59,7 +59,7 @@ def estimate(source: Source, linked: LinkedEntity, output: Output, entity: Entit
 
     Raises SourceError, and Refused for a strategy that is not known or a filter that does not fit.
     """
-    count = source.count(entity.name)
+    count = source.size(entity.name)
     shaped = shaping(entity, shape_of(linked, output), _ANY_KEY)
     sample, share = _sample(source, shaped)
     rows = round(count * share)

@@ -53,7 +53,7 @@ class Gathering:
 
     def _gathered(self, terms: Terms, progress: Progress | None) -> Gathered:
         work, name, shaping = self._work, self._name, self._basis.shaping
-        total = work.source.count(name) if terms.begun is None else None
+        total = work.source.size(name) if terms.begun is None else None
         with closing(self._spool(terms, progress)) as spool:
             if progress is not None:
                 spool.go_on(progress.kept)

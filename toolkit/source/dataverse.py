@@ -7,32 +7,42 @@ of a tracked read the changes since. Links are opaque, and are followed as they 
     initial   set?$select, track-changes        its next link         the delta link
     delta     the delta link                    its next link         the delta link
     scan      set?$select                       its next link         nothing: only all of it can be read again
+
+The page after the one in work is asked for before that is decoded. A row that was deleted and created again with its
+id (restored, for instance) comes as a row and as a tombstone without a version: such a tombstone is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import RLock
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from toolkit.dataverse.address import query
 from toolkit.dataverse.client import Client
 from toolkit.dataverse.metadata import LeftOut, Metadata, changed, metadata
-from toolkit.dataverse.pages import LOOKUP_NAME, Page, Reader, reader
+from toolkit.dataverse.pages import LOOKUP_NAME, Page, Reader, link_ahead, reader
 from toolkit.errors import CursorExpired, NotFound, SourceError, ToolkitError
 from toolkit.model.base import Frozen
 from toolkit.model.entity import Entity, TableType
 from toolkit.source.feed import expired, gone, untracked
 from toolkit.source.protocol import Batch, Cursor, Deleted
+from toolkit.threads import Threads
 
 CURSOR_FORMAT = 1
 PAGE_SIZE = 5000
 """The rows of a page; the service gives no more."""
 MOST_COUNTED = 5000
 """What ``$count`` says at most, however many rows there are."""
+IDS_AT_ONCE = 50
+"""How many ids one request looks for, in an address of some 3,000 characters."""
 NO_ROW = "0x80040217"
 """Dataverse's code for a row that does not exist."""
 IDENTITY_AGE = timedelta(minutes=10)
@@ -49,6 +59,8 @@ class Place(Frozen):
     tracked: bool
     full: bool
     """Whether the link is in the middle of a read of all rows."""
+    begun: bool = False
+    """Whether the link is in the middle of any read."""
     link: str
     """Empty after all rows of an entity without change tracking."""
 
@@ -96,16 +108,25 @@ class DataverseSource:
     def count(self, entity: str) -> int:
         """Return how many rows the entity has now. Raises EntityGone.
 
-        ``$count`` stops at 5,000 and RetrieveTotalRecordCount is up to a day old, so more are counted page by page.
+        More than ``$count`` says are counted page by page; RetrieveTotalRecordCount would be up to a day old.
         """
         definition = self._definition(entity)
-        with self._asking(definition):
-            counted = int(self._client.get(f"{definition.set_name}/$count").content.decode("utf-8-sig"))
+        counted = self._counted(definition)
         if counted < MOST_COUNTED:
             return counted
         ids = reader(definition, ())
         first = query(definition.set_name, {"$select": ids.select})
         return sum(page.rows.num_rows for page in self._pages(ids, first, tracked=False))
+
+    def size(self, entity: str) -> int:
+        """Return about how many rows the entity has; more than 5,000 as the service counted them within a day."""
+        definition = self._definition(entity)
+        counted = self._counted(definition)
+        if counted < MOST_COUNTED:
+            return counted
+        with self._asking(definition):
+            found = self._client.get(f"RetrieveTotalRecordCount(EntityNames=['{definition.name}'])").json()
+        return max(counted, int(found["EntityRecordCountCollection"]["Values"][0]))
 
     def has(self, entity: str, row_id: str) -> bool:
         """Return whether the entity has a row of that id now. Raises EntityGone."""
@@ -124,9 +145,12 @@ class DataverseSource:
         definition = self._definition(entity, columns)
         wanted = reader(definition, columns)
         at = self._start(definition, wanted) if after is None else self._place(definition, wanted, after)
+        ids = _Ids(definition.primary_id, whole=not (at.full or at.begun))
         for page in self._pages(wanted, at.link, tracked=at.tracked):
+            ids.add(page.rows)
+            back = self._existing(definition, ids.doubtful(page.deleted))
             at = _moved(at, page)
-            deleted = tuple(Deleted(each) for each in page.deleted)
+            deleted = tuple(Deleted(each) for each in page.deleted if each not in back)
             yield Batch(page.rows, deleted, at.cursor(), page.next_link is None)
 
     def mark(self) -> None:
@@ -163,16 +187,38 @@ class DataverseSource:
 
     def _pages(self, wanted: Reader, link: str, *, tracked: bool) -> Iterator[Page]:
         """Yield the pages from a link on. Raises SourceError (SRC011) where a tracked read ends without a link."""
-        following: str | None = link
         prefer = self._preferences(wanted, tracked=tracked)
-        while following is not None:
-            with self._asking(wanted.entity):
-                answer = self._client.get(following, prefer=prefer)
-            page = wanted.read(answer.content)
-            following = page.next_link
-            if following is None and tracked and page.delta_link is None:
-                raise _without_link(wanted.entity)
-            yield page
+        get = partial(self._content, wanted.entity, prefer)
+        with closing(Threads("page")) as threads:
+            content = get(link)
+            while True:
+                ahead = link_ahead(content)
+                coming = threads.submit(partial(get, ahead)) if ahead else None
+                page = wanted.read(content)
+                if tracked and not (page.next_link or page.delta_link):
+                    raise _without_link(wanted.entity)
+                yield page
+                if page.next_link is None:
+                    return
+                content = coming.result() if coming and ahead == page.next_link else get(page.next_link)
+
+    def _content(self, entity: Entity, prefer: Sequence[str], link: str) -> bytes:
+        with self._asking(entity):
+            return self._client.get(link, prefer=prefer).content
+
+    def _existing(self, definition: Entity, ids: Sequence[str]) -> frozenset[str]:
+        """Return which of some rows there are now."""
+        keys, found = reader(definition, ()), set()
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            some = " or ".join(f"{definition.primary_id} eq {each}" for each in ids[start : start + IDS_AT_ONCE])
+            asked = query(definition.set_name, {"$select": keys.select, "$filter": some})
+            for page in self._pages(keys, asked, tracked=False):
+                found |= {str(each) for each in page.rows.column(definition.primary_id).to_pylist()}
+        return frozenset(found)
+
+    def _counted(self, definition: Entity) -> int:
+        with self._asking(definition):
+            return int(self._client.get(f"{definition.set_name}/$count").content.decode("utf-8-sig"))
 
     def _preferences(self, wanted: Reader, *, tracked: bool) -> Sequence[str]:
         tracking = ["odata.track-changes"] if tracked else []
@@ -222,6 +268,31 @@ class DataverseSource:
             raise _as_source_error(error) from error
 
 
+class _Ids:
+    """The ids of the rows of a read, which tell the tombstones that may be of rows that are there again.
+
+    A read that goes on where another was stopped has not seen all rows (not ``whole``): then any tombstone may be. The
+    first read of an entity has no tombstones, and its ids are not kept.
+    """
+
+    def __init__(self, name: str, *, whole: bool) -> None:
+        self._name = name
+        self._whole = whole
+        self._seen: list[pa.Array[Any]] = []
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take note of some rows."""
+        if self._whole:
+            self._seen.append(rows.column(self._name))
+
+    def doubtful(self, deleted: Sequence[str]) -> Sequence[str]:
+        """Return the tombstones that may be of rows that are there again."""
+        if not deleted or not self._whole:
+            return deleted
+        seen = pc.is_in(pa.array(deleted), pa.chunked_array(self._seen))
+        return [each for each, is_seen in zip(deleted, seen.to_pylist(), strict=True) if is_seen]
+
+
 @contextmanager
 def _as_source_errors() -> Iterator[None]:
     try:
@@ -238,8 +309,8 @@ def _as_source_error(error: ToolkitError) -> SourceError:
 
 def _moved(at: Place, page: Page) -> Place:
     if page.next_link is not None:
-        return at.model_copy(update={"link": page.next_link})
-    return at.model_copy(update={"link": page.delta_link or "", "full": False})
+        return at.model_copy(update={"link": page.next_link, "begun": True})
+    return at.model_copy(update={"link": page.delta_link or "", "full": False, "begun": False})
 
 
 def _refused(entity: str, why: str) -> SourceError:

@@ -51,6 +51,10 @@ class EmbeddedSource:
         except NotFound as error:
             raise gone(entity) from error
 
+    def size(self, entity: str) -> int:
+        """Return how many rows the entity has now. Raises EntityGone."""
+        return self.count(entity)
+
     def has(self, entity: str, row_id: str) -> bool:
         """Return whether the entity has a row of that id now. Raises EntityGone."""
         try:

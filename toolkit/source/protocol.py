@@ -70,6 +70,10 @@ class Source(Protocol):
         """Return how many rows the entity has now."""
         ...
 
+    def size(self, entity: str) -> int:
+        """Return about how many rows the entity has, for progress and plans: at most one or two requests."""
+        ...
+
     def has(self, entity: str, row_id: str) -> bool:
         """Return whether the entity has a row of that id (a GUID in lower case) now."""
         ...

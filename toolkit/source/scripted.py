@@ -148,6 +148,10 @@ class ScriptedSource:
         with self.lock:
             return len(self._store(entity).rows)
 
+    def size(self, entity: str) -> int:
+        """Return how many rows the entity has now."""
+        return self.count(entity)
+
     def has(self, entity: str, row_id: str) -> bool:
         """Return whether the entity has a row of that id now."""
         with self.lock:

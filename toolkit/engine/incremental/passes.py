@@ -179,7 +179,7 @@ class _Pass:
     def _gather(self, scratch: Scratch, cursor: str | None) -> Gathered:
         work, name = self.work, self.entity.name
         self._require_going()
-        total = work.source.count(name) if cursor is None else None
+        total = work.source.size(name) if cursor is None else None
         layout = Layout(name, self.entity.primary_id, self.columns, PartitionStrategy.YEAR, self.now, self.style)
         spool = Spool(work.lake, self.name, layout, scratch, split=self.anew, limit=work.settings.part_limit)
         final, left_out = False, 0
