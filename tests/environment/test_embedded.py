@@ -176,12 +176,13 @@ def test_an_import_that_nobody_follows_to_its_end_leaves_nothing_but_its_job(dat
     assert [left.ended for left in subject.jobs()] == [None]
 
 
-def test_a_staged_import_is_refused_as_a_whole(database: Database) -> None:
+def test_a_staged_import_waits_beside_what_is_installed(database: Database) -> None:
     subject = environment(database)
-    before = dump(database, without=())
-    with pytest.raises(Refused) as caught:
-        imported(subject, core(), ImportMode.STAGE)
-    assert (caught.value.code, dump(database, without=())) == ("ENV007", before)
+    imported(subject, core())
+    imported(subject, package(config(), package=1))
+    imported(subject, package(config(), package=1, version="2.0"), ImportMode.STAGE)
+    found = {name: str(each.version) for name, each in subject.inventory().solutions.items()}
+    assert found == {"ContosoLake": "1.0.0.0", "ContosoLake_Upgrade": "2.0", "ExportToDataLakeCore": "1.0.0.0"}
 
 
 def test_the_report_of_a_job_reads_as_public_clients_read_it() -> None:

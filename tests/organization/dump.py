@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from toolkit.organization.database import Connection, Database
 
-HISTORY = ("import_job",)
+HISTORY = ("import_job", "system_job", "job_package")
 """What a refused import may add to: it is recorded that somebody tried."""
 
 

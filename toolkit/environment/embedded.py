@@ -81,8 +81,6 @@ class EmbeddedEnvironment:
 
         Raises Invalid for what is no solution zip, or Refused with every reason.
         """
-        if mode is ImportMode.STAGE:
-            raise _no_staging(self._name)
         job = ImportJob(id=self._new_id(), started=self._clock())
         self._record(job)
         yield Progress("reading the package", 0, _STEPS)
@@ -128,7 +126,10 @@ class EmbeddedEnvironment:
 
     def _install(self, package: Incoming, mode: ImportMode, job: ImportJob) -> None:
         with self._database.write() as connection:
-            installation.install(connection, package, upgrade=mode is ImportMode.UPGRADE)
+            if mode is ImportMode.STAGE:
+                installation.hold(connection, package)
+            else:
+                installation.install(connection, package, upgrade=mode is ImportMode.UPGRADE)
             jobs.put(connection, job.succeeded(self._clock()))
 
     def _record(self, job: ImportJob) -> None:
@@ -213,14 +214,4 @@ def _exists(path: Path) -> Refused:
         f"there is an organization at {path} already",
         where=str(path),
         fix="choose another folder (--folder PATH), or delete this one first",
-    )
-
-
-def _no_staging(name: str) -> Refused:
-    return Refused(
-        "ENV007",
-        "an embedded environment does not stage a solution beside the installed one",
-        where=name,
-        why="a staged solution waits to be promoted, and nothing here promotes it",
-        fix="import it as an update or an upgrade",
     )

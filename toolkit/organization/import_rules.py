@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from toolkit.errors import Finding, Place, Severity
-from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, MissingDependency, Publisher, RootComponent
+from toolkit.model.solution import (
+    CORE_SOLUTION,
+    SYSTEM_SOLUTIONS,
+    MissingDependency,
+    Package,
+    Publisher,
+    RootComponent,
+    Solution,
+)
 from toolkit.model.version import Version
 from toolkit.organization.incoming import Incoming, is_entity
 from toolkit.organization.solutions import Registered
@@ -27,8 +35,8 @@ PACKAGE_VERSION = "0x80048068"
 LOWER_VERSION = "0x80048541"
 RESERVED_NAME = "ORG051"
 
-HOLDING_SUFFIX = "_upgrade"
-"""How Dataverse names the solution that waits to become an upgrade; in lower case."""
+UPGRADE_SUFFIX = "_Upgrade"
+"""How Dataverse names the solution that waits to become an upgrade."""
 _OLDEST_PACKAGE = Version("6.0")
 """The first package version after Microsoft Dynamics CRM 2011, whose packages are refused."""
 
@@ -64,7 +72,7 @@ def name_findings(name: str) -> Iterator[Finding]:
     if name.casefold() in SYSTEM_SOLUTIONS:
         what = f"the solution {name} is the platform's own"
         yield _finding(SYSTEM_SOLUTION, what, name, "a system solution cannot be imported", "give it another name")
-    if name.casefold().endswith(HOLDING_SUFFIX):
+    if name.casefold().endswith(UPGRADE_SUFFIX.casefold()):
         why = "Dataverse names solutions so that wait to become an upgrade"
         yield _finding(
             RESERVED_NAME, f"the solution name {name} is reserved", name, why, "leave '_Upgrade' off the name"
@@ -125,13 +133,37 @@ def _installed(incoming: Incoming, holdings: Holdings) -> Iterator[Finding]:
     if old.managed != new.managed:
         yield _other_mode(old, new)
     elif solution.version < old.solution.version:
+        yield _lower(solution, old)
+
+
+def _lower(solution: Solution, old: Registered) -> Finding:
+    return _finding(
+        LOWER_VERSION,
+        "The import solution must have a higher version than the existing solution it is upgrading.",
+        solution.unique_name,
+        f"{old.solution.version} is installed, and the package has {solution.version}",
+        f"import a version above {old.solution.version}",
+    )
+
+
+def upgrade_findings(incoming: Incoming, holdings: Holdings) -> Iterator[Finding]:
+    """Yield what forbids that a package waits beside what is installed, besides what forbids its import."""
+    solution = incoming.bundle.solution
+    name = solution.unique_name
+    old = holdings.solutions.get(name.casefold())
+    if solution.package is not Package.MANAGED:
+        why = "an unmanaged solution is changed in place, and nothing of it is ever removed"
         yield _finding(
-            LOWER_VERSION,
-            "The import solution must have a higher version than the existing solution it is upgrading.",
-            solution.unique_name,
-            f"{old.solution.version} is installed, and the package has {solution.version}",
-            f"import a version above {old.solution.version}",
+            "ORG055", f"{name} is unmanaged and cannot wait as an upgrade", name, why, "import it as an update"
         )
+    if old is None:
+        why = "a holding solution waits to replace an earlier version"
+        yield _finding("ORG054", f"there is no {name} to upgrade", name, why, "import it without HoldingSolution")
+    elif solution.version == old.solution.version:
+        yield _lower(solution, old)
+    if f"{name}{UPGRADE_SUFFIX}".casefold() in holdings.solutions:
+        why = "only one version can wait"
+        yield _finding("ORG057", f"an upgrade of {name} waits already", name, why, "apply it, or uninstall it first")
 
 
 def _other_mode(old: Registered, new: Registered) -> Finding:

@@ -19,8 +19,8 @@ from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, So
 from toolkit.organization import catalog, configs, metadata, solutions
 from toolkit.organization.configs import ACTIVE, Content
 from toolkit.organization.database import Connection
-from toolkit.organization.import_rules import Holdings, import_findings
-from toolkit.organization.incoming import ENTITY_COMPONENT, Incoming, config_id
+from toolkit.organization.import_rules import UPGRADE_SUFFIX, Holdings, import_findings, upgrade_findings
+from toolkit.organization.incoming import ENTITY_COMPONENT, Incoming, config_id, read
 from toolkit.organization.solutions import Registered
 
 
@@ -34,11 +34,11 @@ def holdings(connection: Connection) -> Holdings:
     )
 
 
-def install(connection: Connection, incoming: Incoming, *, upgrade: bool) -> None:
+def install(connection: Connection, incoming: Incoming, *, upgrade: bool, overwrite: bool = True) -> None:
     """Import a package, over an earlier version where there is one. Raises Refused with every finding.
 
     An update keeps what the package no longer has. An upgrade of a managed solution removes it; an unmanaged solution
-    never removes anything.
+    never removes anything. Without ``overwrite`` a managed package lies below what was customized by hand.
     """
     if findings := list(import_findings(incoming, holdings(connection))):
         raise Refused.of(findings)
@@ -47,7 +47,7 @@ def install(connection: Connection, incoming: Incoming, *, upgrade: bool) -> Non
     layer = new.name if new.managed else ACTIVE
     catalog.put_publisher(connection, new.solution.publisher)
     configs.put(connection, layer, incoming.contents)
-    if new.managed:
+    if new.managed and overwrite:
         configs.drop(connection, ACTIVE, new.configs)
     if old is not None and new.managed and upgrade:
         drop(connection, layer, [config for config in old.configs if config not in new.configs])
@@ -75,6 +75,52 @@ def drop(connection: Connection, layer: str, ids: Sequence[str]) -> None:
     for registered in solutions.solutions(connection).values():
         if gone.intersection(registered.configs):
             solutions.put(connection, registered.without(gone))
+
+
+# --- upgrade in two steps -------------------------------------------------------------------------------------------
+
+
+def hold(connection: Connection, incoming: Incoming, *, overwrite: bool = True) -> None:
+    """Import a managed package beside the version that is installed, as the solution ``<name>_Upgrade``.
+
+    Its rows lie over those of that version, which stay below until ``promote``; uninstalling it shows them again.
+    Raises Refused with every finding, of a package that upgrades nothing too (ORG054, ORG055, 0x80048541).
+    """
+    held = _holdings_for_upgrade(connection, incoming)
+    configs.put(connection, held.name, incoming.contents)
+    if overwrite:
+        configs.drop(connection, ACTIVE, held.configs)
+    solutions.put(connection, held)
+    solutions.put_package(connection, held.name, incoming.data)
+
+
+def promote(connection: Connection, name: str) -> None:
+    """Let the version that waits take the place of the installed one; what it no longer has is removed.
+
+    Raises NotFound (ORG056) where none waits, or Refused where what it needs is gone by now.
+    """
+    held = solutions.find(connection, f"{name}{UPGRADE_SUFFIX}")
+    package = solutions.package(connection, held.name) if held else None
+    if held is None or package is None:
+        raise NotFound(
+            "ORG056",
+            f"no upgrade of {name} waits to be applied",
+            where=name,
+            fix="import the next version as a holding solution first",
+        )
+    solutions.delete(connection, held.name)
+    configs.drop(connection, held.name, held.configs)
+    install(connection, read(package), upgrade=True, overwrite=False)
+
+
+def _holdings_for_upgrade(connection: Connection, incoming: Incoming) -> Registered:
+    """Return the solution that waits. Raises Refused."""
+    around = holdings(connection)
+    if findings := [*import_findings(incoming, around), *upgrade_findings(incoming, around)]:
+        raise Refused.of(findings)
+    new = _registered(incoming)
+    solution = new.solution.model_copy(update={"unique_name": f"{new.name}{UPGRADE_SUFFIX}"})
+    return new.model_copy(update={"solution": solution, "upgrades": new.name})
 
 
 # --- uninstall ------------------------------------------------------------------------------------------------------

@@ -85,6 +85,12 @@ def put(connection: Connection, job: ImportJob) -> None:
     )
 
 
+def find(connection: Connection, key: str) -> ImportJob | None:
+    """Return the job of an id, or None."""
+    row = connection.one("SELECT definition FROM import_job WHERE id = ?", [key.lower()])
+    return None if row is None else ImportJob.model_validate_json(row["definition"])
+
+
 def jobs(connection: Connection) -> tuple[ImportJob, ...]:
     """Return all jobs, oldest first."""
     rows = connection.execute("SELECT definition FROM import_job ORDER BY started, id")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.model.environment import Organization
-from toolkit.organization import catalog, configs, database, jobs, metadata, solutions
+from toolkit.organization import catalog, configs, database, jobs, metadata, operations, solutions
 
-PARTS = (database.DDL, metadata.DDL, catalog.DDL, solutions.DDL, configs.DDL, jobs.DDL)
+PARTS = (database.DDL, metadata.DDL, catalog.DDL, solutions.DDL, configs.DDL, jobs.DDL, operations.DDL)
 """The DDL of each part, kept beside the SQL that uses it."""
 
 

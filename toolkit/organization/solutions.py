@@ -8,7 +8,7 @@ from typing import Self
 from toolkit.errors import NotFound, nearest
 from toolkit.model.base import Frozen
 from toolkit.model.environment import InstalledSolution
-from toolkit.model.names import Guid
+from toolkit.model.names import Guid, UniqueName
 from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, Package, RootComponent, Solution
 from toolkit.organization.database import Connection
 
@@ -28,6 +28,8 @@ class Registered(Frozen):
     components: tuple[RootComponent, ...] = ()
     configs: tuple[Guid, ...] = ()
     """In the order in which they were added."""
+    upgrades: UniqueName | None = None
+    """The installed solution that this one waits to replace."""
 
     @property
     def name(self) -> str:
@@ -41,9 +43,10 @@ class Registered(Frozen):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """The solutions that it needs: those of its dependencies, and the Core solution where it holds configs."""
+        """The solutions that it needs: those of its dependencies, Core where it holds configs, what it upgrades."""
         found = {named[0] for dependency in self.solution.missing_dependencies if (named := dependency.solution)}
         found |= {CORE_SOLUTION} if self.configs else set()
+        found |= {self.upgrades} if self.upgrades else set()
         return tuple(sorted(name for name in found - {self.name} if name.casefold() not in SYSTEM_SOLUTIONS))
 
     @property
