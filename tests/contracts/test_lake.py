@@ -365,6 +365,43 @@ def test_a_range_beyond_the_end_is_no_range(lake: Lake) -> None:
     assert writer.seal().size == 0
 
 
+def test_many_ranges_of_a_file_are_copied_at_once(lake: Lake) -> None:
+    lake.put("a.csv", b"0123456789", ABSENT)
+    writer = lake.stage("r1", "part")
+    writer.write(b"-")
+    writer.copy_ranges("a.csv", [0, 2, 3, 9], [1, 3, 5, 10])
+    writer.copy_ranges("a.csv", [], [])
+    writer.write(b"-")
+    assert lake.read(writer.seal().path) == b"-02349-"
+
+
+def test_none_of_many_ranges_may_go_beyond_the_end(lake: Lake) -> None:
+    lake.put("a.csv", b"0123456789", ABSENT)
+    writer = lake.stage("r1", "part")
+    with pytest.raises(Damaged) as caught:
+        writer.copy_ranges("a.csv", [0, 8], [3, 11])
+    assert caught.value.code == "LAK006"
+    with pytest.raises(NotFound):
+        writer.copy_ranges("gone.csv", [0], [1])
+    assert writer.seal().size == 0
+
+
+def test_many_ranges_are_read_one_after_the_other_as_far_as_the_file_goes(lake: Lake) -> None:
+    lake.put("a.csv", b"0123456789", ABSENT)
+    assert lake.read_ranges("a.csv", [0, 2, 3, 8, 20], [1, 3, 5, 12, 30]) == b"023489"
+    assert lake.read_ranges("a.csv", [], []) == b""
+    with pytest.raises(NotFound):
+        lake.read_ranges("gone.csv", [0], [1])
+
+
+@pytest.mark.parametrize("size", [0, 2, 4, 9000])
+def test_a_file_is_as_long_as_what_was_written_whatever_was_said_before(lake: Lake, size: int) -> None:
+    writer = lake.stage("r1", "part", size)
+    writer.write(b"rows")
+    staged = writer.seal()
+    assert (staged.size, lake.read(staged.path)) == (4, b"rows")
+
+
 # Snapshots
 
 

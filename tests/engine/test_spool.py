@@ -21,7 +21,8 @@ class Counted:
 
     def __init__(self, inner: Writer, ended: Callable[[], None], *, stuck: bool) -> None:
         self._inner, self._ended, self._stuck = inner, ended, stuck
-        self.write, self.copy, self.flush = inner.write, inner.copy, inner.flush
+        self.write, self.flush = inner.write, inner.flush
+        self.copy, self.copy_ranges = inner.copy, inner.copy_ranges
 
     def seal(self) -> Staged:
         self._ended()
@@ -42,10 +43,10 @@ class CountingLake(MemoryLake):
         self.open: set[str] = set()
         self.most = 0
 
-    def stage(self, run: str, name: str) -> Writer:
+    def stage(self, run: str, name: str, size: int = 0) -> Writer:
         self.open.add(name)
         self.most = max(self.most, len(self.open))
-        return Counted(super().stage(run, name), lambda: self.open.discard(name), stuck=self.stuck)
+        return Counted(super().stage(run, name, size), lambda: self.open.discard(name), stuck=self.stuck)
 
 
 def month(number: int) -> datetime:

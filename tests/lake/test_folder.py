@@ -10,10 +10,14 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NoReturn
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from toolkit.errors import Locked, NotFound, ToolkitError
 from toolkit.lake.disk import System
@@ -215,6 +219,51 @@ def test_a_file_that_becomes_shorter_while_it_is_copied_is_an_error(tmp_path: Pa
         writer.copy("a.csv", 0, 10)
     assert caught.value.code == "LAK013"
     assert "became shorter" in caught.value.why
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=9), st.integers(1, 20))
+def test_ranges_are_copied_and_read_whatever_fits_a_block(pieces: list[tuple[int, int]], block: int) -> None:
+    edges = list(accumulate(length for piece in pieces for length in piece))
+    starts, ends = edges[::2], edges[1::2]
+    data = bytes(range(200))
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("toolkit.lake.disk.BLOCK", block)
+        lake = FolderLake(Path(folder))
+        lake.put("a.csv", data, ABSENT)
+        writer = lake.stage("r1", "part")
+        writer.copy_ranges("a.csv", starts, ends)
+        wanted = b"".join(data[start:end] for start, end in zip(starts, ends, strict=True))
+        assert lake.read(writer.seal().path) == wanted == lake.read_ranges("a.csv", starts, ends)
+
+
+def test_a_file_that_becomes_shorter_while_ranges_are_copied_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shorten(file: int, data: bytes | memoryview) -> int:
+        os.truncate(tmp_path / "a.csv", 3)
+        return os.write(file, data)
+
+    monkeypatch.setattr("toolkit.lake.disk.BLOCK", 4)
+    FolderLake(tmp_path).put("a.csv", b"0123456789", ABSENT)
+    with closing(FolderLake(tmp_path, System(write=shorten)).stage("r1", "part")) as writer:
+        with pytest.raises(ToolkitError) as caught:
+            writer.copy_ranges("a.csv", [0, 7], [5, 9])
+        assert "became shorter" in caught.value.why
+
+
+@pytest.mark.parametrize("call", [None, fails(errno.EOPNOTSUPP)])
+def test_no_room_is_made_where_the_file_system_cannot(tmp_path: Path, call: Callable[..., None] | None) -> None:
+    writer = FolderLake(tmp_path, System(allocate=call)).stage("r1", "part", 100)
+    writer.write(b"rows")
+    assert writer.seal().size == 4
+
+
+def test_a_disk_without_room_for_a_file_is_an_error_before_it_is_written(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path, System(allocate=fails(errno.ENOSPC)))
+    with pytest.raises(ToolkitError) as caught:
+        lake.stage("r1", "part", 100)
+    assert caught.value.code == "LAK010"
+    assert everything(tmp_path) == []
 
 
 def test_empty_folders_of_a_run_go_and_those_of_entities_stay(tmp_path: Path) -> None:

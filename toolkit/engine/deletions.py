@@ -10,11 +10,10 @@ from toolkit.engine.arrays import Places
 from toolkit.engine.checkpoint import Part
 from toolkit.engine.columns import Column
 from toolkit.engine.entries import Entries, entries_of
-from toolkit.engine.place import Coming, Piece, joined_coming
+from toolkit.engine.place import Coming, Piece, joined_coming, newcomers
 from toolkit.engine.ranges import read_ranges
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.rows import delete_record
-from toolkit.engine.splice import CREATED_WIDTH
 from toolkit.lake.protocol import Lake
 
 
@@ -59,5 +58,4 @@ def with_ended(come: Coming, resolved: Resolved, entries: Entries, parts: Sequen
     held = names[np.where(new >= 0, -1, resolved.ended.owners)]
     partitions = np.where(new >= 0, come.partitions[new], held) if len(come.partitions) else held
     rows = Located(entries, np.full(count, owner, np.int64))
-    blank = np.zeros(count, f"S{CREATED_WIDTH}")
-    return joined_coming([come, Coming(rows, partitions, np.full(count, -1, np.int64), blank)])
+    return joined_coming([come, newcomers(rows, partitions, np.full(count, -1, np.int64))])

@@ -241,7 +241,7 @@ class _LiveErasure:
         entries = entries_of_part(self.lake, part, checkpoint.columns)
         kept = entries.take(entries.ids != np.bytes_(UUID(self.row_id).bytes))
         if len(entries) - len(kept) != len(found.records):
-            raise damaged(part)
+            raise damaged(part.path)
         begins, ends = np.array(found.records, np.int64).T
         gone = np.concatenate([[0], np.cumsum(ends - begins)])
         offsets = kept.offsets.astype(np.int64)

@@ -41,18 +41,7 @@ from toolkit.engine.schema_history import notices
 from toolkit.engine.scratch import Scratch, buckets, stored
 from toolkit.engine.shape import effective
 from toolkit.engine.snapshot import is_due, with_snapshot
-from toolkit.engine.splice import (
-    CREATED_WIDTH,
-    Adopt,
-    Appended,
-    Change,
-    Created,
-    Made,
-    Span,
-    Splice,
-    Task,
-    created_of,
-)
+from toolkit.engine.splice import Adopt, Appended, Change, Made, Span, Splice, Task
 from toolkit.engine.split import Splitter
 from toolkit.engine.spool import Gathered, Tombstones
 from toolkit.engine.succession import first_checkpoint, following, moved
@@ -202,12 +191,14 @@ class _Pass:
         with closing(Appended(self.work.lake, self.name, "deletes")) as deletes:
             for given, tombstones, known in self._buckets(scratch, gathered.tombstones, full=full):
                 resolved = decide(given, tombstones, known, full=full)
-                come = coming(resolved, self.pieces, self.parts, self._created(resolved), self._now_partition)
+                come = coming(resolved, self.pieces, self.parts, self._now_partition)
                 decisions.add(resolved, self._with_delete_rows(resolved, come, deletes))
                 self.lost += [resolved.lost] if self.work.delete_log else []
             ended = deletes.seal()
         self.lost += self._left_behind(scratch)
         self.files = [staged.path for staged in (*(piece.staged for piece in self.pieces), *ended)]
+        self.live = len(self.files)
+        self.files += [part.path for part in self.parts]
         return decisions
 
     def _buckets(
@@ -250,14 +241,6 @@ class _Pass:
     def _now_partition(self) -> str:
         return partition_of(self.sink, self.basis.mode.strategy)
 
-    def _created(self, resolved: Resolved) -> Created:
-        """Return the SinkCreatedOn of the records that go, and see that each begins with its id."""
-        created = np.zeros(len(resolved.gone), f"S{CREATED_WIDTH}")
-        for number in np.unique(resolved.gone.owners).tolist():
-            which = resolved.gone.owners == number
-            created[which] = created_of(self.work.lake, self.parts[number], resolved.gone.entries.take(which))
-        return created
-
     def _with_delete_rows(self, resolved: Resolved, come: Coming, deletes: Appended) -> Coming:
         """Write the delete rows of append-only mode to a file of their own, and let them come as well."""
         if not len(resolved.ended):
@@ -290,7 +273,8 @@ class _Pass:
         changed = decisions.partitions(self.parts)
         for partition in sorted({*changed, *(part.partition for part in self.parts)}) if pad else changed:
             come, gone = decisions.come(partition), decisions.gone(partition, self.parts)
-            changes = list(targets(partition, gone, come, self.pieces, self.parts, limit=limit, pad=pad))
+            found = targets(partition, gone, come, self.pieces, self.parts, limit=limit, pad=pad, live=self.live)
+            changes = list(found)
             # Records that move to another part are not padded: a part that grew meanwhile is split at its next change.
             yield from changes if pad else self._split(changes)
 
@@ -303,9 +287,7 @@ class _Pass:
 
     def _file_of(self, part: Part) -> int:
         """Return the number of a part's live file among those that records come from."""
-        if part.path not in self.files:
-            self.files.append(part.path)
-        return self.files.index(part.path)
+        return self.live + self.parts.index(part)
 
     def _entries(self, part: Part) -> Entries:
         return self.work.indexes.entries(part, self.old.columns)

@@ -18,11 +18,11 @@ from toolkit.engine.entries import ENTRY_COLUMNS, NOTHING, Entries, joined, pack
 from toolkit.engine.partitions import UNPLACED
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.scratch import SortedRun
-from toolkit.engine.splice import CREATED_WIDTH, Change, in_order
+from toolkit.engine.splice import Change, in_order
 from toolkit.lake.protocol import Staged
 
 NO_PLACES: Places = np.empty(0, np.int64)
-_COMING_COLUMNS = (*ENTRY_COLUMNS, np.dtype("<i8"), np.dtype("<i8"), np.dtype(f"S{CREATED_WIDTH}"))
+_COMING_COLUMNS = (*ENTRY_COLUMNS, *[np.dtype("<i8")] * 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +47,33 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """Records that come, with their partition, the part that they stay in (or -1) and the SinkCreatedOn they keep."""
+    """Records that come, with their partition, and the part that they stay in (or -1).
+
+    ``olds`` is the part that holds the record that each replaces (or -1), and ``old_offsets`` where in it.
+    """
 
     rows: Located
     partitions: npt.NDArray[np.str_]
     stays: Places
-    created: npt.NDArray[np.bytes_]
+    olds: Places
+    old_offsets: Places
 
     def take(self, which: Places | Mask) -> Coming:
         """Return some of them, by place or by mask."""
-        return Coming(self.rows.take(which), self.partitions[which], self.stays[which], self.created[which])
+        stays, olds, offsets = (column[which] for column in (self.stays, self.olds, self.old_offsets))
+        return Coming(self.rows.take(which), self.partitions[which], stays, olds, offsets)
 
     def to_bytes(self) -> bytes:
         """Return them as bytes, without their partitions."""
         rows = self.rows.entries
-        columns = (rows.ids, rows.offsets, rows.sizes, rows.versions, self.rows.owners, self.stays, self.created)
-        return packed(columns, _COMING_COLUMNS)
+        places = (self.rows.owners, self.stays, self.olds, self.old_offsets)
+        return packed((rows.ids, rows.offsets, rows.sizes, rows.versions, *places), _COMING_COLUMNS)
 
 
 def coming_from(data: bytes, partition: str) -> Coming:
     """Return the records that come to a partition."""
-    *entries, owners, stays, created = unpacked(data, _COMING_COLUMNS)
-    return Coming(Located(Entries(*entries), owners), np.full(len(owners), partition), stays, created)
+    *entries, owners, stays, olds, old_offsets = unpacked(data, _COMING_COLUMNS)
+    return Coming(Located(Entries(*entries), owners), np.full(len(owners), partition), stays, olds, old_offsets)
 
 
 def joined_coming(several: Sequence[Coming]) -> Coming:
@@ -80,31 +85,29 @@ def joined_coming(several: Sequence[Coming]) -> Coming:
         ),
         np.concatenate([np.empty(0, np.str_), *(each.partitions for each in several)]),
         np.concatenate([NO_PLACES, *(each.stays for each in several)]),
-        np.concatenate([np.empty(0, f"S{CREATED_WIDTH}"), *(each.created for each in several)]),
+        np.concatenate([NO_PLACES, *(each.olds for each in several)]),
+        np.concatenate([NO_PLACES, *(each.old_offsets for each in several)]),
     )
 
 
-def coming(
-    resolved: Resolved,
-    pieces: Sequence[Piece],
-    parts: Sequence[Part],
-    created: npt.NDArray[np.bytes_],
-    partition: str,
-) -> Coming:
-    """Say where the records go that come.
-
-    ``created`` is that of the records that go, ``partition`` that of new rows that have no ``createdon``.
-    """
-    rows, home = resolved.come, resolved.home
+def coming(resolved: Resolved, pieces: Sequence[Piece], parts: Sequence[Part], partition: str) -> Coming:
+    """Say where the records go that come; ``partition`` is that of new rows that have no ``createdon``."""
+    rows, home, gone = resolved.come, resolved.home, resolved.gone
     given = np.array([piece.partition for piece in pieces], dtype=np.str_)[rows.owners]
     names = np.array([*(part.partition for part in parts), partition], dtype=np.str_)
     homes = names[np.where(home >= 0, home, -1)]
     where = np.where(given == UNPLACED, homes, given)
     replaces = resolved.before >= 0
     stays = np.where(replaces & (homes == where), home, -1)
-    blank = np.zeros(len(rows), f"S{CREATED_WIDTH}")
-    kept = np.where(replaces, created[resolved.before], blank) if len(created) else blank
-    return Coming(rows, where, stays, kept)
+    if not replaces.any():
+        return newcomers(rows, where, stays)
+    olds = np.where(replaces, gone.owners[resolved.before], -1)
+    return Coming(rows, where, stays, olds, gone.entries.offsets[resolved.before].astype(np.int64))
+
+
+def newcomers(rows: Located, partitions: npt.NDArray[np.str_], stays: Places) -> Coming:
+    """Return records that come and replace none."""
+    return Coming(rows, partitions, stays, np.full(len(rows), -1, np.int64), np.zeros(len(rows), np.int64))
 
 
 def targets(
@@ -116,10 +119,12 @@ def targets(
     *,
     limit: int,
     pad: bool,
+    live: int = 0,
 ) -> Iterator[tuple[Target, Change]]:
     """Yield the parts of a partition that change, by number, and how. With ``pad`` every part changes.
 
-    ``gone`` and ``come`` are of this partition alone; ``parts`` are all there are.
+    ``gone`` and ``come`` are of this partition alone; ``parts`` are all there are, and ``live`` is the number of the
+    first one's file among those that records come from.
     """
     known = {part.number: place for place, part in enumerate(parts) if part.partition == partition}
     if not known and (owners := _adopted(come, pieces)):
@@ -132,7 +137,8 @@ def targets(
         place = known.get(number, -1)
         these = come.take(coming_to.get(number, NO_PLACES))
         goes = gone.entries.take(leaving.get(place, NO_PLACES))
-        change = Change(goes, these.rows.entries, these.rows.owners, these.created)
+        old_files = np.where(these.olds >= 0, these.olds + live, -1)
+        change = Change(goes, these.rows.entries, these.rows.owners, old_files, these.old_offsets)
         yield Target(partition, number, parts[place] if place >= 0 else None), change
 
 
@@ -188,11 +194,11 @@ def _adopted(come: Coming, pieces: Sequence[Piece]) -> list[int]:
     taken = zip(owners.tolist(), counts.tolist(), strict=True)
     # A file of which another partition takes records, or nobody, is not this partition's alone.
     whole = all(pieces[owner].whole and count == len(pieces[owner].entries) for owner, count in taken)
-    return owners.tolist() if whole and not come.created.any() else []
+    return owners.tolist() if whole and (come.olds < 0).all() else []
 
 
 def _adoptions(partition: str, owners: Sequence[int], pieces: Sequence[Piece]) -> Iterator[tuple[Target, Change]]:
     for number, owner in enumerate(owners):
         piece = pieces[owner]
-        change = Change(NOTHING, piece.entries.load(), NO_PLACES, np.empty(0, f"S{CREATED_WIDTH}"))
+        change = Change(NOTHING, piece.entries.load(), NO_PLACES, NO_PLACES, NO_PLACES)
         yield Target(partition, number, None, piece.staged), change

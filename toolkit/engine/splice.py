@@ -21,7 +21,7 @@ import pyarrow as pa
 from toolkit.engine.arrays import BYTES, Array, Mask, Places, Scalar, between, contents, joined_bytes, lengths_of, taken
 from toolkit.engine.checkpoint import REPAIR, Part
 from toolkit.engine.columns import Column
-from toolkit.engine.entries import ID_LENGTH, NOTHING, Entries, entries_from, ids_of_letters, joined
+from toolkit.engine.entries import ID_LENGTH, NOTHING, Entries, Ids, entries_from, ids_of_letters, joined
 from toolkit.engine.index import digest_of, index_bytes, read_index, scan
 from toolkit.engine.ranges import BLOCK, read_ranges
 from toolkit.errors import Damaged
@@ -30,16 +30,13 @@ from toolkit.lake.protocol import ABSENT, Etag, Lake, Staged, Writer
 CREATED_WIDTH = 24
 """The longest spelling of SinkCreatedOn, quotes included."""
 
-SMALL = 16 * 1024
-"""Ranges of fewer bytes, on average, are copied faster through memory than by a call for each (measured)."""
-
 _HEAD = ID_LENGTH + 1 + CREATED_WIDTH + 1
 """Bytes at the beginning of a record in which SinkCreatedOn ends."""
 
-_BLOCKS = struct.Struct("<4Q")
-"""The lengths in bytes of the four blocks of a change."""
+_BLOCKS = struct.Struct("<5Q")
+"""The lengths in bytes of the five blocks of a change."""
 
-Created = npt.NDArray[np.bytes_]
+_Created = npt.NDArray[np.bytes_]
 """Spellings of SinkCreatedOn, quotes included; an empty one says nothing."""
 
 
@@ -47,23 +44,25 @@ Created = npt.NDArray[np.bytes_]
 class Change:
     """What changes in one part: entries that go, entries that come.
 
-    ``files`` has for each that comes the number of the file that holds its record, ``created`` the spelling of the
-    SinkCreatedOn that it keeps (empty: its own).
+    ``files`` has for each that comes the number of the file that holds its record. ``old_files`` has the number of the
+    live file that holds the record it replaces, whose SinkCreatedOn it keeps, or -1, and ``old_offsets`` where in it.
     """
 
     gone: Entries
     come: Entries
     files: Places
-    created: Created
+    old_files: Places
+    old_offsets: Places
 
     def take(self, which: Places | Mask) -> Change:
         """Return the change with some of the records that come, by place or by mask, and none that goes."""
-        return Change(NOTHING, self.come.take(which), self.files[which], self.created[which])
+        columns = self.files, self.old_files, self.old_offsets
+        return Change(NOTHING, self.come.take(which), *(column[which] for column in columns))
 
     def to_bytes(self) -> bytes:
-        """Return the change as a file: the lengths of its four blocks, then the blocks."""
-        created = self.created.astype(f"S{CREATED_WIDTH}")
-        blocks = (self.gone.to_bytes(), self.come.to_bytes(), self.files.tobytes(), created.tobytes())
+        """Return the change as a file: the lengths of its five blocks, then the blocks."""
+        columns = (column.astype(np.int64).tobytes() for column in (self.files, self.old_files, self.old_offsets))
+        blocks = (self.gone.to_bytes(), self.come.to_bytes(), *columns)
         return b"".join((_BLOCKS.pack(*map(len, blocks)), *blocks))
 
 
@@ -72,13 +71,8 @@ def change_from(data: bytes) -> Change:
     # numpy's own files are of no use here: their header goes through Python's parser, which fails now and then when
     # several threads call it (CPython 3.11, "AST constructor recursion depth mismatch": measured).
     ends = np.cumsum((_BLOCKS.size, *_BLOCKS.unpack_from(data))).tolist()
-    gone, come, files, created = (data[start:end] for start, end in pairwise(ends))
-    return Change(
-        entries_from(gone),
-        entries_from(come),
-        np.frombuffer(files, np.int64),
-        np.frombuffer(created, f"S{CREATED_WIDTH}"),
-    )
+    gone, come, *columns = (data[start:end] for start, end in pairwise(ends))
+    return Change(entries_from(gone), entries_from(come), *(np.frombuffer(column, np.int64) for column in columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +158,16 @@ def scanned(lake: Lake, part: Part, columns: tuple[Column, ...]) -> Entries:
     """Return the entries of a part by a scan. Raises Damaged (ENG041) when they are not those that were written."""
     entries = scan(lake, part.path, columns)
     if digest_of(entries) != part.digest:
-        raise damaged(part)
+        raise damaged(part.path)
     return entries
 
 
-def damaged(part: Part) -> Damaged:
-    """Return the error that a part does not hold what was written to it."""
+def damaged(path: str) -> Damaged:
+    """Return the error that a live file does not hold what was written to it."""
     return Damaged(
         "ENG041",
-        f"{part.path} does not hold the rows that were written to it",
-        where=part.path,
+        f"{path} does not hold the rows that were written to it",
+        where=path,
         why="another program changed the file, or an older copy of it was restored",
         fix=REPAIR,
     )
@@ -222,13 +216,19 @@ def _spliced(lake: Lake, task: Splice, change: Change) -> Made:
     kept = known.take(~np.isin(known.offsets, change.gone.offsets)).by_offset()
     if not (len(kept) or len(change.come)):
         return Made(None, None, 0, "")
-    with closing(lake.stage(task.run, f"{task.name}.csv")) as writer:
+    with closing(lake.stage(task.run, f"{task.name}.csv", _most(task, kept, change.come))) as writer:
         if task.head:
             writer.write(task.head)
         stayed = _write_kept(lake, writer, task, kept)
         came = _write_new(lake, writer, task, change, start=int(stayed.ends[-1]) if len(stayed) else len(task.head))
         staged = writer.seal()
     return _indexed(lake, task, staged, joined([stayed, came]).sorted())
+
+
+def _most(task: Splice, kept: Entries, come: Entries) -> int:
+    """Return how many bytes a part has at most: those that come may have a longer SinkCreatedOn than was given."""
+    known = len(task.head) + int(kept.lengths.sum() + come.lengths.sum())
+    return known + task.pad * len(kept) + CREATED_WIDTH * len(come)
 
 
 def _write_kept(lake: Lake, writer: Writer, task: Splice, kept: Entries) -> Entries:
@@ -241,18 +241,8 @@ def _write_kept(lake: Lake, writer: Writer, task: Splice, kept: Entries) -> Entr
         lengths = lengths + task.pad
         _write_padded(lake, writer, task.part.path, task.pad, kept)
     else:
-        _copy(lake, writer, task.part.path, starts, ends)
+        writer.copy_ranges(task.part.path, starts.tolist(), ends.tolist())
     return kept.sized(lengths).at(len(task.head) + np.cumsum(lengths) - lengths)
-
-
-def _copy(lake: Lake, writer: Writer, path: str, starts: Places, ends: Places) -> None:
-    """Copy ranges of a file, in their order: by the lake, or where they are small through memory, many at once."""
-    if (ends - starts).mean() >= SMALL:
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            writer.copy(path, start, end - start)
-    else:
-        for block in _blocks(ends - starts):
-            writer.write(contents(read_ranges(lake, path, starts[block], ends[block])))
 
 
 def _ranges(kept: Entries) -> tuple[Places, Places]:
@@ -273,8 +263,9 @@ def _write_padded(lake: Lake, writer: Writer, path: str, pad: int, kept: Entries
 
 def _write_new(lake: Lake, writer: Writer, task: Splice, change: Change, *, start: int) -> Entries:
     """Write the records that come, by (version, id), and return their entries."""
-    change = change.take(in_order(change.come))
-    come, files, created = change.come, change.files, change.created
+    created = _kept_created(lake, task, change)
+    order = in_order(change.come)
+    come, files, created = change.come.take(order), change.files[order], created[order]
     lengths: list[Places] = []
     for chunk in _blocks(come.lengths):
         records = _fetch(lake, task.files, come.take(chunk), files[chunk])
@@ -310,7 +301,7 @@ def _fetch(lake: Lake, paths: tuple[str, ...], entries: Entries, files: Places) 
     return taken(pa.concat_arrays(read), back)
 
 
-def _with_created(records: Array, created: Created, sink: str) -> Array:
+def _with_created(records: Array, created: _Created, sink: str) -> Array:
     """Return records with the SinkCreatedOn that they keep in the place of the one that they were given.
 
     Those that keep their own stay as they are.
@@ -326,31 +317,40 @@ def _with_created(records: Array, created: Created, sink: str) -> Array:
     return joined_bytes(heads, cast("Array", pa.array(created.tolist(), BYTES)), tails)
 
 
-def created_of(lake: Lake, part: Part, gone: Entries) -> Created:
-    """Return how the SinkCreatedOn of some records is spelled; they are entries of the part, in any order.
+def _kept_created(lake: Lake, task: Splice, change: Change) -> _Created:
+    """Return how the SinkCreatedOn is spelled that each record that comes keeps; empty where it keeps its own.
 
-    Raises Damaged where a record does not begin with its id: then the index is not that of the file.
+    The record that it replaces may be in another part. Every record that goes is looked at, and must begin with its id:
+    else the index is not that of the file, and Damaged is raised. What stays was copied before: that file is then in
+    memory, where an order of its own would cost a slow disk many small reads.
     """
-    order = np.argsort(gone.offsets, kind="stable")
-    starts = gone.offsets.astype(np.int64)[order]
-    # A record is longer than this: SinkModifiedOn follows.
-    ends = np.minimum(starts + _HEAD, gone.ends[order])
-    created = np.empty(len(gone), f"S{CREATED_WIDTH}")
-    created[order] = _created(read_ranges(lake, part.path, starts, ends), gone.take(order), part)
+    created = np.zeros(len(change.come), f"S{CREATED_WIDTH}")
+    own = task.files.index(task.part.path) if task.part else -1
+    for number in np.union1d(change.old_files, own).tolist():
+        if number >= 0:
+            which = np.flatnonzero(change.old_files == number)
+            ids, offsets = change.come.ids[which], change.old_offsets[which]
+            old = (change.gone.ids, change.gone.offsets.astype(np.int64)) if number == own else (ids, offsets)
+            at, spelled = _created_at(lake, task.files[number], *old)
+            created[which] = spelled[np.searchsorted(at, offsets)]
     return created
 
 
-def _created(heads: Array, gone: Entries, part: Part) -> Created:
-    data = np.frombuffer(contents(heads), np.uint8)
-    if data.size != len(gone) * _HEAD:
-        raise damaged(part)
+def _created_at(lake: Lake, path: str, ids: Ids, offsets: Places) -> tuple[Places, _Created]:
+    """Return where some records begin, in order, and the SinkCreatedOn of each."""
+    order = np.argsort(offsets)
+    starts = offsets[order]
+    # A record is longer than this: SinkModifiedOn follows.
+    data = np.frombuffer(lake.read_ranges(path, starts.tolist(), (starts + _HEAD).tolist()), np.uint8)
+    if data.size != len(starts) * _HEAD:
+        raise damaged(path)
     letters = data.reshape(-1, _HEAD)
-    ids = ids_of_letters(letters[:, :ID_LENGTH])
-    if ids is None or (ids != gone.ids).any():
-        raise damaged(part)
+    found = ids_of_letters(letters[:, :ID_LENGTH])
+    if found is None or (found != ids[order]).any():
+        raise damaged(path)
     field = letters[:, ID_LENGTH + 1 :].copy()
     field[np.logical_or.accumulate(field == ord(","), axis=1)] = 0
-    return np.ascontiguousarray(field[:, :CREATED_WIDTH]).view(f"S{CREATED_WIDTH}").ravel()
+    return starts, np.ascontiguousarray(field[:, :CREATED_WIDTH]).view(f"S{CREATED_WIDTH}").ravel()
 
 
 Executor = Callable[[Lake, list[Task]], list[Made]]

@@ -8,7 +8,7 @@ from there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from toolkit.engine.arrays import Places
 from toolkit.engine.checkpoint import Part
 from toolkit.engine.entries import NOTHING, Entries, joined
 from toolkit.engine.place import Target
-from toolkit.engine.splice import CREATED_WIDTH, Change, in_order
+from toolkit.engine.splice import Change, in_order
 
 GROWTH = 1.25
 """How far beyond the limit updates may make a part grow."""
@@ -54,7 +54,7 @@ class Splitter:
             _new_part(kept.take(stays == number), self.file_of(part), come.take(new == number))
             for number in range(1, int(share.max()) + 1)
         )
-        return [Change(gone, first.come, first.files, first.created), *others]
+        return [replace(first, gone=gone), *others]
 
 
 def _size(part: Part, change: Change) -> int:
@@ -75,5 +75,6 @@ def _new_part(moved: Entries, file: int, come: Change) -> Change:
         NOTHING,
         joined([moved, come.come]),
         np.concatenate([np.full(len(moved), file), come.files]),
-        np.concatenate([np.zeros(len(moved), f"S{CREATED_WIDTH}"), come.created]),
+        np.concatenate([np.full(len(moved), -1), come.old_files]),
+        np.concatenate([np.zeros(len(moved), np.int64), come.old_offsets]),
     )

@@ -78,7 +78,7 @@ def holds(lake: Lake, path: str, part: Part, columns: Columns) -> bool:
 def require_untouched(lake: Lake, part: Part, columns: Columns) -> None:
     """Raise Damaged (ENG041) unless the part holds what was written to it: then it must not be spliced."""
     if etag_of(lake, part.path, part, columns) is None:
-        raise damaged(part)
+        raise damaged(part.path)
 
 
 def _found(lake: Lake, part: Part, move: Move | None, columns: Columns) -> tuple[Part, Move | None]:
@@ -86,7 +86,7 @@ def _found(lake: Lake, part: Part, move: Move | None, columns: Columns) -> tuple
     if etag := etag_of(lake, part.path, part, columns):
         return part.model_copy(update={"etag": etag}), None
     if move is None:
-        raise damaged(part)
+        raise damaged(part.path)
     if etag := etag_of(lake, move.staged, part, columns):
         update = {"etag": etag}
         return part.model_copy(update=update), move.model_copy(update=update)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +23,16 @@ READ_ONLY = 0o444
 CHUNK = 8 << 20
 """Bytes that a copy moves at once when the kernel cannot copy by itself."""
 
+BLOCK = 512 << 10
+"""Bytes of a file that ranges are picked from together: they stay in the processor's cache. Measured on ranges of
+40 KB, which a call of the kernel for each takes 1.5 times as long to copy."""
+
 COPY_RANGE: Callable[[int, int, int, int], int] | None = getattr(os, "copy_file_range", None)
+ALLOCATE: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
 
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_KERNEL_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM}
+_NO_ALLOCATION = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENODEV}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class System:
     link: Callable[[Path, Path], None] = os.link
     copy_range: Callable[[int, int, int, int], int] | None = COPY_RANGE
     """Source, target, bytes, offset in the source; None where there is none (macOS)."""
+    allocate: Callable[[int, int, int], None] | None = ALLOCATE
+    """File, offset, bytes; None where there is none (macOS)."""
 
     def write_all(self, file: int, data: bytes | memoryview) -> None:
         """Write all bytes at the end of an open file."""
@@ -57,6 +65,53 @@ class System:
                 raise OSError(errno.EIO, "the file became shorter while it was copied")
             self.write_all(target, data)
             start += len(data)
+
+    def copy_ranges(self, source: int, target: int, starts: Sequence[int], ends: Sequence[int]) -> None:
+        """Append sorted ranges of one open file to another: blocks are read, closed up in memory, and written."""
+        block = memoryview(bytearray(min(BLOCK, ends[-1] - starts[0]))) if starts else memoryview(b"")
+        at, begin = 0, 0
+        while at < len(starts):
+            begin = max(begin, starts[at])
+            behind = begin + os.preadv(source, [block], begin)
+            if behind == begin:
+                raise OSError(errno.EIO, "the file became shorter while it was copied")
+            used = 0
+            while at < len(starts) and (start := max(starts[at], begin)) < behind:
+                end = min(ends[at], behind)
+                if start - begin != used:
+                    block[used : used + end - start] = block[start - begin : end - begin]
+                used += end - start
+                if end < ends[at]:
+                    break
+                at += 1
+            self.write_all(target, block[:used])
+            begin = behind
+
+    def read_ranges(self, file: int, starts: Sequence[int], ends: Sequence[int]) -> bytearray:
+        """Return sorted ranges of an open file, one after the other, as far as it goes."""
+        data = bytearray(sum(ends) - sum(starts))
+        view, used = memoryview(data), 0
+        for start, end in _joined(starts, ends):
+            behind = used + end - start
+            while used < behind and (read := os.preadv(file, [view[used:behind]], start)):
+                used, start = used + read, start + read  # noqa: PLW2901 - the rest of the range
+        view.release()
+        del data[used:]
+        return data
+
+    def make_room(self, file: int, size: int) -> None:
+        """Take the blocks of a file before it is written, where the file system can.
+
+        So a full disk shows at once, and writing takes two thirds of the time (measured on ext4, where moving the file
+        in the place of another would write it out besides).
+        """
+        if not size or self.allocate is None:
+            return
+        try:
+            self.allocate(file, 0, size)
+        except OSError as error:
+            if error.errno not in _NO_ALLOCATION:
+                raise
 
     def _copy_in_kernel(self, source: int, target: int, count: int, start: int) -> int:
         if self.copy_range is None:
@@ -147,6 +202,19 @@ class Root:
             with suppress(OSError):
                 # One with a file in it stays.
                 Path(below).rmdir()
+
+
+def _joined(starts: Sequence[int], ends: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield ranges, those as one that follow each other without a gap."""
+    if not starts:
+        return
+    begin, behind = starts[0], ends[0]
+    for start, end in zip(starts, ends, strict=True):
+        if start > behind:
+            yield begin, behind
+            begin = start
+        behind = end
+    yield begin, behind
 
 
 def create(path: Path) -> int:

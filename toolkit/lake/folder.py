@@ -10,7 +10,7 @@ point leaves the old file or the new one, and at most one temporary file, which 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -73,13 +73,20 @@ class FolderLake:
             file.seek(start)
             return file.read(length)
 
-    def stage(self, run: str, name: str) -> Writer:
+    def read_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> bytearray:
+        """Return ranges of a file."""
+        at = self._root.at(path)
+        with coded(str(at)), _open(at) as file:
+            return self._system.read_ranges(file.fileno(), starts, ends)
+
+    def stage(self, run: str, name: str, size: int = 0) -> Writer:
         """Begin a file in the staging folder."""
         path = staging_path(run, name)
         at = self._root.folder / path
         with self._root.alone(at):
             self._system.make_folder(at.parent)
-            return _FolderWriter(self._root, path, create(at))
+            file = create(at)
+        return _FolderWriter(self._root, path, file, size)
 
     def publish(self, staged: Staged, path: str, expect: Expect) -> Etag:
         """Rename a staged file to its path."""
@@ -219,24 +226,33 @@ class _Source:
 class _FolderWriter:
     """A file being staged, open until it is sealed or closed."""
 
-    def __init__(self, root: Root, path: str, file: int) -> None:
+    def __init__(self, root: Root, path: str, file: int, room: int) -> None:
         self._root = root
         self._path = path
         self._at = root.folder / path
         self._file: int | None = file
         self._source: _Source | None = None
         self._flushed = False
+        self._room = room
+        """Bytes that room was made for, which may be more than are written."""
+        with ExitStack() as undo, coded(str(self._at)):
+            undo.callback(self.close)
+            root.system.make_room(file, room)
+            undo.pop_all()
 
     def write(self, data: bytes | memoryview) -> None:
         with coded(str(self._at)):
             self._root.system.write_all(self._opened, data)
 
     def copy(self, path: str, start: int, length: int) -> None:
-        source = self._source_at(path)
-        if start + length > source.size:
-            raise too_short(source.where, start + length, source.size)
+        source = self._source_at(path, start + length)
         with coded(source.where):
             self._root.system.copy(source.file.fileno(), self._opened, start, length)
+
+    def copy_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> None:
+        source = self._source_at(path, max(ends, default=0))
+        with coded(source.where):
+            self._root.system.copy_ranges(source.file.fileno(), self._opened, starts, ends)
 
     def flush(self) -> None:
         with coded(str(self._at)):
@@ -246,6 +262,9 @@ class _FolderWriter:
 
     def seal(self) -> Staged:
         file = self._opened
+        with coded(str(self._at)):
+            if self._room:
+                os.ftruncate(file, os.lseek(file, 0, os.SEEK_CUR))
         with self._root.alone(self._at) as clock:
             stamp(file, clock)
         with coded(str(self._at)):
@@ -278,12 +297,14 @@ class _FolderWriter:
             raise ValueError(f"{self._path} is sealed or closed")
         return self._file
 
-    def _source_at(self, path: str) -> _Source:
-        """Open a file to copy from, and keep it open: a splice copies many ranges of one file."""
+    def _source_at(self, path: str, end: int) -> _Source:
+        """Open a file to copy from, up to ``end``, and keep it open: what is taken is often taken from one file."""
         if self._source is None or self._source.path != path:
             opened = _Source.open(path, self._root.at(path))
             self._close_source()
             self._source = opened
+        if end > self._source.size:
+            raise too_short(self._source.where, end, self._source.size)
         return self._source
 
     def _close_source(self) -> None:

@@ -207,7 +207,12 @@ class MemoryLake:
             data = self._store.file(path).data
             return bytes(data[start : len(data) if length is None else start + length])
 
-    def stage(self, run: str, name: str) -> Writer:
+    def read_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> bytes:
+        """Return ranges of a file."""
+        with self._process.call("read", checked(path)):
+            return _picked(self._store.file(path).data, starts, ends)
+
+    def stage(self, run: str, name: str, size: int = 0) -> Writer:  # noqa: ARG002 - memory needs no room made
         """Begin a file in the staging folder."""
         path = staging_path(run, name)
         with self._process.call("stage", path):
@@ -293,6 +298,13 @@ class _MemoryWriter:
                 raise too_short(self._store.location(path), start + length, len(data))
             self._append(data[start : start + length], torn=torn)
 
+    def copy_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> None:
+        with self._process.call("copy", checked(path)) as torn:
+            data = self._store.file(path).data
+            if (end := max(ends, default=0)) > len(data):
+                raise too_short(self._store.location(path), end, len(data))
+            self._append(_picked(data, starts, ends), torn=torn)
+
     def _append(self, data: bytes | bytearray | memoryview, *, torn: bool) -> None:
         if not self._open:
             raise ValueError(f"{self._path} is sealed or closed")
@@ -318,6 +330,10 @@ class _MemoryWriter:
             if given_up and self._store.files.get(self._path) is self._file:
                 del self._store.files[self._path]
             self._open = False
+
+
+def _picked(data: bytearray, starts: Sequence[int], ends: Sequence[int]) -> bytes:
+    return b"".join(data[start:end] for start, end in zip(starts, ends, strict=True))
 
 
 class _MemoryFence:

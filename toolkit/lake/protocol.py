@@ -7,7 +7,7 @@ of one path: a rename keeps it, every other write changes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NewType, Protocol
@@ -79,6 +79,13 @@ class Writer(Protocol):
         """
         ...
 
+    def copy_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> None:
+        """Append ranges of a file of the same lake, as ``copy`` does one.
+
+        They are sorted, do not overlap, and none is empty.
+        """
+        ...
+
     def flush(self) -> None:
         """Make what was written so far durable where it is staged, without an end to the file.
 
@@ -120,8 +127,18 @@ class Lake(Protocol):
         """Return a range of a file, to its end when no length is given; shorter where the file ends before."""
         ...
 
-    def stage(self, run: str, name: str) -> Writer:
-        """Begin a file in the staging folder of a run, in the place of one of that name."""
+    def read_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> bytes | bytearray:
+        """Return ranges of a file, one after the other, as far as the file goes.
+
+        They are sorted and do not overlap.
+        """
+        ...
+
+    def stage(self, run: str, name: str, size: int = 0) -> Writer:
+        """Begin a file in the staging folder of a run, in the place of one of that name.
+
+        ``size`` is how many bytes are coming, where that is known: a lake may make room for them at once.
+        """
         ...
 
     def publish(self, staged: Staged, path: str, expect: Expect) -> Etag:

@@ -50,7 +50,7 @@ from toolkit.engine.rows import unspelled
 from toolkit.engine.schema_history import changes_of, notices, returned, with_changes
 from toolkit.engine.scratch import Scratch, buckets, stored
 from toolkit.engine.shape import shaping
-from toolkit.engine.splice import CREATED_WIDTH, Appended, Change, Span, Splice, Task
+from toolkit.engine.splice import Appended, Change, Span, Splice, Task
 from toolkit.engine.spool import SLICE, Gathered, Layout, Spool, Tombstones
 from toolkit.engine.style import Style
 from toolkit.engine.work import Work, cut_short, stopped
@@ -217,7 +217,7 @@ class _Pass:
             resolved = resolve.in_place(given, tombstones, known_as, full=full)
             several.append(_keys_of(resolved, held))
             self.inserted += int((resolved.before < 0).sum())
-            come = coming(resolved, self.pieces, (), np.empty(0, f"S{CREATED_WIDTH}"), NO_YEAR)
+            come = coming(resolved, self.pieces, (), NO_YEAR)
             decisions.add(replace(resolved, gone=resolve.NOWHERE), come)
         return decisions, joined_keys(several)
 
