@@ -54,20 +54,24 @@ def add_config(connection: Connection, name: str, config: str) -> None:
     solutions.put(connection, registered.holding([held.content.config.id]))
 
 
-def put_config(connection: Connection, config: ExportConfig) -> None:
-    """Create a config row, or replace what it says; its text changes only where the meaning does.
+def put_config(connection: Connection, config: ExportConfig, text: str | None = None) -> None:
+    """Create a config row, or replace what it says; ``text`` is that of its ``msdyn_schema``.
+
+    Without a text that of the row changes only where the meaning does.
 
     Raises Refused without the Core solution (ENV005), or for a row that a managed solution brought.
     """
     _require_core(connection)
     held = configs.find(connection, config.id)
-    if held is None:
-        text = wire.written(config)
-    elif held.managed:
+    if held is not None and held.managed:
         raise protected(UPDATE_OF_MANAGED, "update", "export config", held.content.config.name)
-    else:
-        text = wire.rewritten(held.content.schema, held.content.config, config)
-    configs.put(connection, ACTIVE, [Content(config, text)])
+    configs.put(connection, ACTIVE, [Content(config, text or _rewritten(held, config))])
+
+
+def _rewritten(held: Held | None, config: ExportConfig) -> str:
+    if held is None:
+        return wire.written(config)
+    return wire.rewritten(held.content.schema, held.content.config, config)
 
 
 def delete_config(connection: Connection, config: str) -> None:

@@ -21,14 +21,14 @@ from toolkit.environment.protocol import (
     TrackEntity,
     Write,
 )
-from toolkit.errors import Refused, ToolkitError
+from toolkit.errors import Refused
 from toolkit.files import place_new
 from toolkit.model.environment import Inventory, Organization, StorageAccount
 from toolkit.organization import (
     catalog,
     configs,
     definitions,
-    incoming,
+    importing,
     installation,
     jobs,
     metadata,
@@ -39,10 +39,11 @@ from toolkit.organization import (
 from toolkit.organization.catalog import Settings
 from toolkit.organization.database import Connection, Database
 from toolkit.organization.definition_file import Definitions
-from toolkit.organization.incoming import Incoming
+from toolkit.organization.importing import Manner
 from toolkit.organization.jobs import ImportJob
 
 _STEPS = 2
+_MANNERS = {ImportMode.UPDATE: Manner.UPDATE, ImportMode.STAGE: Manner.HOLD, ImportMode.UPGRADE: Manner.UPGRADE}
 
 
 class EmbeddedEnvironment:
@@ -82,18 +83,12 @@ class EmbeddedEnvironment:
         Raises Invalid for what is no solution zip, or Refused with every reason.
         """
         job = ImportJob(id=self._new_id(), started=self._clock())
-        self._record(job)
+        with self._database.write() as connection:
+            importing.begin(connection, job)
         yield Progress("reading the package", 0, _STEPS)
-        try:
-            package = incoming.read(archive)
-            solution = package.bundle.solution
-            job = job.of(solution.unique_name, str(solution.version))
-            yield Progress(f"importing {job.solution} {job.version}", 1, _STEPS)
-            self._install(package, mode, job)
-        except ToolkitError as error:
-            self._record(job.failed(self._clock(), error))
-            raise
-        yield Progress(f"imported {job.solution} {job.version}", _STEPS, _STEPS)
+        for step in importing.run(self._database, job, archive, _MANNERS[mode], self._clock):
+            did, done = ("importing", 1) if step.ended is None else ("imported", _STEPS)
+            yield Progress(f"{did} {step.solution} {step.version}", done, _STEPS)
 
     def export_solution(self, name: str, *, managed: bool) -> bytes:
         """Return the zip of an unmanaged solution. Raises NotFound (0x80048037) or Refused (0x80048036)."""
@@ -123,18 +118,6 @@ class EmbeddedEnvironment:
         """Return the import jobs, oldest first."""
         with self._database.read() as connection:
             return jobs.jobs(connection)
-
-    def _install(self, package: Incoming, mode: ImportMode, job: ImportJob) -> None:
-        with self._database.write() as connection:
-            if mode is ImportMode.STAGE:
-                installation.hold(connection, package)
-            else:
-                installation.install(connection, package, upgrade=mode is ImportMode.UPGRADE)
-            jobs.put(connection, job.succeeded(self._clock()))
-
-    def _record(self, job: ImportJob) -> None:
-        with self._database.write() as connection:
-            jobs.put(connection, job)
 
 
 def _write(

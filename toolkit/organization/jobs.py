@@ -61,8 +61,8 @@ class ImportJob(Frozen):
         )
 
     def of(self, solution: str, version: str) -> ImportJob:
-        """Return the job of a package that could be read."""
-        return self.model_copy(update={"solution": solution, "version": version})
+        """Return the job of a package that could be read, half way."""
+        return self.model_copy(update={"solution": solution, "version": version, "progress": 50.0})
 
     def succeeded(self, ended: datetime) -> ImportJob:
         """Return the job at its good end."""
