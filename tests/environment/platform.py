@@ -12,7 +12,7 @@ import httpx
 
 from toolkit.dataverse.address import Address
 from toolkit.dataverse.client import Client
-from toolkit.dataverse.solutions import ADDRESS_COLUMNS
+from toolkit.dataverse.publisher_rows import ADDRESS_COLUMNS
 
 USER = "aaaaaaaa-0000-4000-8000-000000000001"
 ORGANIZATION = "aaaaaaaa-0000-4000-8000-000000000002"

@@ -10,45 +10,24 @@ from typing import Any
 from toolkit.dataverse.answer import Answer
 from toolkit.dataverse.client import Client, not_done
 from toolkit.dataverse.jobs import import_job
+from toolkit.dataverse.publisher_rows import (
+    ADDRESS_COLUMNS,
+    PUBLISHER_COLUMNS,
+    base_text,
+    publisher_of,
+    publisher_row,
+)
 from toolkit.dataverse.tables import Row, once, quoted, rows, selected
 from toolkit.errors import Finding, Place, Severity, ToolkitError
-from toolkit.model.solution import SYSTEM_SOLUTIONS, Address, Package, Publisher, Solution
+from toolkit.model.solution import SYSTEM_SOLUTIONS, Package, Publisher, Solution
 from toolkit.model.version import Version
 
-BASE_LANGUAGE = 1033
-"""The language under which a name is kept whose language the platform does not tell."""
 MISSING_DEPENDENCY = "0x8004801d"
 STAGE_FAILED = "0x80048033"
 """Dataverse's general code of a failed import."""
 
 DUPLICATE = frozenset({"0x80040237", "0x80060892"})
 """Dataverse's codes for an id that is there already."""
-
-_PUBLISHER = {
-    "email": "emailaddress",
-    "website": "supportingwebsiteurl",
-    "prefix": "customizationprefix",
-    "option_value_prefix": "customizationoptionvalueprefix",
-}
-ADDRESS_COLUMNS = {
-    name: column
-    for name in Address.model_fields
-    if (
-        column := {
-            "ups_zone": "upszone",
-            "utc_offset": "utcoffset",
-            # Of these the table has no column; they stay in the package.
-            "address_number": "",
-            "import_sequence_number": "",
-            "time_zone_rule_version_number": "",
-            "utc_conversion_time_zone_code": "",
-            "primary_contact_name": "primarycontactname",
-        }.get(name, name.replace("_", ""))
-    )
-}
-_NUMBERS = frozenset(
-    {"addresstypecode", "freighttermscode", "shippingmethodcode", "utcoffset", "latitude", "longitude"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,63 +57,16 @@ class SolutionRow:
 
 def publishers(client: Client) -> list[PublisherRow]:
     """Return all publishers that can own a solution: those whose names and prefixes keep the rules."""
-    columns = ["publisherid", "uniquename", "friendlyname", "description", *_PUBLISHER.values()]
+    columns = ["publisherid", "uniquename", "friendlyname", "description", *PUBLISHER_COLUMNS.values()]
     columns += [f"address{number}_{column}" for number in (1, 2) for column in ADDRESS_COLUMNS.values()]
     found = rows(client, selected("publishers", ",".join(columns), where="isreadonly eq false"))
-    return [PublisherRow(row["publisherid"].lower(), _publisher(row)) for row in found if row["customizationprefix"]]
-
-
-def _publisher(row: Row) -> Publisher:
-    return Publisher.model_validate(
-        {
-            "unique_name": row["uniquename"],
-            "display_names": _localized(row["friendlyname"]),
-            "descriptions": _localized(row["description"]),
-            "addresses": [_address(row, number) for number in (1, 2) if _has_address(row, number)],
-            **{name: row[column] for name, column in _PUBLISHER.items()},
-        }
-    )
-
-
-def _localized(text: str | None) -> dict[int, str]:
-    return {BASE_LANGUAGE: text} if text else {}
-
-
-def _has_address(row: Row, number: int) -> bool:
-    return any(row[f"address{number}_{column}"] is not None for column in ADDRESS_COLUMNS.values())
-
-
-def _address(row: Row, number: int) -> dict[str, Any]:
-    values = ((name, row[f"address{number}_{column}"]) for name, column in ADDRESS_COLUMNS.items())
-    return {"address_number": number, **{name: str(value) for name, value in values if value is not None}}
+    return [PublisherRow(row["publisherid"].lower(), publisher_of(row)) for row in found if row["customizationprefix"]]
 
 
 def create_publisher(client: Client, publisher: Publisher) -> None:
     """Create a publisher: with its names in the base language, or in the first one that it has."""
     there = selected("publishers", "publisherid", where=f"uniquename eq {quoted(publisher.unique_name)}")
-    client.send("POST", "publishers", _publisher_body(publisher), done=once(client, there))
-
-
-def _publisher_body(publisher: Publisher) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "uniquename": publisher.unique_name,
-        "friendlyname": _base(publisher.display_names) or publisher.unique_name,
-        "description": _base(publisher.descriptions),
-        **{column: getattr(publisher, name) for name, column in _PUBLISHER.items()},
-    }
-    for address in publisher.addresses:
-        for name, column in ADDRESS_COLUMNS.items():
-            if (value := getattr(address, name)) is not None:
-                body[f"address{address.address_number}_{column}"] = _number(value) if column in _NUMBERS else value
-    return body
-
-
-def _number(text: str) -> int | float:
-    return int(text) if text.lstrip("-").isdigit() else float(text)
-
-
-def _base(names: Mapping[int, str]) -> str | None:
-    return names.get(BASE_LANGUAGE, next(iter(names.values()), None))
+    client.send("POST", "publishers", publisher_row(publisher), done=once(client, there))
 
 
 def solutions(client: Client) -> list[SolutionRow]:
@@ -159,8 +91,8 @@ def create_solution(client: Client, solution: Solution, publisher: str) -> None:
     """Create an unmanaged solution of the publisher with an id."""
     body = {
         "uniquename": solution.unique_name,
-        "friendlyname": _base(solution.display_names) or solution.unique_name,
-        "description": _base(solution.descriptions),
+        "friendlyname": base_text(solution.display_names) or solution.unique_name,
+        "description": base_text(solution.descriptions),
         "version": str(solution.version),
         "publisherid@odata.bind": f"/publishers({publisher})",
     }
