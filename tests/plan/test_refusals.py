@@ -46,7 +46,8 @@ NEW = bundle(config("account"))
 def test_a_config_needs_the_core_solution() -> None:
     found = only(NEW, world(solutions={}))
     assert (found.code, found.what) == ("0x80048034", "the solution ExportToDataLakeCore is not installed")
-    assert found.fix == "toolkit import core --env prod (a real environment gets Microsoft's own from AppSource)"
+    real = "a real environment gets Microsoft's own from AppSource, or mode: link-only in toolkit.yaml"
+    assert found.fix == f"toolkit import core --env prod ({real})"
 
 
 def test_an_entity_that_a_config_links_twice_is_refused() -> None:

@@ -92,7 +92,7 @@ def _change(plan: Plan, site: Site, archive: bytes | None, author: Author, progr
     world = read_world(site, plan.configs, count=False)
     _still(plan, world)
     for change in plan.changes:
-        change_environment(change, site.environment, archive, progress)
+        change_environment(change, site.environment, archive, plan.configs, progress)
     Documents(plan, site, world, author).write()
 
 

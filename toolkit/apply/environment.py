@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from toolkit.bundle import read_archive, read_bundle
+from toolkit.bundle import read_archive, read_bundle, write_bundle
 from toolkit.environment.protocol import DeleteConfig, Environment, ImportMode, Progress, PutConfig, TrackEntity
 from toolkit.errors import Conflict
+from toolkit.model.config import ExportConfig
 from toolkit.plan import Plan, changes
 from toolkit.plan.changes import (
     AddEntity,
@@ -49,15 +50,23 @@ def require_package(plan: Plan, archive: bytes | None, where: str) -> None:
 
 
 def change_environment(
-    change: AnyChange, environment: Environment, archive: bytes | None, progress: Callable[[Progress], None]
+    change: AnyChange,
+    environment: Environment,
+    archive: bytes | None,
+    configs: Sequence[ExportConfig],
+    progress: Callable[[Progress], None],
 ) -> None:
-    """Do what a change asks of the environment; a change that is about a link alone asks nothing."""
+    """Do what a change asks of the environment; a change that is about a link alone asks nothing.
+
+    ``archive`` is the package that a change imports, ``configs`` are its configs after overlay.
+    """
     match change:
         case RegisterSolution():
             # Only a managed solution can be upgraded: what its next version no longer has is then removed.
             upgrade = change.managed and change.installed is not None
             mode = ImportMode.UPGRADE if upgrade else ImportMode.UPDATE
-            for step in environment.import_solution(archive or b"", mode):
+            package = _rewritten(archive or b"", configs) if change.effective else archive or b""
+            for step in environment.import_solution(package, mode):
                 progress(step)
         case RemoveSolution(solution=name):
             environment.uninstall(name)
@@ -73,3 +82,10 @@ def change_environment(
             pass
         case _:
             assert_never(change)
+
+
+def _rewritten(archive: bytes, configs: Sequence[ExportConfig]) -> bytes:
+    """Return a package with other values in its export configs; all that the values do not touch keeps its bytes."""
+    template = read_archive(archive, "package")
+    bundle = read_bundle(template, "package")
+    return write_bundle(bundle.model_copy(update={"configs": tuple(configs)}), template).to_bytes()

@@ -27,8 +27,8 @@ _STATES = (
     "Deactivated",
 )
 """The names of ``profilestate`` by number."""
-_WRITES = frozenset({"Active", "Error", "Aborting", "Suspended", "Suspending"})
-"""The states in which the service writes, or may begin to write again by itself."""
+_RESTS = frozenset({"Inactive", "Deleted", "Aborted", "Deactivated"})
+"""The states in which the service does not write, and begins only when somebody tells it to."""
 _ENDPOINT = re.compile(r"https://([a-z0-9]{3,24})\.(?:dfs|blob)\.[a-z0-9.]+(?::443)?/([a-z0-9-]{3,63})(?:/.*)?")
 
 
@@ -52,7 +52,7 @@ def _link(row: Row, places: Mapping[str, str], entities: Mapping[str, tuple[Link
         id=key,
         name=row["name"] or key,
         state=state,
-        active=state in _WRITES,
+        active=state not in _RESTS,
         account=endpoint[1] if endpoint else None,
         file_system=endpoint[2] if endpoint else None,
         entities=None if entities is None else entities.get(key, ()),

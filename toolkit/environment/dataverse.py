@@ -213,7 +213,12 @@ class DataverseEnvironment:
             raise _failed(said, what)
 
     def uninstall(self, name: str) -> None:
-        """Delete a solution. Raises NotFound (ORG050), or Refused where others need it (0x8004f01d)."""
+        """Delete a solution. Raises NotFound (ORG050), or Refused where others need it (0x8004f01d).
+
+        Where only links are made there is nothing to delete.
+        """
+        if self._registration is Registration.LINK_ONLY:
+            return
         known = {row.name: row for row in solutions.solutions(self._client)}
         found = _named(name, known)
         if found is None:

@@ -95,8 +95,6 @@ class HostedLink(Frozen):
     entities: tuple[LinkedEntity, ...] | None = None
     snapshots: int | None = None
     """How many snapshots it keeps."""
-    folder: bool = False
-    """Whether it writes incremental folders."""
 
 
 class Inventory(Frozen):

@@ -49,6 +49,8 @@ class RegisterSolution(Frozen):
     managed: bool
     installed: Version | None
     version: Version
+    effective: bool = False
+    """Whether the values of the overlay are written into the package before it is sent."""
     consequence: Consequence = Consequence()
 
 
@@ -246,8 +248,9 @@ def describe(change: AnyChange) -> Described:
 
 def _describe_solution(change: SolutionChange) -> Described:
     match change:
-        case RegisterSolution(installed=installed):
-            return Described(change.solution, None if installed is None else str(installed), str(change.version))
+        case RegisterSolution(installed=installed, effective=effective):
+            after = f"{change.version}, rewritten with the overlay" if effective else str(change.version)
+            return Described(change.solution, None if installed is None else str(installed), after)
         case RecordSolution():
             return Described(change.solution, None, str(change.version))
         case RemoveSolution():

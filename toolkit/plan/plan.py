@@ -14,7 +14,7 @@ from toolkit.errors import Finding, NotFound, Place, Refused, Severity, nearest
 from toolkit.model.base import Frozen
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig, LinkedEntity
-from toolkit.model.environment import InstalledSolution
+from toolkit.model.environment import InstalledSolution, Registration
 from toolkit.model.link import LakeAddress, Link
 from toolkit.model.names import UniqueName
 from toolkit.model.solution import CORE_SOLUTION
@@ -37,6 +37,7 @@ from toolkit.plan.changes import (
     how,
     spelled,
 )
+from toolkit.plan.hosted import hosted_findings
 from toolkit.plan.links import add_entity, data_effect, entity_changes, initial_sync, link_changes, remove_entity
 from toolkit.plan.prerequisites import Profile, entity_findings, named_twice, prerequisites, why_untrackable
 from toolkit.plan.rules import (
@@ -117,7 +118,7 @@ def plan_import(
         bundle=bundle.digest,
         effective=effective_digest(configs),
     )
-    changes: tuple[AnyChange, ...] = (*_register(bundle, world), *links)
+    changes: tuple[AnyChange, ...] = (*_register(bundle, configs, world), *links)
     changes = changes or tuple(_record(brought, world))
     return _plan(world, configs, changes, findings, brought)
 
@@ -139,16 +140,18 @@ def _plan(
     )
 
 
-def _register(bundle: Bundle, world: World) -> Iterator[RegisterSolution]:
-    solution = bundle.solution
+def _register(bundle: Bundle, configs: Sequence[ExportConfig], world: World) -> Iterator[RegisterSolution]:
+    solution, inventory = bundle.solution, world.inventory
     installed = world.installed(solution.unique_name)
-    if installed is not None and installed.version == solution.version and rows_equal(bundle, world.inventory):
+    there = installed is not None and installed.version == solution.version and rows_equal(bundle, configs, inventory)
+    if there or world.links_only:
         return
     yield RegisterSolution(
         solution=solution.unique_name,
         managed=is_managed(solution.package),
         installed=None if installed is None else installed.version,
         version=solution.version,
+        effective=inventory.registration is Registration.EFFECTIVE,
     )
 
 
@@ -187,20 +190,21 @@ def plan_uninstall(solution: str, world: World, *, prune: bool = False, delete_d
     A managed one takes its configs and links along. An unmanaged one leaves them as orphans, unless ``prune``. The
     data of a removed link is kept, unless ``delete_data``. Raises NotFound, or Refused while others depend on it.
     """
-    installed = world.installed(solution)
+    present = world.present(solution)
     links = [link for link in world.links if link.active and same_name(link.solution, solution)]
-    if installed is None and not links:
+    if present is None and not links:
         raise NotFound(
             "PLN050",
             f"the solution {solution!r} is not installed",
             where=Place(world.environment),
             fix=nearest(solution, world.inventory.solutions),
         )
-    managed = _was_managed(solution, world) if installed is None else is_managed(installed.package)
+    managed = _was_managed(solution, world) if present is None else present.managed
     changes: list[AnyChange] = []
-    if installed is not None:
+    if present is not None:
+        changes.append(RemoveSolution(solution=present.name, managed=managed, version=present.version))
+    if (installed := world.installed(solution)) is not None:
         refuse(_dependents(installed, world))
-        changes.append(RemoveSolution(solution=installed.unique_name, managed=managed, version=installed.version))
         changes += _prune(installed, world) if prune and not managed else ()
     ends = managed or prune
     if ends and delete_data:
@@ -268,6 +272,7 @@ def plan_link(config: ExportConfig, world: World, *, profile: Profile = Profile.
         (
             *(_already_linked(linked, config, world) if linked is not None else ()),
             *core_findings(world),
+            *hosted_findings(config, world.inventory, world.environment),
             *prerequisites(config, world.inventory, profile, environment=world.environment),
             *lake_findings(config, (), world),
             *key_findings(config, world, world.environment),
@@ -294,7 +299,7 @@ def _already_linked(link: Link, config: ExportConfig, world: World) -> Iterator[
 
 def _row(config: ExportConfig, world: World) -> Iterator[WriteConfig]:
     row = world.inventory.configs.get(config.id)
-    if row is None or row.config != config:
+    if not world.links_only and (row is None or row.config != config):
         yield WriteConfig(config=config, replaces=row is not None)
 
 

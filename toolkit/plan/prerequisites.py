@@ -25,7 +25,7 @@ from toolkit.model.config import (
     LinkedEntity,
     PartitionStrategy,
 )
-from toolkit.model.entity import Entity
+from toolkit.model.entity import Entity, TableType
 from toolkit.model.environment import Inventory, StorageAccount
 from toolkit.model.shape import unmaskable
 
@@ -199,6 +199,8 @@ def _tracking(linked: LinkedEntity, inventory: Inventory, profile: Profile, wher
             "an export config may name only entities that are there",
             nearest(name, inventory.entities) or "install the solution that brings the entity first",
         )
+    elif entity.table_type is not TableType.STANDARD:
+        yield _no_changes(entity, where)
     elif not entity.change_tracking and entity.can_track:
         yield Finding(
             "PLN011",
@@ -210,6 +212,23 @@ def _tracking(linked: LinkedEntity, inventory: Inventory, profile: Profile, wher
         )
     elif entity.scanned:
         yield _untrackable(linked, entity, profile, where)
+
+
+def _no_changes(entity: Entity, where: Place) -> Finding:
+    return Finding(
+        "ENV033",
+        Severity.ERROR,
+        f"the entity {entity.name!r} is a table of the type {entity.table_type}",
+        where,
+        _NO_CHANGES.get(entity.table_type, "it does not tell what changed"),
+        f"take {entity.name!r} out of the export config",
+    )
+
+
+_NO_CHANGES = {
+    TableType.VIRTUAL: "its rows are kept by another system, without row versions, so no change of them can be told",
+    TableType.ELASTIC: "its rows are kept in Cosmos DB, and change tracking does not tell of them",
+}
 
 
 def _untrackable(linked: LinkedEntity, entity: Entity, profile: Profile, where: Place) -> Finding:

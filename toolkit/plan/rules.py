@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from toolkit.errors import Finding, Place, Refused, Severity
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import KEY_FIX, ExportConfig, Layout
-from toolkit.model.environment import InstalledSolution, Inventory
+from toolkit.model.environment import Inventory, Registration
 from toolkit.model.link import Link
 from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, MissingDependency, Package, Publisher
 from toolkit.plan.changes import AnyChange, ChangeMode, ChangeSetting, ChangeStrategy, MoveLake, lake_name
+from toolkit.plan.hosted import hosted_findings
 from toolkit.plan.prerequisites import Profile, prerequisites
-from toolkit.plan.world import LakeName, World, canonical, same_name
+from toolkit.plan.world import LakeName, Present, World, canonical, same_name
 
 PUBLISHER_CHANGED = "0x8004801c"
 MISSING_DEPENDENCY = "0x8004801d"
@@ -41,10 +42,12 @@ def import_findings(
     """Yield everything that stands against importing ``bundle`` with its effective ``configs``."""
     place = Place(where, key="solution")
     yield from _organization(world)
-    yield from _publisher(bundle, world, place)
-    yield from _installed(bundle, world, place)
-    yield from _dependencies(bundle, world, place)
+    yield from _installed(bundle, configs, world, place)
+    if not world.links_only:
+        yield from _publisher(bundle, world, place)
+        yield from _dependencies(bundle, world, place)
     for config in configs:
+        yield from hosted_findings(config, world.inventory, where)
         yield from prerequisites(config, world.inventory, profile, where, world.environment)
         yield from lake_findings(config, configs, world, where)
         yield from key_findings(config, world, where)
@@ -96,11 +99,11 @@ def _publisher_changes(known: Publisher, new: Publisher) -> list[str]:
     return prefix + (["option-value prefix"] if known.option_value_prefix != new.option_value_prefix else [])
 
 
-def _installed(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
-    installed = world.installed(bundle.solution.unique_name)
+def _installed(bundle: Bundle, configs: Sequence[ExportConfig], world: World, where: Place) -> Iterator[Finding]:
+    installed = world.present(bundle.solution.unique_name)
     if installed is None:
         return
-    if is_managed(installed.package) != is_managed(bundle.solution.package):
+    if installed.managed != is_managed(bundle.solution.package):
         yield _other_package(bundle, installed, where)
     elif bundle.solution.version < installed.version:
         yield Finding(
@@ -108,14 +111,14 @@ def _installed(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
             Severity.ERROR,
             "The import solution must have a higher version than the existing solution it is upgrading.",
             where,
-            f"{installed.unique_name} {installed.version} is installed, and the bundle is {bundle.solution.version}",
+            f"{installed.name} {installed.version} is installed, and the bundle is {bundle.solution.version}",
             f"raise the version of the bundle above {installed.version}",
         )
-    elif bundle.solution.version == installed.version and not same_content(bundle, world):
+    elif bundle.solution.version == installed.version and not same_content(bundle, configs, world):
         yield Finding(
             "PLN002",
             Severity.ERROR,
-            f"{installed.unique_name} {installed.version} is installed with other content",
+            f"{installed.name} {installed.version} is installed with other content",
             where,
             "one version has one content, in every environment",
             "raise the version of the bundle",
@@ -127,20 +130,20 @@ def is_managed(package: Package) -> bool:
     return package is Package.MANAGED
 
 
-def _other_package(bundle: Bundle, installed: InstalledSolution, where: Place) -> Finding:
+def _other_package(bundle: Bundle, installed: Present, where: Place) -> Finding:
     managed = is_managed(bundle.solution.package)
     here, there = ("managed", "unmanaged") if managed else ("unmanaged", "managed")
     return Finding(
         MANAGED_OVER_UNMANAGED if managed else UNMANAGED_OVER_MANAGED,
         Severity.ERROR,
-        f"{installed.unique_name} is installed as {there}, and the package is {here}",
+        f"{installed.name} is installed as {there}, and the package is {here}",
         where,
         "a solution is imported over one of its own kind only",
-        f"import the {there} package, or uninstall {installed.unique_name} first",
+        f"import the {there} package, or uninstall {installed.name} first",
     )
 
 
-def same_content(bundle: Bundle, world: World) -> bool:
+def same_content(bundle: Bundle, configs: Sequence[ExportConfig], world: World) -> bool:
     """Whether the installed solution, of the same version, has the content of ``bundle``.
 
     What was applied tells it. Where the solution came by another way, its export configs must be equal.
@@ -148,14 +151,22 @@ def same_content(bundle: Bundle, world: World) -> bool:
     applied = world.record.last_applied(bundle.solution.unique_name) if world.record else None
     if applied is not None and applied.version == bundle.solution.version:
         return applied.bundle == bundle.digest
-    return rows_equal(bundle, world.inventory)
+    return rows_equal(bundle, configs, world.inventory)
 
 
-def rows_equal(bundle: Bundle, inventory: Inventory) -> bool:
-    """Whether the environment holds the export configs of ``bundle``, as the bundle has them before overlay."""
+def registered_configs(bundle: Bundle, configs: Sequence[ExportConfig], inventory: Inventory) -> Sequence[ExportConfig]:
+    """Return the export configs that an import leaves as rows: before overlay, or after it, as the environment wants.
+
+    ``configs`` are those of the bundle after overlay.
+    """
+    return configs if inventory.registration is Registration.EFFECTIVE else bundle.configs
+
+
+def rows_equal(bundle: Bundle, configs: Sequence[ExportConfig], inventory: Inventory) -> bool:
+    """Whether the environment holds the export configs of ``bundle``, as an import of it would leave them."""
     return all(
         (row := inventory.configs.get(config.id)) is not None and canonical(row.config) == canonical(config)
-        for config in bundle.configs
+        for config in registered_configs(bundle, configs, inventory)
     )
 
 
@@ -172,13 +183,16 @@ def _dependencies(bundle: Bundle, world: World, where: Place) -> Iterator[Findin
 
 
 def core_findings(world: World) -> Iterator[Finding]:
-    """Yield a finding where the Core solution is not installed."""
-    if world.installed(CORE_SOLUTION) is None:
+    """Yield a finding where the Core solution is needed and not installed."""
+    if not world.links_only and world.installed(CORE_SOLUTION) is None:
         yield _not_installed(CORE_SOLUTION, _NEEDS_CORE, world, Place(world.environment))
 
 
 def _dependency(dependency: MissingDependency, world: World, where: Place) -> Finding | None:
     if dependency.solution is None or dependency.solution[0].casefold() in SYSTEM_SOLUTIONS:
+        if not world.inventory.components_known:
+            # The platform itself tells what is missing, when the package is staged.
+            return None
         return None if _component_there(dependency, world.inventory) else _no_component(dependency, where)
     name, version = dependency.solution
     installed = world.installed(name)
@@ -226,7 +240,8 @@ def _no_component(dependency: MissingDependency, where: Place) -> Finding:
 
 
 def _not_installed(name: str, why: str, world: World, where: Place) -> Finding:
-    core = f"toolkit import core --env {world.environment} (a real environment gets Microsoft's own from AppSource)"
+    real = "a real environment gets Microsoft's own from AppSource, or mode: link-only in toolkit.yaml"
+    core = f"toolkit import core --env {world.environment} ({real})"
     return Finding(
         SOLUTION_NOT_INSTALLED,
         Severity.ERROR,

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from toolkit.model.bundle import digest
 from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.entity import Entity
-from toolkit.model.environment import InstalledSolution, Inventory
+from toolkit.model.environment import InstalledSolution, Inventory, Registration
 from toolkit.model.link import EnvironmentRecord, LakeAddress, Link
 from toolkit.model.names import default_file_system
-from toolkit.model.solution import Publisher
+from toolkit.model.solution import Package, Publisher
+from toolkit.model.version import Version
 from toolkit.plan.changes import Consequence, Effect
 
 BYTES_PER_VALUE = 10
@@ -27,6 +28,14 @@ class LakeName(NamedTuple):
 
     account: str
     file_system: str
+
+
+class Present(NamedTuple):
+    """A solution that an environment has: in Dataverse, or where only links are made by what was applied."""
+
+    name: str
+    version: Version
+    managed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,20 @@ class World:
     def installed(self, name: str) -> InstalledSolution | None:
         """Return the installed solution of a name, in any case, or None."""
         return next((found for key, found in self.inventory.solutions.items() if same_name(key, name)), None)
+
+    @property
+    def links_only(self) -> bool:
+        """Whether no solution is registered in the environment: only the record says then what was applied."""
+        return self.inventory.registration is Registration.LINK_ONLY
+
+    def present(self, name: str) -> Present | None:
+        """Return which version of a solution the environment has, or None: the installed one, or that of the record."""
+        if not self.links_only:
+            found = self.installed(name)
+            managed = found is not None and found.package is Package.MANAGED
+            return None if found is None else Present(found.unique_name, found.version, managed)
+        applied = self.record.last_applied(name) if self.record else None
+        return None if applied is None else Present(applied.solution, applied.version, applied.managed)
 
     def publisher(self, name: str) -> Publisher | None:
         """Return the publisher of a name, in any case, or None."""
@@ -134,6 +157,8 @@ def fingerprint(world: World, configs: Sequence[ExportConfig] = ()) -> str:
             "accounts": [_account(name, inventory) for name in accounts],
             "links": [_link(link) for link in world.links],
             "record": None if world.record is None else world.record.model_dump(mode="json"),
+            "registration": inventory.registration.value,
+            "hosted": [link.model_dump(mode="json") for link in inventory.hosted],
             "foreign": sorted([*name, what] for name, what in world.foreign.items()),
             "no_key": bool(world.no_key) and any(config.hashed for config in configs),
         }

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from toolkit.errors import Finding, Place, Severity
 from toolkit.model.config import ExportConfig, LinkedEntity
-from toolkit.model.environment import InstalledSolution
 from toolkit.model.link import Link
 from toolkit.model.version import Version
 from toolkit.plan.changes import AddEntity, ChangeMode, ChangeStrategy, RemoveEntity, describe, how, lake_name
+from toolkit.plan.hosted import hosted_findings
 from toolkit.plan.links import ENTITY_SETTINGS, link_changes
 from toolkit.plan.prerequisites import account_prerequisites, entity_prerequisites
-from toolkit.plan.rules import is_managed, key_findings
-from toolkit.plan.world import same_name
+from toolkit.plan.rules import is_managed, key_findings, registered_configs
+from toolkit.plan.world import Present, same_name
 from toolkit.site import RECORD_PATH
 from toolkit.verify.facts import Facts, LinkFacts
 
@@ -22,11 +22,12 @@ _NOT_COMPARED = "this version of the bundle is not imported; its export configs 
 
 
 def check_solution(facts: Facts) -> Iterator[Finding]:
-    """The solution of the bundle is installed, in its version and as the same kind of package."""
+    """The solution of the bundle is installed, in its version and as the same kind of package, and can be read."""
+    yield from facts.inventory.notes
     if facts.bundle is None:
         return
     solution = facts.bundle.solution
-    installed = facts.world.installed(solution.unique_name)
+    installed = facts.world.present(solution.unique_name)
     where = Place(facts.site.name, key=solution.unique_name)
     if installed is None:
         yield Finding("VFY010", Severity.ERROR, f"{solution.unique_name} is not installed", where, fix=_IMPORT)
@@ -34,19 +35,19 @@ def check_solution(facts: Facts) -> Iterator[Finding]:
     if installed.version != solution.version:
         what = f"{solution.unique_name} {installed.version} is installed, and the bundle is {solution.version}"
         yield Finding("VFY011", Severity.ERROR, what, where, _NOT_COMPARED, _other_version(installed, solution.version))
-    if is_managed(installed.package) != is_managed(solution.package):
+    if installed.managed != is_managed(solution.package):
         what = f"{solution.unique_name} is installed as {_kind(installed)}, and the bundle is not"
         yield Finding("VFY012", Severity.ERROR, what, where, fix="verify against the package that was imported")
 
 
-def _other_version(installed: InstalledSolution, version: Version) -> str:
+def _other_version(installed: Present, version: Version) -> str:
     if installed.version < version:
         return _IMPORT
-    return f"verify against {installed.unique_name} {installed.version}"
+    return f"verify against {installed.name} {installed.version}"
 
 
-def _kind(installed: InstalledSolution) -> str:
-    return "managed" if is_managed(installed.package) else "unmanaged"
+def _kind(installed: Present) -> str:
+    return "managed" if installed.managed else "unmanaged"
 
 
 def check_lakes(facts: Facts) -> Iterator[Finding]:
@@ -169,7 +170,9 @@ def check_settings(link: LinkFacts) -> Iterator[Finding]:
 
 
 def check_row(link: LinkFacts) -> Iterator[Finding]:
-    """The config row is there and says what the bundle says before overlay; the overlay lives in the link alone."""
+    """The config row is there and says what an import of the bundle leaves in it."""
+    if link.facts.world.links_only:
+        return
     row = link.facts.inventory.configs.get(link.config.id)
     if row is None:
         yield Finding(
@@ -182,7 +185,8 @@ def check_row(link: LinkFacts) -> Iterator[Finding]:
         )
         return
     bundle = link.facts.bundle if link.facts.comparable else None
-    own = next((config for config in bundle.configs if config.id == link.config.id), None) if bundle else None
+    wanted = registered_configs(bundle, link.facts.expected or (), link.facts.inventory) if bundle else ()
+    own = next((config for config in wanted if config.id == link.config.id), None)
     if own is not None and (drift := list(_row_drift(row.config, own))):
         yield Finding(
             "VFY041",
@@ -218,7 +222,8 @@ def check_tracking(link: LinkFacts) -> Iterator[Finding]:
 
 
 def check_prerequisites(link: LinkFacts) -> Iterator[Finding]:
-    """The storage account is as an export needs it, and there is a key where columns are hashed."""
+    """The storage account is as an export needs it and ours alone, and there is a key where columns are hashed."""
     name = link.facts.site.name
+    yield from hosted_findings(link.config, link.facts.inventory, name)
     yield from account_prerequisites(link.config, link.facts.inventory, link.facts.profile, name, name)
     yield from key_findings(link.config, link.facts.world, name)

@@ -63,7 +63,7 @@ class Facts:
     @property
     def comparable(self) -> bool:
         """Whether the environment should be as the bundle says: not while another version of it is installed."""
-        installed = None if self.bundle is None else self.world.installed(self.bundle.solution.unique_name)
+        installed = None if self.bundle is None else self.world.present(self.bundle.solution.unique_name)
         return installed is None or self.bundle is None or installed.version == self.bundle.solution.version
 
     @property
