@@ -34,7 +34,7 @@ AREAS = {
     "LAK": ("lake/",),
     "ORG": ("organization/",),
     "PLN": ("plan/",),
-    "PRJ": ("project.py",),
+    "PRJ": ("project/",),
     "REL": ("release.py",),
     "SRC": ("source/",),
     "SRV": ("server/",),

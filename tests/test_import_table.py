@@ -31,7 +31,7 @@ TABLE: dict[str, set[str]] = {
     "apply": {"model", "plan", "bundle", "environment", "engine", "source", "lake", "site"},
     "verify": {"model", "plan", "bundle", "environment", "source", "engine", "lake", "site"},
     "release": {"model", "bundle", "plan"},
-    "project": {"model", "organization", "environment", "source", "lake", "site"},
+    "project": {"model", "organization", "dataverse", "environment", "source", "lake", "site"},
     "watch": {"model", "engine"},
     "report": {"model", "plan", "verify", "engine", "site"},
 }

@@ -5,13 +5,27 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Protocol
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 GRAIN = timedelta(minutes=1)
 """Requests of a day are counted by the minute: each is free again up to a minute late, and a day takes no memory."""
+
+
+class Allowance(Protocol):
+    """Requests that may be made."""
+
+    def take(self) -> float:
+        """Take one request and return 0.0; or take none, and return after how many seconds one may be free."""
+        ...
+
+    def free(self) -> int:
+        """Return how many requests may be made now."""
+        ...
 
 
 class Budget:
@@ -30,17 +44,44 @@ class Budget:
         """Take one request and return 0.0; or take none, and return after how many seconds one may be free."""
         with self._lock:
             now = self._clock()
-            rest = max((window.rest(now) for window in self._windows), default=0.0)
+            rest = self._rest(now)
             if rest <= 0:
                 for window in self._windows:
                     window.count(now)
-            return max(0.0, rest)
+            return rest
+
+    def rest(self) -> float:
+        """Return after how many seconds a request may be free, 0.0 for now, and take none."""
+        with self._lock:
+            return self._rest(self._clock())
 
     def free(self) -> int:
         """Return how many requests may be made now."""
         with self._lock:
             now = self._clock()
             return min((window.free(now) for window in self._windows), default=sys.maxsize)
+
+    def _rest(self, now: datetime) -> float:
+        return max((window.rest(now) for window in self._windows), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedElsewhere:
+    """The budget of a source that takes from it itself, request by request, as a run looks at it."""
+
+    budget: Budget
+
+    def take(self) -> float:
+        """Take nothing, and return how long to wait; a longer wait than a minute is left to the source, which says so.
+
+        Else one used-up day would hold up all that needs no request.
+        """
+        rest = self.budget.rest()
+        return rest if rest <= MINUTE.total_seconds() else 0.0
+
+    def free(self) -> int:
+        """Return how many requests may be made now."""
+        return self.budget.free()
 
 
 class _Window:

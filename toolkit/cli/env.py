@@ -22,7 +22,7 @@ from toolkit.organization.catalog import Settings
 from toolkit.organization.churn import Churned, churn_for
 from toolkit.organization.churn import churn as churn_rows
 from toolkit.organization.seed import seed as seed_rows
-from toolkit.project import Opened
+from toolkit.project import DataverseEntry, Embedded
 
 VERSION = "9.2.26014.164"
 """The version that a new organization says it has: a recent one of Dataverse."""
@@ -91,11 +91,12 @@ def list_(session: Session) -> None:
             "environment": name,
             "default": name == file.default_environment,
             "kind": entry.kind,
-            "folder": entry.folder,
+            "url": entry.url if isinstance(entry, DataverseEntry) else None,
+            "folder": str(session.project.folder(name).relative_to(session.project.root)),
         }
         for name, entry in file.environments.items()
     ]
-    columns = ("environment", "default", "kind", "folder")
+    columns = ("environment", "default", "kind", "url", "folder")
     session.show(table(rows, columns, empty="no environments; see: toolkit env create --help"))
 
 
@@ -105,7 +106,7 @@ def list_(session: Session) -> None:
 def show(session: Session, name: str | None) -> None:
     """Show an environment: its organization, accounts, solutions and entities with their rows."""
     opened = session.opened(name)
-    inventory = opened.environment.inventory()
+    inventory = opened.site.environment.inventory()
     fields = {
         "environment": opened.site.name,
         **inventory.organization.model_dump(mode="json", exclude={"environment"}),
@@ -145,7 +146,7 @@ def define(session: Session, *, name: str, files: tuple[Path, ...], accounts: op
 
     An entity that is there is extended by new attributes and options. A publisher must have the prefix of its name.
     """
-    opened = session.opened(name)
+    opened = session.opened(name).embedded
     seen = accounts.seen_by(opened.environment.inventory().organization)
     if not files and not seen:
         raise click.UsageError("there is nothing to define: give FILE or --account")
@@ -156,7 +157,7 @@ def define(session: Session, *, name: str, files: tuple[Path, ...], accounts: op
     session.say(f"defined {', '.join(words)}", {"environment": name, "entities": entities, "accounts": list(seen)})
 
 
-def _define(opened: Opened, files: Sequence[Path]) -> list[str]:
+def _define(opened: Embedded, files: Sequence[Path]) -> list[str]:
     """Define the entities of all files at once, and return their names."""
     inventory = opened.environment.inventory()
     with opened.database.read() as connection:
@@ -176,13 +177,13 @@ def _define(opened: Opened, files: Sequence[Path]) -> list[str]:
 def seed(session: Session, *, name: str, rows: tuple[str, ...], number: int) -> None:
     """Add synthetic rows: reproducible, of uneven months, with nulls, quotes, line ends and all of Unicode."""
     wanted = counts(rows)
-    opened = session.opened(name)
+    database = session.opened(name).embedded.database
     with session.progress() as progress:
 
         def told(entity: str, done: int, total: int) -> None:
             progress(Progress(f"seeding {entity}", done, total))
 
-        seed_rows(opened.database, wanted, seed=number, clock=session.clock, progress=told)
+        seed_rows(database, wanted, seed=number, clock=session.clock, progress=told)
     total = sum(wanted.values())
     session.say(f"added {plural(total, 'row')} to {name}", {"environment": name, "rows": wanted})
 
@@ -214,7 +215,7 @@ def churn(
     """Keep an environment changing: creates, updates and deletes of the entities that have rows."""
     if seconds is not None and operations is not None:
         raise click.UsageError("give --seconds or --operations, not both")
-    database, clock = session.opened(name).database, session.clock
+    database, clock = session.opened(name).embedded.database, session.clock
     with session.progress() as progress:
 
         def told(done: Churned) -> None:

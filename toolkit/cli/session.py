@@ -82,7 +82,7 @@ class Session:
         """Open an environment by name, or the project's default one; it stays open until the command ends."""
         name, _ = self.project.entry(environment)
         if name not in self._opened:
-            opening = self.project.opened(name, clock=self.clock, new_id=self.new_id)
+            opening = self.project.opened(name, clock=self.clock, new_id=self.new_id, sleep=self.sleep)
             self._opened[name] = self._open.enter_context(opening)
         return self._opened[name]
 

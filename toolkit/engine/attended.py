@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from typing import TypeVar
 
-from toolkit.budget import Budget
+from toolkit.budget import Allowance
 from toolkit.engine.work import stopped
 from toolkit.model.entity import Entity
 from toolkit.source.protocol import Batch, Cursor, Source
@@ -28,7 +28,7 @@ class Attended:
     """
 
     def __init__(
-        self, source: Source, budget: Budget, wait: Callable[[float], bool], grace: float = GRACE_SECONDS
+        self, source: Source, budget: Allowance, wait: Callable[[float], bool], grace: float = GRACE_SECONDS
     ) -> None:
         self._source, self._budget, self._wait, self._grace = source, budget, wait, grace
         self._threads = Threads("source")

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from toolkit.budget import Budget
+from toolkit.budget import Allowance, Budget
 from toolkit.engine.attended import Attended
 from toolkit.engine.opening import AnySession, opened
 from toolkit.engine.report import EntityProgress, SyncReport
@@ -34,7 +34,7 @@ def run(
     wait: Callable[[float], bool],
     holder: Holder,
     trickle_seconds: float = 10.0,
-    budget: Budget | None = None,
+    budget: Allowance | None = None,
     jitter: Callable[[], float] = random.random,
     progress: Callable[[EntityProgress], None] = ignore,
     began: Callable[[], None] = lambda: None,
@@ -73,7 +73,7 @@ class _Run:
     source: Attended
     session: AnySession
     schedule: Schedule
-    budget: Budget
+    budget: Allowance
     clock: Callable[[], datetime]
     wait: Callable[[float], bool]
     passed: Callable[[SyncReport], None]

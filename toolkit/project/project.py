@@ -1,97 +1,41 @@
-"""The project: ``toolkit.yaml`` and the live objects that it names.
+"""From the names of ``toolkit.yaml`` to live objects.
 
 Paths in the file are relative to its folder. An embedded environment is a folder with the organization's database
-and the environment's record; the lakes of a storage account are the folders below the account's folder.
+and the environment's record; of a Dataverse organization the folder holds the record alone. The lakes of a storage
+account are the folders below the account's folder.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field
 
 from toolkit import documents
 from toolkit.documents import Document
 from toolkit.environment import embedded
-from toolkit.environment.embedded import EmbeddedEnvironment
 from toolkit.errors import Finding, Invalid, NotFound, Place, Refused, Severity, nearest
 from toolkit.files import write_whole
 from toolkit.lake.folder import FolderLake
-from toolkit.model.base import Frozen
 from toolkit.model.environment import Organization, StorageAccount
-from toolkit.model.names import StorageAccountName
 from toolkit.model.on_failure import OnFailure
-from toolkit.organization import database
 from toolkit.organization.catalog import Settings
-from toolkit.organization.database import Database
-from toolkit.site import MaskKey, Site
-from toolkit.source.embedded import EmbeddedSource
+from toolkit.project.file import (
+    ENVIRONMENT_NAME,
+    SCHEMA,
+    TEMPLATE,
+    AccountEntry,
+    EmbeddedEntry,
+    Entry,
+    ProjectFile,
+)
+from toolkit.project.opened import DATABASE, Injected, Opened, Opening, open_dataverse, open_embedded
 
 PROJECT_FILE = "toolkit.yaml"
-DATABASE = "organization.sqlite"
-SCHEMA = "schemas/project.schema.json"
-"""Where editors find the schema; `toolkit init` writes it there."""
-
-ENVIRONMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-EnvironmentName = Annotated[str, Field(pattern=ENVIRONMENT_NAME)]
-
-TEMPLATE = """\
-# The environments of this project, and the folders that stand in for their storage accounts.
-# Paths are relative to this file. `toolkit env create NAME` adds an environment here; the first one becomes the
-# default_environment, which commands mean when they are given no --env.
-
-environments: {}
-  # dev:
-  #   kind: embedded                # a Dataverse organization on this machine
-  #   folder: environments/dev      # holds organization.sqlite and record.json
-
-# Where the file systems of a storage account lie; lakes/<account> when it is not named here.
-accounts: {}
-  # contososalesdev:
-  #   folder: lakes/contososalesdev
-"""
-
-
-class MaskKeyEntry(Frozen):
-    """Where the key of hashed columns is. The key itself never stands in a file."""
-
-    variable: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-    """The name of an environment variable."""
-
-
-class EmbeddedEntry(Frozen):
-    """An environment on this machine: its folder holds the organization and the environment's record."""
-
-    kind: Literal["embedded"] = "embedded"
-    folder: Annotated[str, Field(min_length=1)]
-    mask_key: MaskKeyEntry | None = None
-    """The key of hashed columns; needed only where a config hashes one."""
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """How many requests all links of the environment together may make in a minute, in a run; None: no limit."""
-
-
-class AccountEntry(Frozen):
-    """A storage account that is a folder on this machine."""
-
-    folder: Annotated[str, Field(min_length=1)]
-
-
-class ProjectFile(Frozen):
-    """The content of ``toolkit.yaml``."""
-
-    default_environment: EnvironmentName | None = None
-    """The environment that a command means when it names none."""
-    environments: Mapping[EnvironmentName, EmbeddedEntry] = {}
-    accounts: Mapping[StorageAccountName, AccountEntry] = {}
-    """Where the file systems of a storage account lie; ``lakes/<account>`` when it is not named here."""
-    on_failure: OnFailure | None = None
-    """Who is told when an entity begins to fail, and when it recovers."""
 
 
 def find(start: Path) -> Path:
@@ -125,15 +69,6 @@ def create(folder: Path) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """An embedded environment in use: the site for everybody, the rest for what only an embedded one can do."""
-
-    site: Site
-    environment: EmbeddedEnvironment
-    database: Database
-
-
-@dataclass(frozen=True, slots=True)
 class Project:
     """A read toolkit.yaml, and the way from its names to live objects."""
 
@@ -154,7 +89,7 @@ class Project:
         """The folder that paths in the file are relative to."""
         return self.path.resolve().parent
 
-    def entry(self, name: str | None) -> tuple[str, EmbeddedEntry]:
+    def entry(self, name: str | None) -> tuple[str, Entry]:
         """Return the name and the entry of an environment; None stands for the default one."""
         if (chosen := self.file.default_environment if name is None else name) is None:
             known = ", ".join(self.file.environments)
@@ -188,8 +123,11 @@ class Project:
         return how
 
     def folder(self, name: str | None) -> Path:
-        """Return the folder of an environment."""
-        return self.root / self.entry(name)[1].folder
+        """Return the folder of an environment: an embedded one with its organization, another with its record."""
+        chosen, entry = self.entry(name)
+        if isinstance(entry, EmbeddedEntry):
+            return self.root / entry.folder
+        return self.root / (entry.state or f"environments/{chosen}")
 
     def account_folder(self, account: str) -> Path:
         """Return the folder that stands in for a storage account."""
@@ -197,18 +135,23 @@ class Project:
         return self.root / (entry.folder if entry else f"lakes/{account}")
 
     @contextmanager
-    def opened(self, name: str | None, *, clock: Callable[[], datetime], new_id: Callable[[], str]) -> Iterator[Opened]:
+    def opened(
+        self,
+        name: str | None,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Iterator[Opened]:
         """Open an environment, None for the default one, and close it when the block ends.
 
         The organization itself is opened at its first use: what is asked of the lakes alone does not touch it.
         """
         chosen, entry = self.entry(name)
-        folder = self.folder(chosen)
-        with database.at(folder / DATABASE) as organization:
-            environment = EmbeddedEnvironment(chosen, organization, clock=clock, new_id=new_id)
-            source, state = EmbeddedSource(organization), FolderLake(folder)
-            key = MaskKey(entry.mask_key.variable if entry.mask_key else None)
-            yield Opened(Site(chosen, environment, source, state, self.lake, key), environment, organization)
+        opening = Opening(chosen, self.root, self.folder(chosen), self.lake, Injected(clock, new_id, sleep))
+        found = open_embedded(opening, entry) if isinstance(entry, EmbeddedEntry) else open_dataverse(opening, entry)
+        with found as opened:
+            yield opened
 
     def lake(self, account: str, file_system: str) -> FolderLake:
         """Return the folder that stands in for a file system; nothing is created."""

@@ -1,0 +1,40 @@
+"""The project: ``toolkit.yaml`` and the live objects that it names.
+
+file      what the file says
+opened    an environment of it, in use
+project   from the names of the file to live objects
+"""
+
+from toolkit.project.file import (
+    ENVIRONMENT_NAME,
+    SCHEMA,
+    TEMPLATE,
+    AccountEntry,
+    DataverseEntry,
+    EmbeddedEntry,
+    Entry,
+    MaskKeyEntry,
+    ProjectFile,
+)
+from toolkit.project.opened import DATABASE, Clients, Embedded, Opened
+from toolkit.project.project import PROJECT_FILE, Project, create, find
+
+__all__ = [
+    "DATABASE",
+    "ENVIRONMENT_NAME",
+    "PROJECT_FILE",
+    "SCHEMA",
+    "TEMPLATE",
+    "AccountEntry",
+    "Clients",
+    "DataverseEntry",
+    "Embedded",
+    "EmbeddedEntry",
+    "Entry",
+    "MaskKeyEntry",
+    "Opened",
+    "Project",
+    "ProjectFile",
+    "create",
+    "find",
+]
