@@ -1,3 +1,4 @@
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from toolkit.lake.protocol import ABSENT
 from toolkit.model.environment import Organization
 from toolkit.model.version import Version
 from toolkit.organization.catalog import Settings
-from toolkit.project import EmbeddedEntry, MaskKeyEntry, Project
+from toolkit.project import EmbeddedEntry, MaskKeyEntry, Opened, Project
 
 HEAD = "# yaml-language-server: $schema=schemas/project.schema.json\n"
 TWO = """\
@@ -181,7 +182,7 @@ def test_an_environment_names_the_variable_of_its_mask_key_and_reads_it_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = with_environment(Project.load(project.create(tmp_path)), "dev")
-    entry = EmbeddedEntry(folder=loaded.entry("dev")[1].folder, mask_key=MaskKeyEntry(variable="DEV_KEY"))
+    entry = EmbeddedEntry(folder=loaded.folder_as_written("dev"), mask_key=MaskKeyEntry(variable="DEV_KEY"))
     keyed = Project(loaded.path, loaded.file.model_copy(update={"environments": {"dev": entry}}))
     with keyed.opened("dev", clock=lambda: datetime(2026, 3, 1, tzinfo=UTC), new_id=lambda: "x") as opened:
         key = opened.site.mask_key
@@ -222,3 +223,124 @@ def test_on_failure_with_two_targets_is_an_error_at_its_line(tmp_path: Path) -> 
     with pytest.raises(Invalid) as caught:
         Project.load(written(tmp_path, "on_failure:\n  command: [page]\n  webhook: https://example.com\n"))
     assert [str(finding.where).partition("toolkit.yaml")[2] for finding in caught.value.findings] == [":1 on_failure"]
+
+
+# Dataverse organizations
+
+WEB = """\
+environments:
+  prod:
+    kind: dataverse
+    url: https://contoso.crm4.dynamics.com
+    sign_in: {method: azure_cli}
+    engine_sign_in: {method: managed_identity}
+    requests_per_minute: 600
+    requests_per_day: 40000
+  test:
+    kind: dataverse
+    url: https://contoso-test.crm4.dynamics.com
+    state: state/test
+accounts:
+  contosoprod: {folder: lakes/contosoprod}
+"""
+
+
+def opened(project: Project, name: str) -> AbstractContextManager[Opened]:
+    return project.opened(name, clock=lambda: datetime(2026, 3, 1, tzinfo=UTC), new_id=lambda: "x")
+
+
+def test_a_dataverse_organization_keeps_its_record_in_a_folder(tmp_path: Path) -> None:
+    loaded = Project.load(written(tmp_path, WEB))
+    assert loaded.folder("prod") == tmp_path / "environments" / "prod"
+    assert loaded.folder("test") == tmp_path / "state" / "test"
+
+
+def test_a_dataverse_organization_opens_as_a_site_without_a_request(tmp_path: Path) -> None:
+    with opened(Project.load(written(tmp_path, WEB)), "prod") as found:
+        assert (found.site.name, found.site.record()) == ("prod", (None, ABSENT))
+        assert type(found.site.environment).__name__ == "DataverseEnvironment"
+        assert found.over_the_web is not None
+        assert found.over_the_web.environment.address.base == "https://contoso.crm4.dynamics.com/api/data/v9.2/"
+        assert found.over_the_web.environment is not found.over_the_web.engine
+
+
+def test_one_identity_does_both_unless_another_one_is_named(tmp_path: Path) -> None:
+    with opened(Project.load(written(tmp_path, WEB)), "test") as found:
+        assert found.over_the_web is not None
+        assert found.over_the_web.environment is found.over_the_web.engine
+
+
+def test_all_clients_of_an_environment_share_its_budget(tmp_path: Path) -> None:
+    with opened(Project.load(written(tmp_path, WEB)), "prod") as found:
+        assert found.over_the_web is not None
+        assert found.over_the_web.environment.budget is found.over_the_web.engine.budget is found.budget
+        assert (found.budget.free(), found.allowance().take(), found.budget.free()) == (600, 0.0, 600)
+        assert found.allowance(5).free() == 5
+
+
+def test_what_only_an_embedded_environment_can_do_is_refused(tmp_path: Path) -> None:
+    with opened(Project.load(written(tmp_path, WEB)), "prod") as found, pytest.raises(Refused) as caught:
+        _ = found.embedded
+    assert (caught.value.code, caught.value.what) == (
+        "PRJ040",
+        "prod is a Dataverse organization, and this is for embedded environments",
+    )
+
+
+def test_a_run_takes_the_requests_of_an_embedded_environment_itself(tmp_path: Path) -> None:
+    loaded = with_environment(Project.load(project.create(tmp_path)), "dev")
+    with opened(loaded, "dev") as found:
+        assert found.embedded.environment is found.site.environment
+        assert (found.allowance(2).take(), found.budget.free()) == (0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "why"),
+    [
+        ("{kind: datavers, url: x}", "environments.prod.kind", "should be 'embedded' or 'dataverse'"),
+        ("{kind: dataverse}", "environments.prod.url", "Field required"),
+        ("{kind: dataverse, url: contoso}", "environments.prod.url", "is like https://contoso.crm4.dynamics.com"),
+        (
+            "{kind: dataverse, url: 'http://contoso.example'}",
+            "environments.prod.url",
+            "plain http is for loopback only",
+        ),
+        ("{kind: dataverse, url: 'http://[::1]:80'}", "environments.prod", "sign_in: method default needs https"),
+        (
+            "{kind: dataverse, url: 'http://[::1]', sign_in: {method: none}, engine_sign_in: {method: azure_cli}}",
+            "environments.prod",
+            "engine_sign_in: method azure_cli needs https",
+        ),
+        (
+            "{kind: dataverse, url: 'https://contoso.crm.dynamics.com', sign_in: {method: token}}",
+            "environments.prod.sign_in",
+            "method token needs variable",
+        ),
+        ("{kind: dataverse, url: 'https://contoso.crm.dynamics.com', folder: x}", "environments.prod.folder", ""),
+        ("{folder: x, url: y}", "environments.prod.url", ""),
+        ("x", "environments.prod", ""),
+        ("", "environments.prod", ""),
+    ],
+)
+def test_a_wrong_entry_is_told_at_its_place_in_the_words_of_its_kind(
+    tmp_path: Path, entry: str, key: str, why: str
+) -> None:
+    with pytest.raises(Invalid) as raised:
+        Project.load(written(tmp_path, f"environments:\n  prod: {entry}\n"))
+    found = raised.value.findings
+    assert [finding.where.key for finding in found] == [key]
+    assert why in found[0].why or found[0].code == "DOC011"
+
+
+def test_an_unknown_key_of_an_entry_is_answered_with_the_nearest_one(tmp_path: Path) -> None:
+    entry = "{kind: dataverse, url: 'https://contoso.crm.dynamics.com', signin: {method: azure_cli}}"
+    with pytest.raises(Invalid) as raised:
+        Project.load(written(tmp_path, f"environments:\n  prod: {entry}\n"))
+    assert raised.value.fix == "did you mean 'sign_in'?"
+
+
+def test_a_file_with_a_dataverse_organization_is_written_again_as_it_was(tmp_path: Path) -> None:
+    loaded = Project.load(written(tmp_path, WEB))
+    with_environment(loaded, "dev")
+    added = "  dev:\n    kind: embedded\n    folder: environments/dev\n"
+    assert loaded.path.read_text() == f"{HEAD}default_environment: dev\n{WEB.replace('accounts:', added + 'accounts:')}"

@@ -37,8 +37,13 @@ class Budget:
     def __init__(self, per_minute: int | None, clock: Callable[[], datetime], per_day: int | None = None) -> None:
         self._clock = clock
         self._lock = Lock()
-        limits = ((per_minute, MINUTE, timedelta(0)), (per_day, DAY, GRAIN))
-        self._windows = [_Window(limit, span, grain) for limit, span, grain in limits if limit is not None]
+        self._minute = _Window(per_minute, MINUTE, timedelta(0))
+        self._day = _Window(per_day, DAY, GRAIN)
+
+    def allow(self, per_minute: int) -> None:
+        """Set another limit for a minute."""
+        with self._lock:
+            self._minute = _Window(per_minute, MINUTE, timedelta(0))
 
     def take(self) -> float:
         """Take one request and return 0.0; or take none, and return after how many seconds one may be free."""
@@ -46,8 +51,8 @@ class Budget:
             now = self._clock()
             rest = self._rest(now)
             if rest <= 0:
-                for window in self._windows:
-                    window.count(now)
+                self._minute.count(now)
+                self._day.count(now)
             return rest
 
     def rest(self) -> float:
@@ -59,10 +64,10 @@ class Budget:
         """Return how many requests may be made now."""
         with self._lock:
             now = self._clock()
-            return min((window.free(now) for window in self._windows), default=sys.maxsize)
+            return min(self._minute.free(now), self._day.free(now))
 
     def _rest(self, now: datetime) -> float:
-        return max((window.rest(now) for window in self._windows), default=0.0)
+        return max(self._minute.rest(now), self._day.rest(now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +90,19 @@ class CountedElsewhere:
 
 
 class _Window:
-    """The requests of the last ``span``, those of one ``grain`` counted together as if the last had been all."""
+    """The requests of the last ``span``, those of one ``grain`` counted together as if the last had been all.
 
-    def __init__(self, limit: int, span: timedelta, grain: timedelta) -> None:
+    Without a limit none is counted.
+    """
+
+    def __init__(self, limit: int | None, span: timedelta, grain: timedelta) -> None:
         self._limit, self._span, self._grain = limit, span, grain
         self._made: deque[_Grain] = deque()
         self._used = 0
 
     def free(self, now: datetime) -> int:
+        if self._limit is None:
+            return sys.maxsize
         while self._made and now - self._made[0].last >= self._span:
             self._used -= self._made.popleft().requests
         return self._limit - self._used
@@ -101,6 +111,8 @@ class _Window:
         return 0.0 if self.free(now) > 0 else (self._made[0].last + self._span - now).total_seconds()
 
     def count(self, now: datetime) -> None:
+        if self._limit is None:
+            return
         if not self._made or now - self._made[-1].first >= self._grain:
             self._made.append(_Grain(now))
         self._made[-1].last = now

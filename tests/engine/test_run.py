@@ -186,15 +186,6 @@ def test_a_link_that_has_ended_is_looked_at_again_until_it_is_forgotten(world: W
 # the request budget
 
 
-def test_a_budget_limits_the_requests_of_any_minute(clock: Clock) -> None:
-    budget = Budget(2, clock)
-    assert (budget.take(), budget.take(), budget.free()) == (0, 0, 0)
-    clock.forward(seconds=20)
-    assert budget.take() == 40
-    clock.forward(seconds=40)
-    assert (budget.free(), budget.take()) == (2, 0)
-
-
 class Counting(ScriptedSource):
     """A source that notes when it is asked for something."""
 

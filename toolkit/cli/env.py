@@ -22,7 +22,7 @@ from toolkit.organization.catalog import Settings
 from toolkit.organization.churn import Churned, churn_for
 from toolkit.organization.churn import churn as churn_rows
 from toolkit.organization.seed import seed as seed_rows
-from toolkit.project import DataverseEntry, Embedded
+from toolkit.project import DataverseEntry, Embedded, Opened
 
 VERSION = "9.2.26014.164"
 """The version that a new organization says it has: a recent one of Dataverse."""
@@ -92,11 +92,12 @@ def list_(session: Session) -> None:
             "default": name == file.default_environment,
             "kind": entry.kind,
             "url": entry.url if isinstance(entry, DataverseEntry) else None,
-            "folder": str(session.project.folder(name).relative_to(session.project.root)),
+            "folder": session.project.folder_as_written(name),
         }
         for name, entry in file.environments.items()
     ]
-    columns = ("environment", "default", "kind", "url", "folder")
+    remote = any(row["url"] for row in rows)
+    columns = ("environment", "default", "kind", "folder", *(("url",) if remote else ()))
     session.show(table(rows, columns, empty="no environments; see: toolkit env create --help"))
 
 
@@ -118,11 +119,16 @@ def show(session: Session, name: str | None) -> None:
             for each in inventory.solutions.values()
         ],
         "entities": [
-            {"entity": each, "rows": opened.site.source.count(each), "change_tracking": entity.change_tracking}
+            {"entity": each, "rows": _rows(opened, each), "change_tracking": entity.change_tracking}
             for each, entity in sorted(inventory.entities.items())
         ],
     }
     session.show(record(fields))
+
+
+def _rows(opened: Opened, entity: str) -> int | None:
+    """Return how many rows an entity has; of an organization over the Web API it would take a request for each."""
+    return opened.site.source.count(entity) if opened.on_this_machine else None
 
 
 def _account_row(session: Session, account: StorageAccount) -> dict[str, Any]:

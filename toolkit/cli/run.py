@@ -12,7 +12,7 @@ from threading import Event
 import click
 
 from toolkit import engine
-from toolkit.budget import Budget
+from toolkit.budget import Allowance
 from toolkit.cli import options
 from toolkit.cli.crew import Crew
 from toolkit.cli.frame import Command
@@ -94,14 +94,13 @@ def run(
         own(session, site)
     links = links_to_sync(site, config)
     failed = tell_broken(session, site, config)
-    limit = requests or session.project.entry(environment)[1].requests_per_minute
     holder, stop = session.holder(), Event()
     runner, outputs = (
         Runner(site.name, holder.host, holder.pid, holder.since),
         Outputs(status_file, metrics_file, metrics),
     )
     with _stopped_by_signals(stop), watching(session, runner, outputs) as watch:
-        export = _Export(session, site, every, stop, watch, Budget(limit, session.clock))
+        export = _Export(session, site, every, stop, watch, session.opened(environment).allowance(requests))
         with Crew(export, stop, standby, watch.failed, watch.held) as crew:
             if not standby:
                 watch.announced = {linked.link.config.name for linked in links}
@@ -134,7 +133,7 @@ class _Export:
     every: float
     stop: Event
     watch: Watching
-    budget: Budget
+    budget: Allowance
 
     def __call__(self, linked: Linked) -> tuple[str, ...]:
         latest, ended = linked, False

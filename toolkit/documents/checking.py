@@ -84,9 +84,11 @@ def _step(annotation: Any, key: Key) -> list[Any]:  # noqa: ANN401 - any type an
 
 
 def _models(annotations: Sequence[Any]) -> list[type[BaseModel]]:
-    """Return the models among annotations and the members of their unions."""
-    members = [member for annotation in annotations for member in (annotation, *get_args(annotation))]
-    return [member for member in members if _is_model(member)]
+    """Return the models among annotations and the members of their unions, annotated or not."""
+    found: list[type[BaseModel]] = []
+    for annotation in annotations:
+        found += [annotation] if _is_model(annotation) else _models(get_args(annotation))
+    return found
 
 
 def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:  # noqa: ANN401 - any type annotation

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from toolkit.dataverse.address import Address
 from toolkit.dataverse.sign_in import SignIn
 from toolkit.model.base import Frozen
+from toolkit.model.environment import Registration
 from toolkit.model.names import StorageAccountName, VariableName
 from toolkit.model.on_failure import OnFailure
 
@@ -80,6 +81,9 @@ class DataverseEntry(_Entry):
     """Who changes the environment, and reads it unless engine_sign_in says otherwise."""
     engine_sign_in: SignIn | None = None
     """Who reads rows: an identity that needs no more than to read the linked entities."""
+    registration: Registration = Registration.EFFECTIVE
+    """What an import leaves in the organization: effective (the package with the overlay's values, since Dataverse has
+    no other override), as-is, or link-only where the table of export configs is absent."""
     requests_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """How many requests all links of the environment together may make in 24 hours; None: no limit."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from toolkit.environment.embedded import EmbeddedEnvironment
 from toolkit.errors import Refused
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.protocol import Lake
+from toolkit.model.environment import StorageAccount
 from toolkit.organization import database
 from toolkit.organization.database import Database
 from toolkit.project.file import DataverseEntry, EmbeddedEntry
@@ -66,9 +67,13 @@ class Opened:
             )
         return self.on_this_machine
 
-    @property
-    def allowance(self) -> Allowance:
-        """The budget as a run keeps to it: a client of the Web API counts its requests itself."""
+    def allowance(self, per_minute: int | None = None) -> Allowance:
+        """Return the budget as a run keeps to it, of ``per_minute`` requests unless that is None.
+
+        A client of the Web API counts its requests itself; elsewhere the run does.
+        """
+        if per_minute is not None:
+            self.budget.allow(per_minute)
         return self.budget if self.over_the_web is None else CountedElsewhere(self.budget)
 
 
@@ -91,6 +96,8 @@ class Opening:
     state: Path
     """The folder of the environment's record."""
     lake: Callable[[str, str], Lake]
+    accounts: Mapping[str, StorageAccount]
+    """The accounts that toolkit.yaml names: a Dataverse organization does not know any."""
     injected: Injected
 
 
@@ -99,9 +106,7 @@ def open_embedded(opening: Opening, entry: EmbeddedEntry) -> Iterator[Opened]:
     """Open an environment on this machine."""
     injected = opening.injected
     with database.at(opening.state / DATABASE) as organization:
-        environment = EmbeddedEnvironment(
-            opening.name, organization, clock=injected.clock, new_id=injected.new_id
-        )
+        environment = EmbeddedEnvironment(opening.name, organization, clock=injected.clock, new_id=injected.new_id)
         site = Site(
             opening.name,
             environment,
@@ -126,7 +131,13 @@ def open_dataverse(opening: Opening, entry: DataverseEntry) -> Iterator[Opened]:
     with _clients(opening, entry, budget) as clients:
         source = DataverseSource(clients.engine, clock=injected.clock)
         environment = DataverseEnvironment(
-            opening.name, clients.environment, source.entities, new_id=injected.new_id, sleep=injected.sleep
+            opening.name,
+            clients.environment,
+            source.entities,
+            new_id=injected.new_id,
+            sleep=injected.sleep,
+            accounts=opening.accounts,
+            registration=entry.registration,
         )
         site = Site(opening.name, environment, source, FolderLake(opening.state), opening.lake, _mask_key(entry))
         yield Opened(site, budget, over_the_web=clients)
@@ -141,9 +152,7 @@ def _clients(opening: Opening, entry: DataverseEntry, budget: Budget) -> Iterato
 
     def client(sign_in: SignIn) -> Client:
         who = credential(sign_in, address, folder=opening.root)
-        return closing.enter_context(
-            Client(address, who, clock=injected.clock, sleep=injected.sleep, budget=budget)
-        )
+        return closing.enter_context(Client(address, who, clock=injected.clock, sleep=injected.sleep, budget=budget))
 
     with ExitStack() as closing:
         environment = client(entry.sign_in)

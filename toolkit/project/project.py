@@ -124,10 +124,13 @@ class Project:
 
     def folder(self, name: str | None) -> Path:
         """Return the folder of an environment: an embedded one with its organization, another with its record."""
+        return self.root / self.folder_as_written(name)
+
+    def folder_as_written(self, name: str | None) -> str:
+        """Return the same as the file has it; environments/NAME where it says nothing."""
         chosen, entry = self.entry(name)
-        if isinstance(entry, EmbeddedEntry):
-            return self.root / entry.folder
-        return self.root / (entry.state or f"environments/{chosen}")
+        written = entry.folder if isinstance(entry, EmbeddedEntry) else entry.state
+        return written or f"environments/{chosen}"
 
     def account_folder(self, account: str) -> Path:
         """Return the folder that stands in for a storage account."""
@@ -148,7 +151,10 @@ class Project:
         The organization itself is opened at its first use: what is asked of the lakes alone does not touch it.
         """
         chosen, entry = self.entry(name)
-        opening = Opening(chosen, self.root, self.folder(chosen), self.lake, Injected(clock, new_id, sleep))
+        # A folder stands in for the account, and can do all that is asked of one.
+        accounts = {account: StorageAccount(name=account) for account in self.file.accounts}
+        injected = Injected(clock, new_id, sleep)
+        opening = Opening(chosen, self.root, self.folder(chosen), self.lake, accounts, injected)
         found = open_embedded(opening, entry) if isinstance(entry, EmbeddedEntry) else open_dataverse(opening, entry)
         with found as opened:
             yield opened
@@ -170,7 +176,7 @@ class Project:
         Names that differ in case alone are one name. The first environment becomes the default one.
         """
         self._refuse_name(name)
-        entry = EmbeddedEntry(folder=folder)
+        entry = EmbeddedEntry(kind="embedded", folder=folder)
         file = self.file.model_copy(
             update={
                 "default_environment": self.file.default_environment or name,
@@ -205,7 +211,7 @@ class Project:
         """Write the file anew where it changed; what people wrote in it stays."""
         if file == self.file:
             return self
-        data = file.model_dump(mode="json", exclude_none=True)
+        data = file.model_dump(mode="json", exclude_unset=True)
         text = documents.render(data, schema=SCHEMA, template=documents.read(self.path))
         write_whole(self.path, text.encode())
         return Project(self.path, file)
