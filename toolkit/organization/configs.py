@@ -45,6 +45,8 @@ class Held:
 
     content: Content
     managed: bool
+    layer: str
+    """The topmost layer."""
 
     @property
     def row(self) -> ConfigRow:
@@ -53,7 +55,7 @@ class Held:
 
 
 _TOPMOST = """
-SELECT config, definition, msdyn_schema, MAX(ordinal) AS topmost, SUM(layer <> 'Active') > 0 AS managed
+SELECT config, layer, definition, msdyn_schema, MAX(ordinal) AS topmost, SUM(layer <> 'Active') > 0 AS managed
 FROM config_layer
 """
 """With one MAX among the columns, SQLite takes the others from the row that has it (its documentation of SELECT)."""
@@ -104,4 +106,4 @@ def _ordinal(connection: Connection, layer: str) -> int:
 
 def _held(row: Row) -> Held:
     config = ExportConfig.model_validate_json(row["definition"])
-    return Held(Content(config, row["msdyn_schema"]), bool(row["managed"]))
+    return Held(Content(config, row["msdyn_schema"]), bool(row["managed"]), row["layer"])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from toolkit.model.entity import Entity
+from toolkit.organization import solutions
 from toolkit.organization.database import Connection
 
 SystemRows = Callable[[Connection], Iterable[Mapping[str, object]]]
@@ -18,6 +19,9 @@ class SystemTable:
 
     definition: Entity
     rows: SystemRows
+    solution: str | None = None
+    """The solution that brings the table; None for one that every organization has."""
 
-
-SYSTEM_TABLES: tuple[SystemTable, ...] = ()
+    def is_in(self, connection: Connection) -> bool:
+        """Whether the organization has the table."""
+        return self.solution is None or solutions.find(connection, self.solution) is not None

@@ -17,7 +17,8 @@ from toolkit.organization.database import Connection, Scalar
 from toolkit.organization.row_input import typed
 from toolkit.organization.storage import quoted, to_storage
 from toolkit.server.call import no_resource
-from toolkit.server.system import SYSTEM_TABLES, SystemTable
+from toolkit.server.system import SystemTable
+from toolkit.server.system_tables import SYSTEM_TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Table:
 def table(connection: Connection, set_name: str) -> Table:
     """Return the table behind an entity set. Raises ODataError (404)."""
     for system in SYSTEM_TABLES:
-        if system.definition.set_name == set_name:
+        if system.definition.set_name == set_name and system.is_in(connection):
             return _made(connection, system)
     return _stored(_definition(connection, set_name))
 
@@ -44,7 +45,7 @@ def table(connection: Connection, set_name: str) -> Table:
 def table_of(connection: Connection, entity: str) -> Table:
     """Return the table of an entity by its logical name. Raises NotFound (ORG008)."""
     for system in SYSTEM_TABLES:
-        if system.definition.name == entity:
+        if system.definition.name == entity and system.is_in(connection):
             return _made(connection, system)
     return _stored(metadata.definition(connection, entity))
 
@@ -66,7 +67,7 @@ def _made(connection: Connection, system: SystemTable) -> Table:
     names = arrow_schema(definition).names
     columns = ", ".join(f"value ->> {place} AS {quoted([name])}" for place, name in enumerate(names))
     rows = _as_json(definition, names, system.rows(connection))
-    return Table(definition, f"(SELECT {columns} FROM json_each(?))", (rows,), definition.primary_id, system)  # noqa: S608 - names of definitions
+    return Table(definition, f"(SELECT key AS row_number_, {columns} FROM json_each(?))", (rows,), system=system)  # noqa: S608 - names of definitions
 
 
 def _as_json(definition: Entity, names: list[str], rows: Iterable[Mapping[str, object]]) -> str:
