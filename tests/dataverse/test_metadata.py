@@ -10,7 +10,7 @@ import pytest
 
 from tests.dataverse.canned import Canned, table
 from tests.organization.samples import EVERY, NOTE
-from toolkit.dataverse.metadata import LeftOut, Metadata, changed, metadata
+from toolkit.dataverse.metadata import Metadata, changed, metadata
 from toolkit.model.entity import AttributeType, Entity, Option, TableType
 
 ID = {"LogicalName": "noteid", "AttributeTypeName": {"Value": "UniqueidentifierType"}}
@@ -54,18 +54,18 @@ def test_one_request_asks_for_what_is_needed_past_the_caches() -> None:
 )
 def test_columns_without_a_value_of_their_own_are_left_out_with_a_reason(kind: str, why: str) -> None:
     found = read({"LogicalName": "entityimage", "AttributeTypeName": {"Value": kind}})
-    assert found.left_out == [LeftOut("note", "entityimage", why)]
+    assert found.entities["note"].left_out == {"entityimage": why}
     assert [each.name for each in found.entities["note"].attributes] == ["noteid", "versionnumber"]
 
 
 def test_a_column_that_nobody_may_read_is_left_out() -> None:
     found = read({"LogicalName": "x", "AttributeTypeName": {"Value": "StringType"}, "IsValidForRead": False})
-    assert [each.attribute for each in found.left_out] == ["x"]
+    assert found.entities["note"].left_out == {"x": "the platform lets nobody read it"}
 
 
 def test_a_name_that_belongs_to_another_column_is_none_of_its_own() -> None:
-    found = read({"LogicalName": "xname", "AttributeType": "String", "AttributeOf": "x"})
-    assert (len(found.entities["note"].attributes), found.left_out) == (2, [])
+    found = read({"LogicalName": "xname", "AttributeType": "String", "AttributeOf": "x"}).entities["note"]
+    assert (len(found.attributes), found.left_out) == (2, {})
 
 
 def test_the_type_is_told_by_attribute_type_where_the_name_is_missing() -> None:
@@ -122,7 +122,7 @@ def test_the_type_of_a_table_is_told(said: str, kind: str) -> None:
 )
 def test_a_table_that_cannot_be_exported_is_left_out_with_a_reason(more: dict[str, object], why: str) -> None:
     found = read(**more)
-    assert (found.entities, found.left_out) == ({}, [LeftOut("note", None, why)])
+    assert (found.entities, found.left_out) == ({}, {"note": why})
 
 
 def test_a_stamp_tells_whether_metadata_changed() -> None:
@@ -138,13 +138,13 @@ def test_a_deleted_table_is_a_change() -> None:
     canned = Canned()
     gone = {"DeletedMetadata": {"Keys": ["Entity"], "Values": [["0"]]}, "EntityMetadata": [], "ServerVersionStamp": ""}
     canned.say("RetrieveMetadataChanges(Query=@p1,Client", gone)
-    assert changed(canned.client, Metadata("1", {}))
+    assert changed(canned.client, Metadata("1", {}, {}))
 
 
 def test_a_stamp_that_the_service_no_longer_knows_is_a_change() -> None:
     canned = Canned()
     canned.refuse("RetrieveMetadataChanges(Query=@p1,Client", "0x80044352")
-    assert changed(canned.client, Metadata("1", {}))
+    assert changed(canned.client, Metadata("1", {}, {}))
 
 
 def test_an_n_to_n_table_cannot_be_tracked() -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.plan.build import (
     CONFIG,
     CORE,
+    ENTITIES,
     FILE_SYSTEM,
     ORGANIZATION,
     OTHER_CONFIG,
@@ -24,6 +25,7 @@ from tests.plan.build import (
 from toolkit.errors import Finding, Refused, Severity
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import Condition, ExportConfig, Layout, LinkedEntity, Mask, Output, Storage, Times
+from toolkit.model.entity import TableType
 from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, RootComponent
 from toolkit.model.version import Version
 from toolkit.plan import LakeName, Profile, World, plan_entities, plan_import, plan_link, plan_uninstall
@@ -193,6 +195,23 @@ def test_the_engine_reads_whole_what_cannot_be_tracked_and_a_note_says_so(minute
     (found,) = plan_import(brings, brings.configs, world()).findings
     assert (found.code, found.severity) == ("PLN066", Severity.NOTE)
     assert found.what.endswith(f"it is marked scan, and read whole every {said} minutes")
+
+
+@pytest.mark.parametrize("kind", [TableType.ELASTIC, TableType.VIRTUAL])
+def test_elastic_and_virtual_tables_are_never_exported(kind: TableType) -> None:
+    account = ENTITIES[0].model_copy(update={"table_type": kind, "change_tracking": False, "can_track": False})
+    found = only(bundle(config(account.name)), world(entities={account.name: account}))
+    assert (found.code, found.severity) == ("PLN013", Severity.ERROR)
+    assert found.why == f"it is a table of the type {kind}, whose changes Dataverse does not track"
+
+
+def test_columns_that_no_export_has_are_told_in_a_note() -> None:
+    account = ENTITIES[0].model_copy(update={"left_out": {"entityimage": "an image", "cts_file": "a file"}})
+    brings = bundle(config(account.name))
+    (found,) = plan_import(brings, brings.configs, world(entities={account.name: account})).findings
+    assert (found.code, found.severity) == ("PLN068", Severity.NOTE)
+    assert found.what == f"'{account.name}' is exported without cts_file, entityimage"
+    assert found.why == "cts_file: a file; entityimage: an image"
 
 
 def test_an_attachment_is_never_exported() -> None:

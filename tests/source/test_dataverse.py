@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.dataverse.canned import BASE, ORGANIZATION, Canned, page
+from tests.dataverse.canned import ORGANIZATION, Canned, page
 from tests.organization.samples import EVERY, NOTE, UNTRACKED, Clock, attribute, numbered
 from toolkit.errors import CursorExpired, EntityGone, Forbidden, SourceError
 from toolkit.model.entity import TableType
@@ -278,9 +278,3 @@ def test_a_link_to_another_server_is_not_followed() -> None:
     with pytest.raises(SourceError) as failure:
         read(source)
     assert (failure.value.code, web.asked[-1].startswith("https://elsewhere")) == ("DV015", False)
-
-
-def test_what_is_left_out_is_told() -> None:
-    _, source = canned(NOTE.model_copy(update={"attributes": NOTE.attributes[:-1]}))
-    assert [each.entity for each in source.left_out] == ["note"]
-    assert BASE.startswith("http://127.0.0.1")

@@ -232,6 +232,7 @@ def _row(linked: Linked, each: EntityStatus, now: datetime) -> dict[str, Any]:
         "reason": each.reason,
         "healed": [finding_data(damage) for damage in each.healed],
         "form_due": list(each.form_due),
+        "calculated": list(each.calculated),
         "schema_changes": [change.model_dump(mode="json") for change in each.schema_changes],
     }
 
@@ -251,7 +252,12 @@ def _status_text(rows: list[dict[str, Any]], now: datetime) -> str:
     due = [
         f"{row['entity']}: the next pass brings other {', '.join(row['form_due'])}" for row in rows if row["form_due"]
     ]
-    return "\n".join([*parts, *reasons, *due]).rstrip()
+    computed = [
+        f"{row['entity']}: calculated, and exported when their row changes: {', '.join(row['calculated'])}"
+        for row in rows
+        if row["calculated"]
+    ]
+    return "\n".join([*parts, *reasons, *due, *computed]).rstrip()
 
 
 def _schema_lines(found: Iterable[EntityStatus], now: datetime) -> Iterator[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -88,31 +88,24 @@ MONEY_DIGITS = 4
 """What money has after the point at most, where the organization or the currency decides."""
 
 
-class LeftOut(NamedTuple):
-    """Something that cannot be exported: a table, or a column of one, and why."""
-
-    entity: str
-    attribute: str | None
-    why: str
-
-
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """The tables of an organization by logical name, as they were at ``stamp``."""
 
     stamp: str
     entities: Mapping[str, Entity]
-    left_out: Sequence[LeftOut] = ()
+    left_out: Mapping[str, str]
+    """The tables that cannot be exported, and why."""
 
 
 def metadata(client: Client) -> Metadata:
     """Read the metadata of all tables, past the caches of the service."""
     answer = _asked(client, _query(_TABLE, _ATTRIBUTE))
-    found = [_table(each) for each in answer["EntityMetadata"]]
+    found = {each["LogicalName"]: _table(each) for each in answer["EntityMetadata"]}
     return Metadata(
         answer["ServerVersionStamp"],
-        {entity.name: entity for entity, _ in found if entity is not None},
-        [each for _, left_out in found for each in left_out],
+        {name: each for name, each in found.items() if isinstance(each, Entity)},
+        {name: each for name, each in found.items() if isinstance(each, str)},
     )
 
 
@@ -144,19 +137,16 @@ def _properties(names: Sequence[str]) -> Mapping[str, Any]:
     return {"AllProperties": False, "PropertyNames": names}
 
 
-def _table(found: Mapping[str, Any]) -> tuple[Entity | None, Sequence[LeftOut]]:
-    """Return a table as an entity, and what of it is left out; None when it is left out as a whole."""
-    name = found["LogicalName"]
+def _table(found: Mapping[str, Any]) -> Entity | str:
+    """Return a table as an entity, or why it is left out."""
+    read = {each["LogicalName"]: each for each in found["Attributes"] if each.get("AttributeOf") is None}
+    left_out = {name: why for name, each in read.items() if (why := _unreadable(each))}
     try:
-        read = [_attribute(name, each) for each in found["Attributes"] if each.get("AttributeOf") is None]
-        columns = [each for each in read if isinstance(each, Attribute)]
-        entity = _entity(found, columns)
+        entity = _entity(found, [_attribute(each) for name, each in read.items() if name not in left_out], left_out)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        return None, [LeftOut(name, None, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")]
-    if lack := _lack(entity):
-        return None, [LeftOut(name, None, lack)]
-    return entity, [each for each in read if isinstance(each, LeftOut)]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return _lack(entity) or entity
 
 
 def _lack(entity: Entity) -> str:
@@ -168,7 +158,7 @@ def _lack(entity: Entity) -> str:
     return ""
 
 
-def _entity(found: Mapping[str, Any], attributes: Sequence[Attribute]) -> Entity:
+def _entity(found: Mapping[str, Any], attributes: Sequence[Attribute], left_out: Mapping[str, str]) -> Entity:
     tracked, key = bool(found.get("ChangeTrackingEnabled")), found.get("PrimaryIdAttribute")
     return Entity(
         name=found["LogicalName"],
@@ -182,6 +172,7 @@ def _entity(found: Mapping[str, Any], attributes: Sequence[Attribute]) -> Entity
         table_type=_table_type(found.get("TableType")),
         custom=bool(found.get("IsCustomEntity")),
         attributes=tuple(sorted(attributes, key=lambda each: each.name != key)),
+        left_out=left_out,
     )
 
 
@@ -189,17 +180,19 @@ def _table_type(said: str | None) -> TableType:
     return TableType(said) if said in set(TableType) else TableType.STANDARD
 
 
-def _attribute(entity: str, found: Mapping[str, Any]) -> Attribute | LeftOut:
-    """Return a column, or why it is left out."""
-    name, spelled = found["LogicalName"], _type_name(found)
+def _unreadable(found: Mapping[str, Any]) -> str:
+    """Return why a column cannot be exported; empty where it can be."""
+    spelled = _type_name(found)
     if spelled not in _TYPES:
-        return LeftOut(entity, name, _NO_COLUMNS.get(spelled, f"its type {spelled} is not known"))
-    if found.get("IsValidForRead") is False:
-        return LeftOut(entity, name, "the platform lets nobody read it")
+        return _NO_COLUMNS.get(spelled, f"its type {spelled} is not known")
+    return "the platform lets nobody read it" if found.get("IsValidForRead") is False else ""
+
+
+def _attribute(found: Mapping[str, Any]) -> Attribute:
     options, choice = _options(found.get("OptionSet"))
     return Attribute(
-        name=name,
-        type=_TYPES[spelled],
+        name=found["LogicalName"],
+        type=_TYPES[_type_name(found)],
         display_name=_label(found.get("DisplayName")),
         max_length=found.get("MaxLength") or None,
         precision=_precision(found),

@@ -105,11 +105,18 @@ class Column(Frozen):
     scale: int | None = None
     dropped: bool = False
     """Whether the entity no longer has it; it stays, and later rows have nothing in it."""
+    calculated: bool = False
+    """Whether the platform computes its values: they change only with their row."""
 
 
 def header_line(columns: Iterable[Column]) -> bytes:
     """Return the line with the names of columns that a file may begin with. No record begins as it does."""
     return ",".join(column.name for column in columns).encode() + b"\n"
+
+
+def calculated(columns: Iterable[Column]) -> tuple[str, ...]:
+    """Return the names of the columns whose values the platform computes."""
+    return tuple(column.name for column in columns if column.calculated and not column.dropped)
 
 
 def columns_of(entity: Entity) -> tuple[Column, ...]:
@@ -136,6 +143,7 @@ def _of_attribute(attribute: Attribute) -> Iterator[Column]:
         kind=kind,
         length=attribute.max_length if kind is Kind.STRING else None,
         scale=attribute.precision if kind is Kind.DECIMAL else None,
+        calculated=attribute.calculated,
     )
     if attribute.polymorphic:
         yield Column(name=attribute.name + ENTITY_TYPE_SUFFIX, kind=Kind.STRING, length=ENTITY_TYPE_LENGTH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from toolkit.engine.checkpoint import Checkpoint, Newer, entities_with_state, form_due, read_checkpoint
+from toolkit.engine.columns import calculated
 from toolkit.engine.incremental.record import Exported, read_record
 from toolkit.engine.incremental.status import status as incremental_status
 from toolkit.engine.journal import EntityJournal, read_journal, reason_of, state_of
@@ -99,4 +100,5 @@ def _status(
         schema_changes=checkpoint.schema_changes,
         healed=tuple(each.finding for each in checkpoint.healed),
         form_due=form_due(checkpoint, linked, output),
+        calculated=calculated(checkpoint.columns),
     )

@@ -106,6 +106,8 @@ class Entity(Frozen):
     """Elastic and virtual tables are never exported."""
     custom: bool = False
     attributes: tuple[Attribute, ...]
+    left_out: Mapping[str, str] = {}
+    """Columns that cannot be exported, such as images and files, and why."""
 
     def attribute(self, name: str) -> Attribute | None:
         """Return the attribute of that logical name, or None."""

@@ -27,7 +27,7 @@ from pydantic import ValidationError
 
 from toolkit.dataverse.address import query
 from toolkit.dataverse.client import Client
-from toolkit.dataverse.metadata import LeftOut, Metadata, changed, metadata
+from toolkit.dataverse.metadata import Metadata, changed, metadata
 from toolkit.dataverse.pages import LOOKUP_NAME, Page, Reader, link_ahead, reader
 from toolkit.errors import CursorExpired, NotFound, SourceError, ToolkitError
 from toolkit.model.base import Frozen
@@ -99,11 +99,6 @@ class DataverseSource:
     def entities(self) -> Mapping[str, Entity]:
         """Return the definitions by name, as they are now: one request that only says whether they changed."""
         return self._current().entities
-
-    @property
-    def left_out(self) -> Sequence[LeftOut]:
-        """The tables and the columns that cannot be exported, and why."""
-        return self._current().left_out
 
     def count(self, entity: str) -> int:
         """Return how many rows the entity has now. Raises EntityGone.
@@ -244,8 +239,7 @@ class DataverseSource:
         return known
 
     def _missing(self, name: str) -> SourceError:
-        left_out = self._metadata.left_out if self._metadata else ()
-        why = next((each.why for each in left_out if each.entity == name and each.attribute is None), None)
+        why = self._metadata.left_out.get(name) if self._metadata else None
         return gone(name) if why is None else _refused(name, why)
 
     @contextmanager

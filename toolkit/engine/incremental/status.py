@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from toolkit.engine.checkpoint import form_due
+from toolkit.engine.columns import calculated
 from toolkit.engine.incremental.folders import CHANGELOG_PATH, opened_at
 from toolkit.engine.incremental.ledger import model
 from toolkit.engine.incremental.record import Exported, Record, read_record
@@ -62,4 +63,5 @@ def _status(name: str, exported: Exported | None, journal: EntityJournal) -> Ent
         last_snapshot=opened_at(exported.folder) if exported and exported.folder else None,
         reason=journal.reason,
         schema_changes=checkpoint.schema_changes if checkpoint else (),
+        calculated=calculated(checkpoint.columns) if checkpoint else (),
     )
