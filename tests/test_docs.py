@@ -30,7 +30,7 @@ AREAS = {
     "DOC": ("documents/",),
     "DV": ("dataverse/",),
     "ENG": ("engine/",),
-    "ENV": ("environment/", "plan/hosted.py", "plan/prerequisites.py"),
+    "ENV": ("environment/", "plan/adoption.py", "plan/hosted.py", "plan/prerequisites.py"),
     "LAK": ("lake/",),
     "ORG": ("organization/",),
     "PLN": ("plan/",),

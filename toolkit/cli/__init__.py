@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "validate": Lazy("bundle", "Report everything that is wrong with a bundle, with file and line."),
         "diff": Lazy("bundle", "Show what differs between two bundles."),
         "export": Lazy("promotion", "Export a solution from an environment, as a zip or a source folder."),
+        "adopt": Lazy("adopt", "Make a bundle of what an environment exports already."),
     },
     "Promotion": {
         "plan": Lazy("promotion", "Show what an import would change, and what that means for the data."),

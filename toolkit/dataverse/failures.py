@@ -2,6 +2,7 @@
 
 429, 502, 503, 504, a connection that failed   Retriable
 0x80044352, whatever the status                CursorExpired
+0x8004a104, whatever the status                Retriable: administration mode ends some time
 401 (after another token), 403                 Forbidden
 404                                            NotFound
 412                                            Conflict
@@ -23,6 +24,14 @@ from toolkit.errors import Conflict, CursorExpired, Forbidden, NotFound, Refused
 
 EXPIRED = "0x80044352"
 """A version stamp that is too old, or a table whose metadata has changed since: read all anew."""
+
+DISABLED = "0x8004a104"
+"""The organization is disabled: administration mode, a restore, a copy. It ends some time, so that it is waited for.
+
+Observed in other people's logs, with the message of the error OrganizationDisabled; no page of Microsoft's names it.
+"""
+DISABLED_REST = 300.0
+"""Seconds to wait before a disabled organization is asked again."""
 
 PASSING = frozenset({429, 502, 503, 504})
 """The statuses of faults that pass."""
@@ -60,6 +69,9 @@ def failure(answer: Answer, where: str) -> ToolkitError:
     why = message or f"HTTP status {answer.status}"
     if code.lower() == EXPIRED:
         return CursorExpired(EXPIRED, "the version stamp has expired", where=where, why=why)
+    if code.lower() == DISABLED:
+        what = "the organization is disabled for users, as in administration mode"
+        return Retriable(DISABLED, what, after=DISABLED_REST, where=where, why=why)
     if answer.status == 403:
         return _forbidden(code, where, why)
     kind, own, what, fix = _KINDS.get(answer.status) or _ranges(answer.status)
