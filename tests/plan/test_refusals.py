@@ -201,8 +201,8 @@ def test_the_engine_reads_whole_what_cannot_be_tracked_and_a_note_says_so(minute
 def test_elastic_and_virtual_tables_are_never_exported(kind: TableType) -> None:
     account = ENTITIES[0].model_copy(update={"table_type": kind, "change_tracking": False, "can_track": False})
     found = only(bundle(config(account.name)), world(entities={account.name: account}))
-    assert (found.code, found.severity) == ("PLN013", Severity.ERROR)
-    assert found.why == f"it is a table of the type {kind}, whose changes Dataverse does not track"
+    assert (found.code, found.severity) == ("ENV033", Severity.ERROR)
+    assert found.what == f"the entity 'account' is a table of the type {kind}"
 
 
 def test_columns_that_no_export_has_are_told_in_a_note() -> None:

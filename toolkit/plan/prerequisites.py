@@ -124,15 +124,6 @@ def entity_findings(entity: LinkedEntity, inventory: Inventory, profile: Profile
             "the service exports neither attachment nor stringmap nor calendar",
             f"take {entity.name!r} out of the export config",
         )
-    elif (kind := _table_type(entity, inventory)) is not TableType.STANDARD:
-        yield Finding(
-            "PLN013",
-            Severity.ERROR,
-            f"the entity {entity.name!r} can never be exported",
-            where,
-            f"it is a table of the type {kind}, whose changes Dataverse does not track",
-            f"take {entity.name!r} out of the export config",
-        )
     else:
         yield from _tracking(entity, inventory, profile, where)
     if not entity.strategy.known:
@@ -159,11 +150,6 @@ def _left_out(entity: Entity, where: Place) -> Iterator[Finding]:
             where,
             "; ".join(f"{name}: {why}" for name, why in sorted(entity.left_out.items())),
         )
-
-
-def _table_type(entity: LinkedEntity, inventory: Inventory) -> TableType:
-    definition = inventory.entities.get(entity.name)
-    return definition.table_type if definition else TableType.STANDARD
 
 
 def _options(entity: LinkedEntity, definition: Entity, where: Place) -> Iterator[Finding]:
