@@ -1,88 +1,148 @@
-"""Rows over the Web API."""
+"""Rows over the Web API: reading them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
 
-from toolkit.model.columns import arrow_schema
-from toolkit.model.entity import LOOKUPS, DateTimeBehavior, Entity
+import pyarrow as pa
+
 from toolkit.organization.database import Connection
-from toolkit.organization.row_checks import GUID
-from toolkit.organization.storage import from_storage, precision, select
-from toolkit.server.call import Answer, Call, ODataError, bad_request
+from toolkit.server import annotating, cookies, exact_json, options
+from toolkit.server.annotating import Wanted
+from toolkit.server.call import Answer, Call
+from toolkit.server.expanding import Records
+from toolkit.server.keys import SET, Key, missing
+from toolkit.server.options import Options
+from toolkit.server.reading import MOST_COUNTED, PAGE, Query, query
 from toolkit.server.route import KEY, Route
 from toolkit.server.tables import Table, table
 from toolkit.server.world import World
 
-_SET = r"(?P<entity_set>[a-z_]\w*)"
-PAGE = 5000
-"""Rows of a page: at most, and by default."""
-
 
 def many(world: World, call: Call, entity_set: str) -> Answer:
-    """Return rows of an entity set."""
+    """Return a page of the rows of an entity set."""
+    with world.read() as connection:
+        return Reader(world, connection, call, table(connection, entity_set)).page()
+
+
+def count(world: World, call: Call, entity_set: str) -> Answer:
+    """Return how many rows there are, at most 5,000, as plain text."""
     with world.read() as connection:
         found = table(connection, entity_set)
-        rows = _rows(connection, found, "ORDER BY " + found.key, int(call.query.get("$top", PAGE)))
-    context = f"{call.base}$metadata#{entity_set}"
-    return Answer.json({"@odata.context": context, "value": [record(found.definition, row) for row in rows]})
+        asked = options.parse(found.definition, call.query)
+        number = query(connection, found, asked, world.clock()).count(connection)
+    return Answer(200, {"Content-Type": "text/plain", "OData-Version": "4.0"}, str(number).encode())
 
 
 def one(world: World, call: Call, entity_set: str, key: str) -> Answer:
-    """Return a row by its id."""
-    if not re.match(GUID, key.lower()):
-        raise bad_request(f"{key} is no key")
+    """Return a row by its key; with If-None-Match nothing, when it is still the one that the client has (304)."""
     with world.read() as connection:
         found = table(connection, entity_set)
-        rows = _rows(connection, found, f'WHERE "{found.definition.primary_id}" = ?', 1, key.lower())
-    if not rows:
-        raise ODataError(404, "0x80040217", f"{found.definition.name} With Id = {key} Does Not Exist")
-    context = f"{call.base}$metadata#{entity_set}/$entity"
-    return Answer.json({"@odata.context": context, **record(found.definition, rows[0])})
+        return Reader(world, connection, call, found).record(Key.parse(found.definition, key))
 
 
-def _rows(connection: Connection, found: Table, tail: str, limit: int, *parameters: str) -> list[dict[str, Any]]:
-    schema = arrow_schema(found.definition)
-    rows = select(connection, found.source, schema, tail, limit, parameters=[*found.parameters, *parameters])
-    return from_storage(rows, schema).to_pylist()
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Answers a call with rows of a table."""
+
+    world: World
+    connection: Connection
+    call: Call
+    table: Table
+
+    def page(self) -> Answer:
+        """Return the page that the call asks for. Raises ODataError (400, 501)."""
+        asked = options.parse(self.table.definition, self.call.query)
+        records, wanted = self._records(), query(self.connection, self.table, asked, self.world.clock())
+        size, last = _limits(self.call, asked)
+        start = None if asked.token is None else cookies.parse(asked.token)
+        read = wanted.page(self.connection, records.columns(self.table.definition, asked), start, size)
+        objects = records.objects(self.table.definition, read.rows, asked).to_pylist()
+        head = {"@odata.context": self._context(asked), **_counted(self.connection, wanted, asked, records.wanted)}
+        link = {} if last or read.next is None else {"@odata.nextLink": next_link(self.call, str(read.next))}
+        return Answer.text(envelope(head, map(str, objects), link), headers=applied(self.call))
+
+    def record(self, key: Key, status: int = 200) -> Answer:
+        """Return the row that has a key, as the call asks for it. Raises ODataError (400, 404)."""
+        asked = options.parse(self.table.definition, self.call.query)
+        row = self.row(key, asked)
+        if (etag := tag(row)) and self.call.headers.get("if-none-match") == etag:
+            return Answer(304, {"OData-Version": "4.0", "ETag": etag})
+        (body,) = self._records().objects(self.table.definition, row, asked).to_pylist()
+        head = exact_json.dumps({"@odata.context": f"{self._context(asked)}/$entity"}).decode()
+        headers = {**({"ETag": etag} if etag else {}), **applied(self.call)}
+        return Answer.text(f"{head[:-1]},{str(body)[1:]}".encode(), status, headers)
+
+    def row(self, key: Key, asked: Options) -> pa.RecordBatch:
+        """Return the one row that has a key. Raises ODataError (400, 404)."""
+        definition = self.table.definition
+        wanted = query(self.connection, self.table, asked, self.world.clock(), key.condition)
+        rows = wanted.page(self.connection, self._records().columns(definition, asked), None, 2).rows
+        if rows.num_rows == 0:
+            raise missing(definition, key)
+        if rows.num_rows > 1:
+            raise key.ambiguous(definition)
+        return rows
+
+    def _records(self) -> Records:
+        return Records(self.connection, self.world.clock(), Wanted.of(self.call.prefer))
+
+    def _context(self, asked: Options) -> str:
+        definition = self.table.definition
+        return f"{self.call.base}$metadata#{definition.set_name}{options.context(definition, asked)}"
 
 
-def selected(call: Call, entity: Entity) -> list[str] | None:
-    """Return the logical names of the attributes that ``$select`` asks for; None for all. Raises ODataError (400)."""
-    if "$select" not in call.query:
-        return None
-    known = {f"_{each.name}_value" if each.type in LOOKUPS else each.name: each.name for each in entity.attributes}
-    names = [name.strip() for name in call.query["$select"].split(",")]
-    for name in names:
-        if name not in known:
-            type_name = f"Microsoft.Dynamics.CRM.{entity.name}"
-            raise bad_request(f"Could not find a property named '{name}' on type '{type_name}'.")
-    return [known[name] for name in names]
+def envelope(head: Mapping[str, object], objects: Iterable[str], tail: Mapping[str, object]) -> bytes:
+    """Return the JSON of a page: what is told of it, its objects in JSON, and its links."""
+    before = exact_json.dumps(head).decode()[:-1]
+    after = exact_json.dumps(tail).decode()[1:]
+    return f'{before},"value":[{",".join(objects)}]{"," if tail else ""}{after}'.encode()
 
 
-def record(entity: Entity, row: Mapping[str, Any]) -> dict[str, object]:
-    """Return a row as JSON, with those attributes that it has."""
-    values: dict[str, object] = {"@odata.etag": f'W/"{row["versionnumber"]}"'}
-    for attribute in entity.attributes:
-        if attribute.name not in row:
-            continue
-        value = row[attribute.name]
-        if attribute.type in LOOKUPS:
-            values[f"_{attribute.name}_value"] = value
-        elif value is None or attribute.type.value not in {"datetime", "decimal", "money"}:
-            values[attribute.name] = value
-        elif attribute.type.value != "datetime":
-            values[attribute.name] = round(value, precision(attribute))
-        elif attribute.behavior is DateTimeBehavior.DATE_ONLY:
-            values[attribute.name] = value.isoformat()
-        else:
-            values[attribute.name] = f"{value:%Y-%m-%dT%H:%M:%SZ}"
-    return values
+def next_link(call: Call, token: str) -> str:
+    """Return the address of the next page: that of this one, with another token."""
+    pairs = {**call.query, "$skiptoken": token}.items()
+    return f"{call.base}{quote(call.path)}?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
+
+
+_HONOURED: Mapping[str, str] = {"odata.maxpagesize": "{}={}", "odata.include-annotations": '{}="{}"'}
+"""Preferences of a query, with their spelling."""
+
+
+def applied(call: Call) -> dict[str, str]:
+    """Return the header that names the preferences which were honoured."""
+    given = call.prefer.values
+    said = [form.format(name, given[name]) for name, form in _HONOURED.items() if name in given]
+    return {"Preference-Applied": ",".join(said)} if said else {}
+
+
+def tag(rows: pa.RecordBatch) -> str | None:
+    """Return the etag of the first row, or None for rows without versions."""
+    return f'W/"{rows.column("versionnumber")[0]}"' if "versionnumber" in rows.schema.names else None
+
+
+def _limits(call: Call, asked: Options) -> tuple[int, bool]:
+    """Return how many rows a page has, and whether no other one follows it."""
+    size = call.prefer.number("odata.maxpagesize")
+    if size is None and asked.top is not None:
+        return min(asked.top, PAGE), True
+    return min(size or PAGE, PAGE), False
+
+
+def _counted(connection: Connection, wanted: Query, asked: Options, shown: Wanted) -> dict[str, object]:
+    number = wanted.count(connection, MOST_COUNTED + 1) if asked.count else -1
+    told: dict[str, object] = {"@odata.count": min(number, MOST_COUNTED)} if asked.count else {}
+    if annotating.COUNT in shown:
+        told[f"@{annotating.COUNT}"] = min(number, MOST_COUNTED)
+    if annotating.COUNT_EXCEEDED in shown:
+        told[f"@{annotating.COUNT_EXCEEDED}"] = number > MOST_COUNTED
+    return told
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", _SET, many, "Rows", "rows of an entity set"),
-    Route("GET", _SET + KEY, one, "Rows", "a row by its id"),
+    Route("GET", SET, many, "Rows", "rows of an entity set, a page at a time"),
+    Route("GET", SET + "/[$]count", count, "Rows", "how many rows there are, at most 5,000"),
+    Route("GET", SET + KEY, one, "Rows", "a row by its id, or by values that no other row has"),
 )

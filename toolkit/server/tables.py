@@ -16,7 +16,7 @@ from toolkit.organization import metadata
 from toolkit.organization.database import Connection, Scalar
 from toolkit.organization.row_input import typed
 from toolkit.organization.storage import quoted, to_storage
-from toolkit.server.call import no_resource
+from toolkit.server.call import no_resource, not_supported
 from toolkit.server.system import SystemTable
 from toolkit.server.system_tables import SYSTEM_TABLES
 
@@ -44,16 +44,23 @@ def table(connection: Connection, set_name: str) -> Table:
 
 def table_of(connection: Connection, entity: str) -> Table:
     """Return the table of an entity by its logical name. Raises NotFound (ORG008)."""
+    found = find(connection, entity)
+    return _stored(metadata.definition(connection, entity)) if found is None else found
+
+
+def find(connection: Connection, entity: str) -> Table | None:
+    """Return the table of an entity by its logical name, or None."""
     for system in SYSTEM_TABLES:
         if system.definition.name == entity and system.is_in(connection):
             return _made(connection, system)
-    return _stored(metadata.definition(connection, entity))
+    stored = metadata.stored(connection, entity)
+    return None if stored is None else _stored(stored.definition)
 
 
 def _definition(connection: Connection, set_name: str) -> Entity:
     sql = "SELECT name FROM entity WHERE definition ->> '$.set_name' = ?"
     if (row := connection.one(sql, [set_name])) is None:
-        raise no_resource(set_name)
+        raise not_supported(set_name) if set_name[:1].isupper() else no_resource(set_name)
     return metadata.definition(connection, row["name"])
 
 

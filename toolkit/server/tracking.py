@@ -6,7 +6,7 @@ its token is of no more use, are the rules of ``toolkit.source.feed``; here they
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,9 +18,15 @@ from toolkit.errors import CursorExpired
 from toolkit.model.entity import Entity
 from toolkit.organization import catalog, metadata
 from toolkit.organization.database import Connection
+from toolkit.server import exact_json
+from toolkit.server.annotating import Wanted
 from toolkit.server.call import Answer, Call, ODataError, bad_request
 from toolkit.server.delta_tokens import DeltaToken, SkipToken, encoded
-from toolkit.server.records import PAGE, record, selected
+from toolkit.server.expanding import Records
+from toolkit.server.keys import SET
+from toolkit.server.options import Options, parse
+from toolkit.server.reading import PAGE
+from toolkit.server.records import envelope
 from toolkit.server.route import Route
 from toolkit.server.tables import table
 from toolkit.server.world import World
@@ -57,12 +63,9 @@ def changes(world: World, call: Call, entity_set: str) -> Answer | None:
     with _expiry():
         page = _page(world, call, feed)
         rows, deleted, after = _read(feed, page.at, limit)
-    head = {"@odata.context": _context(call, entity_set, full=page.at.full), **_link(call, entity_set, page, after)}
-    value = [
-        *_rows(feed.definition, rows, selected(call, feed.definition)),
-        *(_tombstone(call, entity_set, each) for each in deleted),
-    ]
-    return Answer.json({**head, "value": value}, headers=_applied(call))
+    head = {"@odata.context": _context(call, entity_set, full=page.at.full)}
+    objects = [*_objects(world, call, feed.definition, rows), *(_tombstone(call, entity_set, each) for each in deleted)]
+    return Answer.text(envelope(head, objects, _link(call, entity_set, page, after)), headers=_applied(call))
 
 
 def changed(world: World, call: Call, entity_set: str) -> Answer | None:
@@ -77,11 +80,15 @@ def changed(world: World, call: Call, entity_set: str) -> Answer | None:
     return Answer(200, {"Content-Type": "text/plain", "OData-Version": "4.0"}, str(number).encode())
 
 
-def _rows(definition: Entity, rows: pa.RecordBatch, columns: Sequence[str] | None) -> Iterator[dict[str, object]]:
-    """Yield rows as JSON, the version only where it was asked for: a feed always has it."""
-    unasked = {"versionnumber"} if columns is not None and "versionnumber" not in columns else set()
-    for row in rows.to_pylist():
-        yield {name: value for name, value in record(definition, row).items() if name not in unasked}
+def _objects(world: World, call: Call, definition: Entity, rows: pa.RecordBatch) -> Iterator[str]:
+    """Yield rows as JSON objects."""
+    with world.read() as connection:
+        records = Records(connection, world.clock(), Wanted.of(call.prefer))
+        yield from map(str, records.objects(definition, rows, _asked(call, definition)).to_pylist())
+
+
+def _asked(call: Call, definition: Entity) -> Options:
+    return parse(definition, {name: value for name, value in call.query.items() if name == "$select"})
 
 
 def _asks(call: Call) -> bool:
@@ -106,7 +113,7 @@ def _feed(world: World, call: Call, entity_set: str) -> EmbeddedFeed:
     definition = found.definition
     if found.system is not None or not definition.change_tracking:
         raise bad_request(f"Change tracking is not enabled for the entity '{definition.name}'.", NOT_TRACKED)
-    return EmbeddedFeed(world.database, definition.name, selected(call, definition), _limit(call))
+    return EmbeddedFeed(world.database, definition.name, [each.name for each in _asked(call, definition).select], _limit(call))
 
 
 def _limit(call: Call) -> int:
@@ -203,9 +210,9 @@ def _link(call: Call, entity_set: str, page: _Page, after: Position) -> dict[str
     return {"@odata.nextLink": f"{at}$skiptoken={encoded(str(page.skip(after)))}"}
 
 
-def _tombstone(call: Call, entity_set: str, deleted: Deleted) -> dict[str, object]:
+def _tombstone(call: Call, entity_set: str, deleted: Deleted) -> str:
     context = f"{call.base}$metadata#{entity_set}/$deletedEntity"
-    return {"@odata.context": context, "id": deleted.id, "reason": "deleted"}
+    return exact_json.dumps({"@odata.context": context, "id": deleted.id, "reason": "deleted"}).decode()
 
 
 def _applied(call: Call) -> dict[str, str]:
@@ -217,15 +224,13 @@ def _applied(call: Call) -> dict[str, str]:
     return {"Preference-Applied": ",".join(told)} if told else {}
 
 
-_SET = r"(?P<entity_set>[a-z_]\w*)"
-
 ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
-        _SET,
+        SET,
         changes,
         "Change tracking",
         "rows with `Prefer: odata.track-changes`, and what a delta link leads to",
     ),
-    Route("GET", _SET + r"/\$count", changed, "Change tracking", "`$count?$deltatoken=`: how many changes there are"),
+    Route("GET", SET + r"/\$count", changed, "Change tracking", "`$count?$deltatoken=`: how many changes there are"),
 )
