@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.organization.samples import organization
-from tests.server.served import client, served
+from tests.server.served import direct
 from toolkit.organization.database import Database
 
 
@@ -20,6 +20,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def api(database: Database) -> Iterator[httpx.Client]:
-    """A client of that organization, served on this machine."""
-    with served(database) as address, client(address) as opened:
+    """A client of that organization, without a socket between."""
+    with direct(database) as opened:
         yield opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from starlette.applications import Starlette
 
 from tests.organization.samples import Clock, numbered
 from toolkit.organization.database import Database
@@ -47,6 +50,29 @@ def served(
     """Serve an organization on a free port until the block ends, and give its address: http://127.0.0.1:PORT."""
     with served_app(app(world(database, clock), token=token, faults=faults), tls=tls) as address:
         yield address
+
+
+@contextmanager
+def direct(database: Database, **more: Any) -> Iterator[httpx.Client]:
+    """Give a client that asks the application itself: what a socket would add is tested elsewhere."""
+    served_world = world(database, more.pop("clock", None))
+    transport = _Direct(app(served_world, **more))
+    with httpx.Client(transport=transport, base_url="http://org.example/api/data/v9.2/") as opened:
+        yield opened
+
+
+class _Direct(httpx.BaseTransport):
+    def __init__(self, application: Starlette) -> None:
+        self._inner = httpx.ASGITransport(application)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return asyncio.run(self._answer(request))
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        body = b"".join([chunk async for chunk in response.stream])
+        return httpx.Response(response.status_code, headers=response.headers, content=body)
 
 
 @contextmanager

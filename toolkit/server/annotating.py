@@ -33,7 +33,7 @@ MORE = "Microsoft.Dynamics.CRM.morerecords"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The annotations that a call asks for: patterns like ``*`` or ``Microsoft.Dynamics.CRM.*``, not those after ``-``."""
+    """The annotations that a call asks for: patterns like ``*`` or ``Microsoft.Dynamics.CRM.*``, none after ``-``."""
 
     patterns: tuple[str, ...] = ()
 

@@ -96,7 +96,7 @@ def _stored(attribute: Attribute, text: str) -> Scalar:
     if kind is AttributeType.DATETIME:
         return _time(attribute, text)
     if kind is AttributeType.BOOLEAN:
-        return {"true": 1, "false": 0, "1": 1, "0": 0}.get(text.lower()) if text else None
+        return _truth(text)
     if kind is AttributeType.DOUBLE:
         return float(text)
     if kind is AttributeType.MULTISELECT:
@@ -112,6 +112,12 @@ def _whole(text: str) -> int | float:
     if number is None:
         raise ValueError
     return int(number) if number == number.to_integral_value() and abs(number) <= _LONGEST else float(number)
+
+
+def _truth(text: str) -> int:
+    if (value := {"true": 1, "false": 0, "1": 1, "0": 0}.get(text.lower())) is None:
+        raise ValueError
+    return value
 
 
 def _guid(text: str) -> str:

@@ -100,8 +100,8 @@ class Query:
             yield joined(" AND ", [*equal, later])
 
 
-_ALL = 2**31
-"""Rows: more than any organization on this machine has."""
+_ALL = 1_000_000
+"""Rows that are expanded at once: far more than a page leads to."""
 
 
 def query(connection: Connection, table: Table, options: Options, now: datetime, within: Fragment = ALWAYS) -> Query:
@@ -122,7 +122,7 @@ def with_ids(table: Table, ids: Sequence[str], column: str | None = None) -> Fra
 def _keys(connection: Connection, entity: Entity, order: Order) -> Iterator[_Key]:
     """Yield the keys of an order; rows without a value come first, as in Dataverse's database."""
     found = term(connection, entity, order.path)
-    yield _Key(f"{found.column} IS NOT NULL", order.descending)
+    yield _Key(f"({found.column} IS NOT NULL)", order.descending)
     for key in found.keys:
         yield _Key(f"coalesce({key}, {_lowest(found)}){found.collation}", order.descending)
 

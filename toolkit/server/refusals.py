@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from toolkit.errors import Conflict, Invalid, Locked, NotFound, ToolkitError
+from toolkit.errors import Conflict, Invalid, Locked, NotFound, Refused, ToolkitError
 from toolkit.server.call import Answer, ODataError
 
-_STATUS: tuple[tuple[type[ToolkitError], int], ...] = ((NotFound, 404), (Conflict, 412), (Locked, 503))
-"""The status of an error that brings none; others are 400, as most of Dataverse's are."""
+_STATUS: tuple[tuple[type[ToolkitError], int], ...] = (
+    (Invalid, 400),
+    (Refused, 400),
+    (NotFound, 404),
+    (Conflict, 412),
+    (Locked, 503),
+)
+"""The status of an error that brings none; what is left is no fault of the client's."""
 _STATUS_OF_CODE = {"0x80040217": 404, "0x80040237": 412, "0x80044352": 400}
 """Where Dataverse answers a code with a status of its own."""
 
@@ -23,7 +29,7 @@ def status_of(error: ToolkitError) -> int:
     if isinstance(error, ODataError):
         return error.status
     known = _STATUS_OF_CODE.get(error.code)
-    return known or next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
+    return known or next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 def _message(error: ToolkitError) -> str:

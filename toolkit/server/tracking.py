@@ -113,7 +113,9 @@ def _feed(world: World, call: Call, entity_set: str) -> EmbeddedFeed:
     definition = found.definition
     if found.system is not None or not definition.change_tracking:
         raise bad_request(f"Change tracking is not enabled for the entity '{definition.name}'.", NOT_TRACKED)
-    return EmbeddedFeed(world.database, definition.name, [each.name for each in _asked(call, definition).select], _limit(call))
+    return EmbeddedFeed(
+        world.database, definition.name, [each.name for each in _asked(call, definition).select], _limit(call)
+    )
 
 
 def _limit(call: Call) -> int:
