@@ -15,7 +15,7 @@ from toolkit.errors import ToolkitError
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.environment import HostedLink
 
-_STATES = (
+STATES = (
     "Inactive",
     "Active",
     "Error",
@@ -46,7 +46,7 @@ def hosted_links(client: Client) -> tuple[HostedLink, ...]:
 def _link(row: Row, places: Mapping[str, str], entities: Mapping[str, tuple[LinkedEntity, ...]] | None) -> HostedLink:
     key = row["synapselinkprofileid"].lower()
     number = row["profilestate"]
-    state = _STATES[number] if number in range(len(_STATES)) else str(number)
+    state = STATES[number] if number in range(len(STATES)) else str(number)
     endpoint = _ENDPOINT.fullmatch(places.get((row["_datalakefolder_value"] or "").lower(), ""))
     return HostedLink(
         id=key,

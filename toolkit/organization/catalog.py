@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from toolkit.model.base import Frozen
-from toolkit.model.environment import Organization, StorageAccount
+from toolkit.model.environment import HostedLink, Organization, StorageAccount
 from toolkit.model.solution import Publisher
 from toolkit.organization.database import Connection
 
@@ -34,6 +34,8 @@ class Settings(Frozen):
     """Whether the user is a Dataverse administrator; None when it is not known."""
     change_tracking_expiry_days: Annotated[int, Field(ge=0)] = 7
     """Dataverse's ``expirechangetrackingindays``."""
+    hosted: tuple[HostedLink, ...] = ()
+    """Links of Microsoft's own exporter that the organization seems to have, to see what is said of them."""
 
 
 def organization(connection: Connection) -> Organization:

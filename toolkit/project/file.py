@@ -81,7 +81,7 @@ class DataverseEntry(_Entry):
     """Who changes the environment, and reads it unless engine_sign_in says otherwise."""
     engine_sign_in: SignIn | None = None
     """Who reads rows: an identity that needs no more than to read the linked entities."""
-    registration: Registration = Registration.EFFECTIVE
+    mode: Registration = Registration.EFFECTIVE
     """What an import leaves in the organization: effective (the package with the overlay's values, since Dataverse has
     no other override), as-is, or link-only where the table of export configs is absent."""
     requests_per_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None

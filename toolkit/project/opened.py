@@ -137,7 +137,7 @@ def open_dataverse(opening: Opening, entry: DataverseEntry) -> Iterator[Opened]:
             new_id=injected.new_id,
             sleep=injected.sleep,
             accounts=opening.accounts,
-            registration=entry.registration,
+            registration=entry.mode,
         )
         site = Site(opening.name, environment, source, FolderLake(opening.state), opening.lake, _mask_key(entry))
         yield Opened(site, budget, over_the_web=clients)

@@ -16,6 +16,7 @@ from toolkit.organization.configs import ACTIVE, Held
 from toolkit.organization.database import Connection
 from toolkit.organization.incoming import ENTITY_COMPONENT
 from toolkit.organization.solutions import Registered
+from toolkit.server.hosted_tables import HOSTED_TABLES
 from toolkit.server.system import SystemTable
 from toolkit.server.system_ids import ACTIVE_SOLUTION, ADMINISTRATOR_TEMPLATE, DEFAULT_SOLUTION, Ids
 
@@ -426,4 +427,5 @@ SYSTEM_TABLES: tuple[SystemTable, ...] = (
     SystemTable(SYSTEM_JOB, system_job_rows),
     SystemTable(ORGANIZATION, organization_rows),
     SystemTable(ROLE, role_rows),
+    *HOSTED_TABLES,
 )
