@@ -28,6 +28,7 @@ AREAS = {
     "BND": ("bundle/", "model/overlay.py"),
     "CLI": ("cli/",),
     "DOC": ("documents/",),
+    "DR": ("doctor/",),
     "DV": ("dataverse/",),
     "ENG": ("engine/",),
     "ENV": ("environment/", "plan/adoption.py", "plan/hosted.py", "plan/prerequisites.py"),

@@ -17,6 +17,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
     "Start": {
         "quickstart": Lazy("quickstart", "Tell the whole story on this machine, in a folder of its own."),
         "init": Lazy("start", "Write a toolkit.yaml with comments."),
+        "doctor": Lazy("doctor", "Check that an environment can be worked with, and say what to fix."),
         "schema": Lazy("start", "Print the JSON Schemas of the YAML files, or write them to a folder."),
         "env": Lazy("env", "Environments: create, list, show, define, seed, churn."),
     },

@@ -106,6 +106,10 @@ class Client:
         """How many requests may be under way at once now."""
         return self._gate.width
 
+    def claims(self) -> Mapping[str, Any]:
+        """Return what the token in use says about whom it is for (``Tokens.claims``); empty without a credential."""
+        return self._tokens.claims() if self._tokens else {}
+
     def get(self, path_or_link: str, *, prefer: Sequence[str] = (), strong: bool = False) -> Answer:
         """Read. ``path_or_link`` is a path below the base, its query percent-encoded (``address.query``), or a link.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 from toolkit.errors import Forbidden, Retriable, ToolkitError
 
@@ -57,6 +59,15 @@ class Tokens:
         with self._lock:
             if self._token is not None and self._token.token == token:
                 self._token = None
+
+    def claims(self) -> Mapping[str, Any]:
+        """Return what the token says about whom it is for: unverified, for people. Empty where it is opaque."""
+        try:
+            payload = self.current().split(".")[1]
+            found = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        except (IndexError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def _ask(self) -> Token:
         # Imported only where there is a credential: a served organization is asked without one.

@@ -1,0 +1,13 @@
+"""The doctor: whether an environment of ``toolkit.yaml`` can be worked with, and what to do where it cannot.
+
+examination   steps that ask, one after the other, and what came of each
+subject       the environment that is examined, and what several steps ask of it
+steps         what is asked of every environment
+over_the_web  what is asked of a Dataverse organization
+"""
+
+from toolkit.doctor.examination import Check, Outcome, examine, passed
+from toolkit.doctor.steps import STEPS
+from toolkit.doctor.subject import Subject
+
+__all__ = ["STEPS", "Check", "Outcome", "Subject", "examine", "passed"]

@@ -1,0 +1,97 @@
+"""Steps that ask, one after the other, and what came of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from toolkit.doctor.subject import Subject
+from toolkit.errors import Finding, ToolkitError
+
+
+class Outcome(StrEnum):
+    """What came of a step."""
+
+    OK = "ok"
+    FAIL = "fail"
+    NOT_CHECKED = "not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A step that was done, or left out: what was found, and the findings where it failed."""
+
+    name: str
+    outcome: Outcome
+    said: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """Why a step has nothing to ask."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A question. ``ask`` returns what was found, or raises a ToolkitError with all that is wrong.
+
+    ``needs`` are the names of steps without which there is no answer.
+    """
+
+    name: str
+    ask: Callable[[Subject], str | Unasked]
+    needs: tuple[str, ...] = ()
+
+
+OPENING = "toolkit.yaml"
+"""The first step: everything else needs it."""
+
+
+def examine(opened: Callable[[], Subject], steps: Sequence[Step]) -> Iterator[Check]:
+    """Yield the outcome of each step, in their order. What is not a ToolkitError is a defect, and is raised."""
+    failed: set[str] = set()
+    try:
+        subject = opened()
+    except ToolkitError as error:
+        yield _failed(OPENING, error)
+        yield from (_unasked(step.name, (OPENING,)) for step in steps)
+        return
+    yield Check(OPENING, Outcome.OK, subject.described)
+    for step in steps:
+        check = _asked(step, subject, failed)
+        if check.outcome is Outcome.FAIL or failed & {*step.needs}:
+            failed.add(step.name)
+        yield check
+
+
+def passed(checks: Iterable[Check]) -> bool:
+    """Whether nothing failed."""
+    return all(check.outcome is not Outcome.FAIL for check in checks)
+
+
+def _asked(step: Step, subject: Subject, failed: set[str]) -> Check:
+    if lacking := [name for name in step.needs if name in failed]:
+        return _unasked(step.name, lacking)
+    try:
+        said = step.ask(subject)
+    except ToolkitError as error:
+        return _failed(step.name, error)
+    return Check(step.name, Outcome.NOT_CHECKED, said.why) if isinstance(said, Unasked) else _fine(step, said)
+
+
+def _fine(step: Step, said: str) -> Check:
+    return Check(step.name, Outcome.OK, said)
+
+
+def _unasked(name: str, lacking: Sequence[str]) -> Check:
+    return Check(name, Outcome.NOT_CHECKED, f"it needs: {', '.join(lacking)}")
+
+
+def _failed(name: str, error: ToolkitError) -> Check:
+    findings = tuple(error.findings)
+    more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return Check(name, Outcome.FAIL, f"{findings[0].what}{more}", findings)
