@@ -49,7 +49,7 @@ class Clinic:
         )
         client, known = self.platform.client(), {entity.name: entity for entity in self.entities}
         environment = DataverseEnvironment(
-            "prod", client, lambda: known, new_id=lambda: "x", sleep=lambda _: None, registration=entry.registration
+            "prod", client, lambda: known, new_id=lambda: "x", sleep=lambda _: None, registration=entry.mode
         )
         site = Site(
             "prod", environment, ScriptedSource(self.entities, clock=self.clock), self.state, lambda *_: self.lake
@@ -190,7 +190,7 @@ def test_core_is_asked_for_unless_nothing_is_registered() -> None:
     clinic = Clinic()
     clinic.platform.replies["GET solutions"] = rows(solution_row())
     assert clinic.failures("Core solution") == [("DR006", "ExportToDataLakeCore is not installed")]
-    clinic = Clinic(entry={"registration": "link-only"})
+    clinic = Clinic(entry={"mode": "link-only"})
     clinic.platform.replies["GET solutions"] = rows(solution_row())
     assert {name: clinic.outcomes()[name] for name in ("importing", "Core solution")} == {
         "importing": "not checked",

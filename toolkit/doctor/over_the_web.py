@@ -101,8 +101,8 @@ def importing(subject: Subject, clients: Clients) -> str | Unasked:
     from toolkit.dataverse.identity import IMPORT_PRIVILEGES, missing_privileges
 
     entry = subject.entry
-    if isinstance(entry, DataverseEntry) and entry.registration is Registration.LINK_ONLY:
-        return Unasked("registration is link-only")
+    if isinstance(entry, DataverseEntry) and entry.mode is Registration.LINK_ONLY:
+        return Unasked("mode is link-only")
     user = subject.greeting.json()["UserId"]
     lacking = missing_privileges(clients.environment, user, IMPORT_PRIVILEGES)
     fix = "give it a security role that has them, such as System Customizer"

@@ -123,13 +123,13 @@ def reading_here(subject: Subject) -> str | Unasked:
 def core(subject: Subject) -> str | Unasked:
     """See that export configs can be kept: their table comes with the Core solution."""
     if subject.inventory.registration is Registration.LINK_ONLY:
-        return Unasked("registration is link-only")
+        return Unasked("mode is link-only")
     if CORE_SOLUTION in subject.inventory.solutions:
         return f"{CORE_SOLUTION} {subject.inventory.solutions[CORE_SOLUTION].version} is installed"
     real = isinstance(subject.entry, DataverseEntry)
     fix = "toolkit import core"
     if real:
-        fix = "install Export to Data Lake Core from AppSource, or set registration: link-only in toolkit.yaml"
+        fix = "install Export to Data Lake Core from AppSource, or set mode: link-only in toolkit.yaml"
     why = "an export config is a row of its table"
     raise Refused("DR006", f"{CORE_SOLUTION} is not installed", where=subject.site.name, why=why, fix=fix)
 
