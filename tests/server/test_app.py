@@ -10,7 +10,7 @@ from tests.server.served import client, self_signed, served
 from toolkit.organization import rows
 from toolkit.organization.database import Database
 from toolkit.server.call import Answer, Call
-from toolkit.server.faults import Fault
+from toolkit.server.faults import Drop, Fault
 
 ONE = numbered(1)
 WORD = "abc"
@@ -79,7 +79,7 @@ def test_a_fault_answers_in_place_of_the_server(database: Database) -> None:
 
 
 def test_a_dropped_connection_breaks_off_in_the_body(database: Database) -> None:
-    dropping = served(database, faults=Always(Fault(drop=True)))
+    dropping = served(database, faults=Always(Fault(drop=Drop.MIDDLE)))
     with dropping as address, client(address) as api, pytest.raises(httpx.RemoteProtocolError):
         api.get("notes")
 

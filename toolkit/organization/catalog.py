@@ -85,6 +85,11 @@ def put_publisher(connection: Connection, new: Publisher) -> None:
     connection.execute("INSERT OR REPLACE INTO publisher VALUES (?, ?)", [new.unique_name, new.model_dump_json()])
 
 
+def delete_publisher(connection: Connection, name: str) -> None:
+    """Delete a publisher."""
+    connection.execute("DELETE FROM publisher WHERE unique_name = ?", [name])
+
+
 def default_publisher(organization: Organization) -> Publisher:
     """Return the publisher that every organization begins with.
 

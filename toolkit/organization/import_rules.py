@@ -199,11 +199,22 @@ def core_missing(where: str) -> Finding:
     return _not_installed(CORE_SOLUTION, where, "it brings the table of export configs")
 
 
+def missing_components(incoming: Incoming, holdings: Holdings) -> Iterator[MissingDependency]:
+    """Yield the dependencies on components that are not there, and of which no solution is named to bring them."""
+    for dependency in incoming.bundle.solution.missing_dependencies:
+        if not _names_solution(dependency) and not _is_there(dependency, incoming, holdings):
+            yield dependency
+
+
+def _names_solution(dependency: MissingDependency) -> bool:
+    return dependency.solution is not None and dependency.solution[0].casefold() not in SYSTEM_SOLUTIONS
+
+
 def _dependency(dependency: MissingDependency, incoming: Incoming, holdings: Holdings) -> Iterator[Finding]:
     name = incoming.bundle.solution.unique_name
-    if dependency.solution is None or dependency.solution[0].casefold() in SYSTEM_SOLUTIONS:
+    if dependency.solution is None or not _names_solution(dependency):
         if not _is_there(dependency, incoming, holdings):
-            yield _no_component(dependency, name)
+            yield no_component(dependency, name)
         return
     needed, version = dependency.solution
     installed = holdings.solutions.get(needed.casefold())
@@ -236,7 +247,8 @@ def _key(component: RootComponent) -> tuple[str, str]:
     return component.type, (component.schema_name or (component.id or "").strip("{}")).lower()
 
 
-def _no_component(dependency: MissingDependency, where: str) -> Finding:
+def no_component(dependency: MissingDependency, where: str) -> Finding:
+    """Return what is said of a component that is not there."""
     required = dependency.required
     name = required.get("displayName") or required.get("schemaName") or required.get("id", "")
     return _finding(

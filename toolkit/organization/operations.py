@@ -36,7 +36,6 @@ class Kind(IntEnum):
 
     EXPORT = 202
     IMPORT = 203
-    DELETE_AND_PROMOTE = 207
 
 
 class State(IntEnum):
@@ -142,3 +141,8 @@ def package(connection: Connection, key: str, kind: PackageKind) -> bytes | None
     """Return a solution zip, or None where there is none."""
     row = connection.one("SELECT data FROM job_package WHERE id = ? AND kind = ?", [key.lower(), kind.name])
     return None if row is None else row["data"]
+
+
+def drop_package(connection: Connection, key: str) -> None:
+    """Keep a solution zip no longer."""
+    connection.execute("DELETE FROM job_package WHERE id = ?", [key.lower()])

@@ -12,6 +12,8 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
+from toolkit.server.transport import BreakableProtocol
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -37,6 +39,7 @@ def server(app: Starlette, tls: Certificate | None = None) -> uvicorn.Server:
     """Return a server that runs until its ``should_exit`` is set; in the main thread signals set it."""
     config = uvicorn.Config(
         app,
+        http=BreakableProtocol,
         lifespan="off",
         log_level="error",
         access_log=False,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from toolkit.organization.database import Connection, Database
+from toolkit.server.background import Background
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class World:
     database: Database
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    background: Background = field(default_factory=Background)
 
     def read(self) -> AbstractContextManager[Connection]:
         """Give a connection that sees one state of the organization until the block ends."""
