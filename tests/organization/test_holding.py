@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment.packages import SALES, SERVICE, config, core, package
+from tests.environment.packages import SALES, SERVICE, config, core, needs, package
 from tests.organization.dump import dump
 from tests.organization.samples import organization
 from toolkit.errors import NotFound, Refused
@@ -141,6 +141,9 @@ def test_what_upgrades_nothing_cannot_wait(connection: Connection) -> None:
 def test_only_one_version_can_wait(connection: Connection) -> None:
     hold(connection, managed(config(), version="2.0"))
     assert refused(connection, managed(config(), version="3.0")) == {"ORG057"}
+    with pytest.raises(Refused) as refusal:
+        install(connection, managed(config(), version="3.0"), upgrade=True)
+    assert refusal.value.code == "ORG057"
 
 
 def test_nothing_is_promoted_that_does_not_wait(connection: Connection) -> None:
@@ -149,11 +152,12 @@ def test_nothing_is_promoted_that_does_not_wait(connection: Connection) -> None:
     assert failure.value.code == "ORG056"
 
 
-def test_a_version_that_is_too_low_by_now_is_not_promoted(database: Database) -> None:
+def test_what_a_version_that_waits_needs_must_be_there_still(database: Database) -> None:
     with database.write() as connection:
-        hold(connection, managed(config(), version="2.0"))
-        install(connection, managed(config(), version="3.0"))
+        install(connection, managed(unique_name="Other"))
+        hold(connection, managed(config(), version="2.0", missing_dependencies=[needs("Other")]))
+        solutions.delete(connection, "Other")
     before = dump(database)
     with pytest.raises(Refused) as refusal, database.write() as connection:
         installation.promote(connection, "ContosoLake")
-    assert (refusal.value.code, dump(database)) == ("0x80048541", before)
+    assert (refusal.value.code, dump(database)) == ("0x80048034", before)

@@ -126,6 +126,10 @@ def _marks(publisher: Publisher) -> tuple[str, int]:
 
 def _installed(incoming: Incoming, holdings: Holdings) -> Iterator[Finding]:
     solution = incoming.bundle.solution
+    name = solution.unique_name
+    if f"{name}{UPGRADE_SUFFIX}".casefold() in holdings.solutions:
+        why = "what waits lies over what is installed, so that an import would not be seen"
+        yield _finding("ORG057", f"an upgrade of {name} waits already", name, why, "apply it, or uninstall it first")
     old = holdings.solutions.get(solution.unique_name.casefold())
     if old is None:
         return
@@ -161,9 +165,6 @@ def upgrade_findings(incoming: Incoming, holdings: Holdings) -> Iterator[Finding
         yield _finding("ORG054", f"there is no {name} to upgrade", name, why, "import it without HoldingSolution")
     elif solution.version == old.solution.version:
         yield _lower(solution, old)
-    if f"{name}{UPGRADE_SUFFIX}".casefold() in holdings.solutions:
-        why = "only one version can wait"
-        yield _finding("ORG057", f"an upgrade of {name} waits already", name, why, "apply it, or uninstall it first")
 
 
 def _other_mode(old: Registered, new: Registered) -> Finding:
