@@ -70,9 +70,7 @@ def custom(
     if found:
         raise Invalid(found)
     entities = (entity for reading in readings for entity in reading.file.entities)
-    return Definitions(
-        choices=own, entities=tuple(_with_system_attributes(_complete(each, merged)) for each in entities)
-    )
+    return Definitions(choices=own, entities=tuple(completed(each, merged) for each in entities))
 
 
 def _readings(paths: Iterable[Path]) -> tuple[list[Reading], list[Finding]]:
@@ -164,6 +162,35 @@ def _filled(attribute: Attribute, choices: metadata.Choices) -> Attribute:
     if attribute.global_choice is None or attribute.options:
         return attribute
     return attribute.model_copy(update={"options": choices.get(attribute.global_choice, ())})
+
+
+def completed(entity: EntityDefinition, choices: metadata.Choices | None = None) -> Entity:
+    """Return a custom entity with all that Dataverse adds to it."""
+    return _with_system_attributes(_complete(entity, choices or {}))
+
+
+def intersect(name: str, *sides: str) -> Entity:
+    """Return the entity of an N:N relationship; ``sides`` are its two columns of ids. Source: accountleads."""
+    key, guid = f"{name}id", AttributeType.UNIQUEIDENTIFIER
+    columns = (_attribute(key, guid), *(_attribute(side, guid, required=True) for side in sides))
+    kept = tuple(each for each in SYSTEM_ATTRIBUTES if each.name in _OF_INTERSECTS)
+    return Entity(
+        name=name,
+        display_name=name,
+        set_name=f"{name}set",
+        primary_id=key,
+        change_tracking=False,
+        can_track=False,
+        intersect=True,
+        custom=True,
+        attributes=(*columns, *kept),
+    )
+
+
+_OF_INTERSECTS = frozenset(
+    {"importsequencenumber", "overriddencreatedon", "timezoneruleversionnumber", "utcconversiontimezonecode"}
+    | {"versionnumber"}
+)
 
 
 def _with_system_attributes(entity: Entity) -> Entity:

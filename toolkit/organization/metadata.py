@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from toolkit.errors import NotFound, Refused, nearest
 from toolkit.model.columns import arrow_schema
 from toolkit.model.entity import Entity, Option
+from toolkit.organization import metadata_log
 from toolkit.organization.database import Connection, Database, current_version, next_version
 
 DDL = """
@@ -111,20 +112,46 @@ def choices(connection: Connection) -> dict[str, tuple[Option, ...]]:
 
 def put_choices(connection: Connection, new: Choices) -> None:
     """Create or replace global choices."""
+    old = choices(connection)
     for name, options in new.items():
-        connection.execute(
-            "INSERT INTO global_choice VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET options = excluded.options",
-            [name, _OPTIONS.dump_json(options).decode()],
-        )
+        if old.get(name) != options:
+            _put_choice(connection, name, options)
+
+
+def _put_choice(connection: Connection, name: str, options: tuple[Option, ...]) -> None:
+    connection.execute(
+        "INSERT INTO global_choice VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET options = excluded.options",
+        [name, _OPTIONS.dump_json(options).decode()],
+    )
+    metadata_log.option_set(connection, name)
+
+
+def drop_choice(connection: Connection, name: str) -> None:
+    """Delete a global choice that no attribute uses."""
+    connection.execute("DELETE FROM global_choice WHERE name = ?", [name])
+    metadata_log.option_set(connection, name, deleted=True)
 
 
 def put(connection: Connection, entity: Entity) -> None:
-    """Create an entity with its table, or give it further attributes. Nothing happens when it is the same."""
+    """Create an entity with its table, or change it; the values of attributes that it no longer has are lost.
+
+    Nothing happens when it is the same.
+    """
     old = stored(connection, entity.name)
     if old is None:
         _create(connection, entity)
     elif old.definition != entity:
-        _extend(connection, old, entity)
+        _alter(connection, old, entity)
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Delete an entity with its rows and all that is known of them; cursors of it are of no more use."""
+    connection.execute(f"DROP TABLE {table(name)}")
+    connection.execute("DELETE FROM entity WHERE name = ?", [name])
+    connection.execute("DELETE FROM tombstone WHERE entity = ?", [name])
+    # The organization has changed, and its version says so.
+    next_version(connection)
+    metadata_log.entity(connection, name, deleted=True)
 
 
 def track(database: Database, entity: str) -> None:
@@ -132,7 +159,9 @@ def track(database: Database, entity: str) -> None:
     with database.write() as connection:
         found = definition(connection, entity)
         check_trackable(found)
-        _save(connection, found.model_copy(update={"change_tracking": True}))
+        if not found.change_tracking:
+            _save(connection, found.model_copy(update={"change_tracking": True}))
+            metadata_log.entity(connection, entity)
 
 
 def changed(connection: Connection, entity: str) -> None:
@@ -169,16 +198,30 @@ def _create(connection: Connection, entity: Entity) -> None:
     # A row keeps its number for life, so that a full read in the order of numbers misses none.
     connection.execute(f"CREATE TABLE {table(entity.name)} (row_number_ INTEGER PRIMARY KEY, {columns}) STRICT")
     connection.execute(f'CREATE INDEX "version_{entity.name}" ON {table(entity.name)} (versionnumber)')
+    metadata_log.entity(connection, entity.name)
 
 
-def _extend(connection: Connection, old: Stored, entity: Entity) -> None:
-    known = arrow_schema(old.definition).names
-    for field in arrow_schema(entity):
-        if field.name not in known:
+def _alter(connection: Connection, old: Stored, entity: Entity) -> None:
+    before, after = arrow_schema(old.definition), arrow_schema(entity)
+    for name in set(before.names) - set(after.names):
+        connection.execute(f'ALTER TABLE {table(entity.name)} DROP COLUMN "{name}"')
+    for field in after:
+        if field.name not in before.names:
             connection.execute(f"ALTER TABLE {table(entity.name)} ADD COLUMN {_column(field)}")
     _save(connection, entity)
     if old.definition.attributes != entity.attributes:
         changed(connection, entity.name)
+    _note(connection, old.definition, entity)
+
+
+def _note(connection: Connection, old: Entity, new: Entity) -> None:
+    """Note which attributes are others, and whether something else is."""
+    before = {attribute.name: attribute for attribute in old.attributes}
+    after = {attribute.name: attribute for attribute in new.attributes}
+    metadata_log.attributes(connection, new.name, before.keys() - after.keys(), deleted=True)
+    metadata_log.attributes(connection, new.name, [n for n, each in after.items() if before.get(n) != each])
+    if old != new.model_copy(update={"attributes": old.attributes}):
+        metadata_log.entity(connection, new.name)
 
 
 def _column(field: pa.Field[pa.DataType]) -> str:

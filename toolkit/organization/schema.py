@@ -5,9 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from toolkit.model.environment import Organization
-from toolkit.organization import catalog, configs, database, jobs, metadata, operations, solutions
+from toolkit.organization import (
+    catalog,
+    configs,
+    database,
+    details,
+    jobs,
+    metadata,
+    metadata_log,
+    operations,
+    solutions,
+)
 
-PARTS = (database.DDL, metadata.DDL, catalog.DDL, solutions.DDL, configs.DDL, jobs.DDL, operations.DDL)
+PARTS = (
+    database.DDL,
+    metadata.DDL,
+    metadata_log.DDL,
+    details.DDL,
+    catalog.DDL,
+    solutions.DDL,
+    configs.DDL,
+    jobs.DDL,
+    operations.DDL,
+)
 """The DDL of each part, kept beside the SQL that uses it."""
 
 

@@ -121,7 +121,12 @@ def _compressed(answer: Answer, call: Call) -> Answer:
 
 
 def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, dict(answer.headers))
+    response = Response(answer.body, answer.status)
+    # In their own spelling: Microsoft's asynchronous client finds OData-EntityId in no other.
+    response.raw_headers += [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()
+    ]
+    return response
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:

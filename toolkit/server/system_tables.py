@@ -13,6 +13,7 @@ from toolkit.model.entity import Attribute, AttributeType, Entity, Option
 from toolkit.model.solution import CORE_SOLUTION, RootComponent
 from toolkit.organization import catalog, configs, jobs, metadata_ids, operations, solutions
 from toolkit.organization.configs import ACTIVE, Held
+from toolkit.organization.customization import OPTION_SET_COMPONENT, RELATIONSHIP_COMPONENT
 from toolkit.organization.database import Connection
 from toolkit.organization.incoming import ENTITY_COMPONENT
 from toolkit.organization.solutions import Registered
@@ -185,16 +186,21 @@ def _component_row(ids: Ids, registered: Registered, component: RootComponent) -
         "objectid": object_id(component),
         "componenttype": int(component.type) if component.type.isdecimal() else None,
         "rootcomponentbehavior": int(component.behavior) if component.behavior else 0,
-        "ismetadata": component.type == ENTITY_COMPONENT,
+        "ismetadata": component.type in {ENTITY_COMPONENT, *_METADATA_IDS},
         "solutionid": ids.solution(registered.name),
     }
 
 
 def object_id(component: RootComponent) -> str:
-    """Return the id of what a component is: its own, or that of the entity of its name."""
+    """Return the id of what a component is: its own, or the MetadataId of what has its name."""
     if component.id is not None:
         return component.id.strip("{}").lower()
-    return metadata_ids.entity_id((component.schema_name or "").lower())
+    made = _METADATA_IDS.get(component.type, metadata_ids.entity_id)
+    return made((component.schema_name or "").lower())
+
+
+_METADATA_IDS = {OPTION_SET_COMPONENT: metadata_ids.option_set_id, RELATIONSHIP_COMPONENT: metadata_ids.relationship_id}
+"""What makes the ids of components that are no entities, by type."""
 
 
 COMPONENT_DEFINITION = _entity(
