@@ -300,6 +300,11 @@ def _http(address: Address, transport: httpx.BaseTransport | None, limits: Limit
 
 
 def _trusted() -> ssl.SSLContext:
-    """Return whom to trust: the CA bundle that the environment names, as httpx and requests read it, or certifi's."""
-    named = next(filter(None, map(os.environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))), None)
-    return ssl.create_default_context(cafile=named) if named else httpx.create_ssl_context()
+    """Return whom to trust: the CA bundles that the environment names, as httpx and requests do, else certifi's."""
+    named = filter(None, map(os.environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")))
+    if not (bundles := list(dict.fromkeys(named))):
+        return httpx.create_ssl_context()
+    context = ssl.create_default_context(cafile=bundles[0])
+    for bundle in bundles[1:]:
+        context.load_verify_locations(bundle)
+    return context

@@ -85,7 +85,14 @@ def credential(
     Variables and files are read when the first token is asked for, which raises NotFound (DV020) for a variable that
     is not set, and Refused (DV021) for a certificate that cannot be read.
     """
-    return None if sign_in.method == "none" else _Late(_Maker(sign_in, address, folder, variables))
+    maker = _Maker(sign_in, address, folder, variables)
+    match sign_in.method:
+        case "none":
+            return None
+        case "token":
+            return _Given(maker.secret)
+        case _:
+            return _Late(maker)
 
 
 class _Late:
@@ -125,8 +132,6 @@ class _Maker:
                 return identity.ManagedIdentityCredential(client_id=sign_in.client_id)
             case "azure_cli":
                 return identity.AzureCliCredential(tenant_id=sign_in.tenant or "")
-            case "token":
-                return _Given(self.secret)
             case _:
                 return identity.DefaultAzureCredential(authority=authority)
 
