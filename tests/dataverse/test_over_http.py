@@ -16,10 +16,10 @@ from toolkit.dataverse.address import Address
 from toolkit.dataverse.client import Client, Exchange
 from toolkit.dataverse.limits import Limits
 from toolkit.dataverse.sign_in import SignIn, credential
-from toolkit.errors import Forbidden, Refused, Retriable
+from toolkit.errors import Forbidden, Refused, Retriable, ToolkitError
 from toolkit.organization.database import Database
 from toolkit.server.call import Answer, Call
-from toolkit.server.faults import Fault
+from toolkit.server.faults import Drop, Fault
 
 QUICK = Limits(backoff=0.001)
 
@@ -71,11 +71,24 @@ def test_a_token_that_was_replaced_is_read_anew_after_a_401(database: Database) 
             assert client.get("notes").status == 200
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(database: Database) -> None:
-    script = Script(Fault(drop=True), None)
+@pytest.mark.parametrize("when", Drop)
+def test_an_answer_that_breaks_off_is_asked_for_again(database: Database, when: Drop) -> None:
+    script = Script(Fault(drop=when), None)
     with served(database, faults=script) as url, Client(Address.parse(url), None, limits=QUICK) as client:
         assert client.get("notes").json()["value"] == []
     assert len(script.calls) == 2
+
+
+@pytest.mark.parametrize("when", Drop)
+def test_a_post_whose_answer_is_lost_is_not_sent_again(database: Database, when: Drop) -> None:
+    script = Script(Fault(drop=when))
+    with (
+        served(database, faults=script) as url,
+        Client(Address.parse(url), None, limits=QUICK) as client,
+        pytest.raises(ToolkitError) as caught,
+    ):
+        client.send("POST", "notes", {"title": "once"})
+    assert (caught.value.code, len(script.calls)) == ("DV014", 1)
 
 
 def test_a_server_that_is_not_there_is_told(database: Database) -> None:
