@@ -8,7 +8,6 @@ import hmac
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from toolkit.server.call import Answer, Call, ODataError, no_resource
+from toolkit.server.call import Answer, Call, ODataError, no_resource, query_of
 from toolkit.server.control import PREFIX, Control
 from toolkit.server.faults import UNAUTHORIZED, UNEXPECTED, Drop, Fault, Faults, NoFaults
 from toolkit.server.guard import Guard
@@ -97,7 +96,7 @@ _API = re.compile("/api/data/(?P<version>v9[.][0-2])/(?P<path>.*)", re.DOTALL)
 
 async def _call(request: Request, path: str, below: str) -> Call:
     """Return the request as a call; its path lies below ``below``."""
-    query = dict(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    query = query_of(request.scope["query_string"].decode("latin-1"))
     headers = {name.lower(): request.headers.get(name, "") for name in request.headers}
     prefer = ",".join(request.headers.getlist("prefer"))
     base = f"{request.url.scheme}://{request.url.netloc}/{below}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from toolkit.errors import ToolkitError
 from toolkit.server import exact_json
@@ -74,6 +75,11 @@ class Call:
     def prefer(self) -> Preferences:
         """What the client would like, from the headers ``Prefer``."""
         return Preferences.parse(self.headers.get("prefer", ""))
+
+
+def query_of(text: str) -> dict[str, str]:
+    """Return the options of a query string by name, decoded."""
+    return dict(parse_qsl(text, keep_blank_values=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,11 @@ def query(connection: Connection, table: Table, options: Options, now: datetime,
     return Query(table, condition, (*keys, _Key(f'{ROW}."{table.key}"')))
 
 
+def matching(table: Table, condition: Fragment) -> Query:
+    """Return the query of the rows of a table for which a condition holds."""
+    return Query(table, condition, (_Key(f'{ROW}."{table.key}"'),))
+
+
 def with_ids(table: Table, ids: Sequence[str], column: str | None = None) -> Fragment:
     """Return the condition that rows have one of some ids, in their primary id or in another column."""
     sql = f'{ROW}."{column or table.definition.primary_id}" IN (SELECT value FROM json_each(?))'  # noqa: S608 - names of the metadata

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from toolkit.errors import ToolkitError
-from toolkit.server import functions, metadata, records, solutions, tracking
+from toolkit.server import batch, bulk_delete, functions, metadata, multiples, records, solutions, tracking, writes
 from toolkit.server.call import Answer, Call, not_supported
 from toolkit.server.refusals import refusal
 from toolkit.server.route import Route
 from toolkit.server.world import World
-
-ROUTES: tuple[Route, ...] = (
-    *functions.ROUTES,
-    *solutions.ROUTES,
-    *metadata.ROUTES,
-    *tracking.ROUTES,
-    *records.ROUTES,
-)
-"""The first one that matches answers."""
 
 
 def dispatch(world: World, call: Call) -> Answer:
@@ -32,3 +23,22 @@ def _answered(world: World, call: Call) -> Answer:
         if (answer := route.answer(world, call)) is not None:
             return answer
     raise not_supported(f"{call.method} {call.path}")
+
+
+def in_batch(world: World, call: Call) -> Answer:
+    """Answer many calls in one request."""
+    return batch.run(world, call, dispatch)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", r"\$batch", in_batch, "Many rows at once", "calls in one request, in changesets all or none"),
+    *functions.ROUTES,
+    *solutions.ROUTES,
+    *metadata.ROUTES,
+    *tracking.ROUTES,
+    *multiples.ROUTES,
+    *bulk_delete.ROUTES,
+    *records.ROUTES,
+    *writes.ROUTES,
+)
+"""The first one that matches answers."""
