@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help prerequisites quickstart test coverage check lint types schemas stale-schemas imports bench soak spark lock wheel clean
+.PHONY: help prerequisites quickstart test coverage check lint types schemas stale-schemas imports bench clients soak spark lock wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -70,6 +70,22 @@ soak: $(VENV)/.test ## the proofs at length: kills, faults, zombies, any sequenc
 spark: $(VENV)/.test .venv-spark/.spark ## let Spark read a lake, in an environment of its own
 	TOOLKIT_SPARK_PYTHON=.venv-spark/bin/python $(BIN)/python -m pytest -q -k spark tests/engine/test_readers.py
 
+# Foreign clients have environments of their own: what they need is not what the toolkit needs.
+.venv-clients/.clients: requirements/clients.txt | prerequisites
+	@echo "installing the clients in Python (once) ..."
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/clients.txt
+	@touch $@
+
+tests/clients/node_modules/.clients: tests/clients/package-lock.json
+	@command -v npm >/dev/null || { echo "missing: npm (Debian, Ubuntu: apt-get install nodejs npm)"; exit 1; }
+	@echo "installing the clients in JavaScript (once) ..."
+	npm ci --prefix tests/clients --no-audit --no-fund --silent
+	@touch $@
+
+clients: $(VENV)/.test .venv-clients/.clients tests/clients/node_modules/.clients ## let clients that nobody here wrote work on a served environment
+	TOOLKIT_CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python $(BIN)/python -m pytest -q tests/clients $(ARGS)
+
 check: lint types stale-schemas imports ## lint, types, stale schemas, import table
 
 lint: $(VENV)/.check
@@ -103,9 +119,10 @@ lock: $(VENV)/.runtime ## renew the hashed requirement files
 	$(LOCK) --extra test --extra check -c requirements/test.txt -o requirements/check.txt
 	$(LOCK) --extra test --extra bench -c requirements/check.txt -o requirements/bench.txt
 	$(subst pyproject.toml requirements/build.in,requirements/spark.in,$(LOCK)) -o requirements/spark.txt
+	$(subst pyproject.toml requirements/build.in,requirements/clients.in,$(LOCK)) -o requirements/clients.txt
 
 wheel: $(VENV)/.runtime ## build the wheel into dist/
 	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove what was built and installed
-	rm -rf $(VENV) .venv-spark dist build .quickstart .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) .venv-spark .venv-clients tests/clients/node_modules dist build .quickstart .pytest_cache .mypy_cache .ruff_cache .coverage
