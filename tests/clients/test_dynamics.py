@@ -7,20 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.served import served
+from tests.clients.conftest import Organized
+from tests.server.served import served
 
-HERE = Path(__file__).parent
 Told = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(organized: Organized, scripts: Path) -> Told:
     """Let the client do all scenarios on an organization of its own, and return what each came to."""
-    if not (HERE / "node_modules").is_dir():
-        pytest.skip("the clients in JavaScript are not installed: make clients")
-    with served(tmp_path_factory.mktemp("served")) as environment:
-        command = ["node", "dynamics.mjs", environment.url]
-        done = subprocess.run(command, check=False, cwd=HERE, capture_output=True, text=True, timeout=120)
+    with served(organized({"account": 5})) as url:
+        command = ["node", "dynamics.mjs", url]
+        done = subprocess.run(command, check=False, cwd=scripts, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     found: Told = json.loads(done.stdout)
     return found

@@ -3,32 +3,26 @@
 import json
 import os
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.served import served
+from tests.clients.conftest import HERE, Organized
+from tests.server.served import self_signed, served
 
 Told = dict[str, Any]
 
 
 @pytest.fixture(scope="module", params=["sync", "async"])
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(request: pytest.FixtureRequest, organized: Organized, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Let the client do all scenarios on an organization of its own, and return what each came to."""
     python = os.environ.get("TOOLKIT_CLIENTS_PYTHON")
     if python is None:
         pytest.skip("TOOLKIT_CLIENTS_PYTHON names no interpreter with the clients: make clients")
-    with served(tmp_path_factory.mktemp("served"), tls=request.param == "sync") as environment:
-        command = [
-            python,
-            "-W",
-            "ignore",
-            str(Path(__file__).with_name("microsoft.py")),
-            request.param,
-            environment.url,
-        ]
-        trusted = {"REQUESTS_CA_BUNDLE": str(environment.certificate)} if environment.certificate else {}
+    tls = self_signed(tmp_path_factory.mktemp("tls")) if request.param == "sync" else None
+    with served(organized({"account": 5}), tls=tls) as url:
+        command = [python, "-W", "ignore", str(HERE / "microsoft.py"), request.param, url]
+        trusted = {"REQUESTS_CA_BUNDLE": str(tls.certificate)} if tls else {}
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, timeout=300, env={**os.environ, **trusted}
         )
