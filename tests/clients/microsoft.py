@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pandas as pd
 from azure.core.credentials import AccessToken
@@ -33,11 +33,17 @@ class Token:
         return AccessToken("a-token", FAR)
 
 
-class AsyncToken(Token):
+class AsyncToken:
     """The same for the asynchronous client."""
 
-    async def get_token(self, *_: str, **__: Any) -> AccessToken:  # type: ignore[override]  # the twin is async
+    async def get_token(self, *_: str, **__: Any) -> AccessToken:
         return AccessToken("a-token", FAR)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Nothing is open."""
