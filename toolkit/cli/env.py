@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ VERSION = "9.2.26014.164"
 
 @click.group(cls=Group)
 def env() -> None:
-    """Environments: create, list, show, define, seed, churn."""
+    """Environments: create, list, show, define, seed, churn, serve, snapshot, reset."""
 
 
 @env.command()
@@ -234,6 +235,102 @@ def churn(
             did = churn_for(database, span, rate=rate, seed=number, clock=clock, sleep=session.sleep, progress=told)
     said = f"{did.create:,} created, {did.update:,} updated, {did.delete:,} deleted in {name}"
     session.say(said, {"environment": name, "created": did.create, "updated": did.update, "deleted": did.delete})
+
+
+@env.command()
+@click.argument("name")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="0: any that is free.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Another one needs a token.")
+@click.option("--token", "variable", metavar="VARIABLE", help="The environment variable that holds the bearer token.")
+@click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), help="The file that holds it.")
+@click.option("--certificate", type=click.Path(path_type=Path, dir_okay=False), help="For https, in PEM.")
+@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="The key of the certificate.")
+@click.option("--fault", multiple=True, metavar="RULE", help="What shall go wrong: 429:rate=0.05, drop:at=3, ...")
+@click.pass_obj
+def serve(
+    session: Session,
+    *,
+    name: str,
+    port: int,
+    host: str,
+    variable: str | None,
+    token_file: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+    fault: tuple[str, ...],
+) -> None:
+    """Serve an embedded environment over the Dataverse Web API, until Ctrl-C.
+
+    Any client of Dataverse works against it; docs/web-api.md lists what is served. It is for this machine alone, and
+    asks for no token unless one is given.
+    """
+    from toolkit.server import faults, hosting
+    from toolkit.server.serving import Certificate
+    from toolkit.server.world import World
+
+    if (certificate is None) is not (key is None):
+        raise click.UsageError("give --certificate and --key together")
+    if variable is not None and token_file is not None:
+        raise click.UsageError("give --token or --token-file, not both")
+    tls = Certificate(certificate, key) if certificate and key else None
+    reach = hosting.Reach(host, port, hosting.token_of(variable, token_file, os.environ), tls)
+    opened = session.opened(name)
+    world = World(opened.embedded.database, session.clock, session.new_id)
+    rules = faults.parse(fault)
+    with hosting.hosted(world, opened.site.state, session.holder(), reach, rules) as server:
+        session.warn(list(reach.findings()))
+        if server.interrupted:
+            session.note(f"{plural(server.interrupted, 'job')} of a server that died: failed")
+        said = f"{opened.site.name} is served at {server.url}/api/data/v9.2/ (Ctrl-C stops)"
+        session.say(said, {"environment": opened.site.name, "url": server.url, "token": reach.token is not None})
+        server.run()
+    session.note("stopped")
+
+
+@env.command()
+@click.argument("name")
+@click.argument("snapshot", required=False)
+@click.pass_obj
+def snapshot(session: Session, *, name: str, snapshot: str | None) -> None:
+    """Keep the organization of an embedded environment as it is now, or list what was kept.
+
+    A snapshot has rows, metadata, solutions and jobs, and nothing of the lakes. `toolkit env reset` brings it back.
+    """
+    from toolkit.organization import snapshots
+
+    database = session.opened(name).embedded.database
+    if snapshot is None:
+        rows = [{"snapshot": each} for each in snapshots.names(database)]
+        session.show(table(rows, ("snapshot",), empty=f"no snapshots; see: toolkit env snapshot {name} NAME"))
+        return
+    snapshots.save(database, snapshot)
+    session.say(f"kept {name} as {snapshot}", {"environment": name, "snapshot": snapshot})
+
+
+@env.command()
+@click.argument("name")
+@click.option("--to", "to", metavar="SNAPSHOT", help="Else to its beginning: the standard entities and no rows.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def reset(session: Session, *, name: str, to: str | None, yes: bool) -> None:
+    """Take the organization of an embedded environment back to a snapshot, or to its beginning.
+
+    Its id, accounts and settings stay. Lakes stay as they are: the next sync compares them with what is there then.
+    """
+    from toolkit.environment import embedded
+    from toolkit.organization import snapshots
+    from toolkit.server import hosting
+
+    opened = session.opened(name)
+    database = opened.embedded.database
+    if not yes:
+        session.confirm(f"what {name} holds now is lost: go on?", "--yes")
+    with hosting.unserved(opened.site.state, session.holder(), database):
+        if to is None:
+            embedded.reset(database)
+        else:
+            snapshots.restore(database, to)
+    session.say(f"reset {name} to {to or 'its beginning'}", {"environment": name, "snapshot": to})
 
 
 def counts(texts: tuple[str, ...]) -> Mapping[str, int]:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from toolkit.environment import embedded
 from toolkit.errors import Locked, ToolkitError
 from toolkit.organization import operations, snapshots
+from toolkit.organization.database import Database
 from toolkit.server.call import BAD_PAYLOAD, Answer, Call, bad_request, no_resource
 from toolkit.server.faults import Rule, Switches
 from toolkit.server.refusals import refusal
@@ -61,7 +62,7 @@ class Control:
 
     def _reset(self, snapshot: str | None) -> None:
         with self.exclusive():
-            _refuse_jobs(self.world)
+            refuse_jobs(self.world.database)
             if snapshot is None:
                 embedded.reset(self.world.database)
             else:
@@ -86,9 +87,9 @@ def _name(call: Call) -> str | None:
     return None if body.get("to") is None else str(body["to"])
 
 
-def _refuse_jobs(world: World) -> None:
-    """Refuse to take the organization away from under a job."""
-    with world.read() as connection:
+def refuse_jobs(database: Database) -> None:
+    """Refuse to take the organization away from under a job: raise Locked (SRV054)."""
+    with database.read() as connection:
         running = operations.open_jobs(connection)
     if running:
         raise Locked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -51,9 +52,20 @@ def server(app: Starlette, tls: Certificate | None = None) -> uvicorn.Server:
 
 
 def serve(app: Starlette, listening: socket.socket, tls: Certificate | None = None) -> None:
-    """Serve until a signal comes."""
-    with listening:
+    """Serve until SIGINT or SIGTERM comes, in the main thread."""
+    with listening, _caught(signal.SIGINT, signal.SIGTERM):
         server(app, tls).run(sockets=[listening])
+
+
+@contextmanager
+def _caught(*signals: signal.Signals) -> Iterator[None]:
+    """Let signals stop the server alone: uvicorn raises them again when it has stopped."""
+    before = {each: signal.signal(each, lambda *_: None) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @contextmanager
