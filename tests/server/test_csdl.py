@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -10,6 +11,7 @@ import pytest
 
 from tests.server.metadata_calls import Api, metadata_api
 from toolkit.server.operations import OPERATIONS
+from toolkit.server.routes import ROUTES
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 EDMX = "{http://docs.oasis-open.org/odata/ns/edmx}"
@@ -63,6 +65,8 @@ ATTRIBUTES = {
     "PropertyValue": ({"Property", "Bool"}, set()),
 }
 """The attributes that an element has to have, and those that it may have."""
+OF_METADATA = {"EntityDefinitions", "GlobalOptionSetDefinitions", "RelationshipDefinitions", "Attributes", "Keys"}
+"""Words of addresses that are no operations."""
 PRIMITIVES = {f"Edm.{name}" for name in ("Boolean", "Date", "DateTimeOffset", "Decimal", "Double", "Guid", "Int32")} | {
     "Edm.Int64",
     "Edm.String",
@@ -206,3 +210,15 @@ def test_unbound_operations_are_imported(schema: Element) -> None:
     held = container(schema)
     imported = {*named(held, "FunctionImport"), *named(held, "ActionImport")}
     assert imported == {operation.name for operation in OPERATIONS if not operation.bound_to}
+
+
+def test_the_operations_are_those_of_the_routes() -> None:
+    paths = [re.sub(r"\(\?P<\w+>|Microsoft\W{1,4}Dynamics\W{1,4}CRM", "", route.pattern) for route in ROUTES]
+    named = {name for path in paths for name in re.findall(r"(?<![\w\[\\-])[A-Z][A-Za-z]{4,}", path)}
+    assert named - OF_METADATA == {operation.name for operation in OPERATIONS}
+
+
+def test_an_operation_is_told_where_its_entity_is(api: Api) -> None:
+    assert b"RetrieveUserPrivileges" not in api.call("GET", "$metadata").body.replace(
+        b"RetrieveUserPrivilegesResponse", b""
+    )

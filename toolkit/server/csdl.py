@@ -71,7 +71,7 @@ def _schema(metadata: Metadata) -> Iterator[str]:
         yield _element("ComplexType", {"Name": name}, map(_typed, properties))
     for name in OPEN_TYPES:
         yield _element("ComplexType", {"Name": name, "OpenType": "true"})
-    yield from map(_operation, OPERATIONS)
+    yield from (_operation(each) for each in OPERATIONS if _is_there(each, metadata))
     yield _element("EntityContainer", {"Name": _CONTAINER}, _contents(metadata))
 
 
@@ -141,6 +141,12 @@ def _both_ways(table: Table, joining: Joining) -> str:
 
 
 # --- functions and actions --------------------------------------------------------------------------------------------
+
+
+def _is_there(operation: Operation, metadata: Metadata) -> bool:
+    """Whether the organization has the entity that an operation is called on; collections are of any."""
+    name = operation.bound_to.removeprefix("mscrm.")
+    return not name or name.startswith("Collection") or name in metadata.tables
 
 
 def _operation(operation: Operation) -> str:

@@ -39,34 +39,133 @@ def _properties(**types: str) -> tuple[Property, ...]:
     return tuple(Property(name, kind.removesuffix("!"), not kind.endswith("!")) for name, kind in types.items())
 
 
+_PACKAGE = {
+    "CustomizationFile": "Edm.Binary",
+    "OverwriteUnmanagedCustomizations": "Edm.Boolean!",
+    "PublishWorkflows": "Edm.Boolean!",
+    "SolutionParameters": "mscrm.SolutionParameters",
+}
+_HOLDING = {"HoldingSolution": "Edm.Boolean"}
+_JOB = {"ImportJobId": "Edm.Guid!"}
+_JOBS = {"ImportJobKey": "Edm.String", "AsyncOperationId": "Edm.Guid"}
+_EXPORT = {"SolutionName": "Edm.String!", "Managed": "Edm.Boolean!"}
+
 ENUM_TYPES: Mapping[str, tuple[str, ...]] = {
     "DeletedMetadataFilters": ("Entity", "Attribute", "Relationship", "Label", "OptionSet", "All"),
+    "EndpointAccessType": ("Default", "Internet", "Intranet"),
 }
-OPEN_TYPES = ("ComplexEntityMetadata", "DeletedMetadataCollection", "EntityQueryExpression")
-"""Complex types whose properties are many and told in Microsoft's reference."""
+OPEN_TYPES = (
+    "ComplexEntityMetadata",
+    "DeletedMetadataCollection",
+    "EntityQueryExpression",
+    "EntityRecordCountCollection",
+    "OrganizationDetail",
+    "QueryExpression",
+    "RolePrivilege",
+    "SolutionParameters",
+    "StageSolutionResults",
+)
+"""Complex types whose properties are many; Microsoft's reference tells of them."""
 COMPLEX_TYPES: Mapping[str, tuple[Property, ...]] = {
+    "AddSolutionComponentResponse": _properties(id="Edm.Guid!"),
     "CreateEntitiesResponse": _properties(EntityIds="Collection(Edm.Guid)!"),
+    "DeleteAndPromoteResponse": _properties(SolutionId="Edm.Guid!"),
+    "DownloadSolutionExportDataResponse": _properties(ExportSolutionFile="Edm.Binary"),
+    "ExportSolutionAsyncResponse": _properties(AsyncOperationId="Edm.Guid!", ExportJobId="Edm.Guid!"),
+    "ExportSolutionResponse": _properties(ExportSolutionFile="Edm.Binary"),
+    "ImportSolutionAsyncResponse": _properties(**_JOBS),
+    "RemoveSolutionComponentResponse": _properties(id="Edm.Guid!"),
+    "RetrieveCurrentOrganizationResponse": _properties(Detail="mscrm.OrganizationDetail"),
     "RetrieveMetadataChangesResponse": _properties(
         EntityMetadata="Collection(mscrm.ComplexEntityMetadata)!",
         ServerVersionStamp="Edm.String!",
         DeletedMetadata="mscrm.DeletedMetadataCollection",
     ),
+    "RetrieveTotalRecordCountResponse": _properties(EntityRecordCountCollection="mscrm.EntityRecordCountCollection"),
+    "RetrieveUserPrivilegesResponse": _properties(RolePrivileges="Collection(mscrm.RolePrivilege)!"),
+    "RetrieveVersionResponse": _properties(Version="Edm.String"),
+    "StageAndUpgradeAsyncResponse": _properties(**_JOBS),
+    "StageAndUpgradeResponse": _properties(SolutionId="Edm.Guid!"),
+    "StageSolutionResponse": _properties(StageSolutionResults="mscrm.StageSolutionResults"),
+    "WhoAmIResponse": _properties(BusinessUnitId="Edm.Guid!", UserId="Edm.Guid!", OrganizationId="Edm.Guid!"),
 }
+
+
+def _function(name: str, parameters: Mapping[str, str], returns: str, bound_to: str = "") -> Operation:
+    return Operation(FUNCTION, name, _properties(**parameters), returns, bound_to)
+
+
+def _action(name: str, parameters: Mapping[str, str], returns: str = "", bound_to: str = "") -> Operation:
+    return Operation(ACTION, name, _properties(**parameters), returns, bound_to)
+
+
 OPERATIONS: tuple[Operation, ...] = (
-    Operation(
-        ACTION,
+    _function("WhoAmI", {}, "mscrm.WhoAmIResponse"),
+    _function("RetrieveVersion", {}, "mscrm.RetrieveVersionResponse"),
+    _function(
+        "RetrieveCurrentOrganization",
+        {"AccessType": "mscrm.EndpointAccessType!"},
+        "mscrm.RetrieveCurrentOrganizationResponse",
+    ),
+    _function(
+        "RetrieveTotalRecordCount",
+        {"EntityNames": "Collection(Edm.String)!"},
+        "mscrm.RetrieveTotalRecordCountResponse",
+    ),
+    _function("RetrieveUserPrivileges", {}, "mscrm.RetrieveUserPrivilegesResponse", "mscrm.systemuser"),
+    _function(
+        "RetrieveUserSetOfPrivilegesByNames",
+        {"PrivilegeNames": "Collection(Edm.String)!"},
+        "mscrm.RetrieveUserPrivilegesResponse",
+        "mscrm.systemuser",
+    ),
+    _function(
+        "RetrieveMetadataChanges",
+        {
+            "Query": "mscrm.EntityQueryExpression",
+            "DeletedMetadataFilters": "mscrm.DeletedMetadataFilters",
+            "ClientVersionStamp": "Edm.String",
+        },
+        "mscrm.RetrieveMetadataChangesResponse",
+    ),
+    _function("RetrieveMissingDependencies", {"SolutionUniqueName": "Edm.String!"}, "Collection(mscrm.dependency)"),
+    _function(
+        "RetrieveDependenciesForUninstall", {"SolutionUniqueName": "Edm.String!"}, "Collection(mscrm.dependency)"
+    ),
+    _action(
         "CreateEntities",
-        _properties(Entities="Collection(mscrm.ComplexEntityMetadata)!", SolutionUniqueName="Edm.String"),
+        {"Entities": "Collection(mscrm.ComplexEntityMetadata)!", "SolutionUniqueName": "Edm.String"},
         "mscrm.CreateEntitiesResponse",
     ),
-    Operation(
-        FUNCTION,
-        "RetrieveMetadataChanges",
-        _properties(
-            Query="mscrm.EntityQueryExpression",
-            DeletedMetadataFilters="mscrm.DeletedMetadataFilters",
-            ClientVersionStamp="Edm.String",
-        ),
-        "mscrm.RetrieveMetadataChangesResponse",
+    _action("ExportSolution", _EXPORT, "mscrm.ExportSolutionResponse"),
+    _action("ExportSolutionAsync", _EXPORT, "mscrm.ExportSolutionAsyncResponse"),
+    _action("DownloadSolutionExportData", {"ExportJobId": "Edm.Guid!"}, "mscrm.DownloadSolutionExportDataResponse"),
+    _action("StageSolution", {"CustomizationFile": "Edm.Binary!"}, "mscrm.StageSolutionResponse"),
+    _action("ImportSolution", {**_PACKAGE, **_HOLDING, **_JOB}),
+    _action("ImportSolutionAsync", {**_PACKAGE, **_HOLDING}, "mscrm.ImportSolutionAsyncResponse"),
+    _action("StageAndUpgrade", {**_PACKAGE, **_JOB}, "mscrm.StageAndUpgradeResponse"),
+    _action("StageAndUpgradeAsync", _PACKAGE, "mscrm.StageAndUpgradeAsyncResponse"),
+    _action("DeleteAndPromote", {"UniqueName": "Edm.String!"}, "mscrm.DeleteAndPromoteResponse"),
+    _action("PublishAllXml", {}),
+    _action("PublishXml", {"ParameterXml": "Edm.String!"}),
+    _action(
+        "AddSolutionComponent",
+        {
+            "ComponentId": "Edm.Guid!",
+            "ComponentType": "Edm.Int32!",
+            "SolutionUniqueName": "Edm.String!",
+            "AddRequiredComponents": "Edm.Boolean!",
+            "DoNotIncludeSubcomponents": "Edm.Boolean",
+        },
+        "mscrm.AddSolutionComponentResponse",
+    ),
+    _action(
+        "RemoveSolutionComponent",
+        {
+            "SolutionComponent": "mscrm.solutioncomponent!",
+            "ComponentType": "Edm.Int32!",
+            "SolutionUniqueName": "Edm.String!",
+        },
+        "mscrm.RemoveSolutionComponentResponse",
     ),
 )
