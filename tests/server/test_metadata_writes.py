@@ -362,6 +362,9 @@ def test_a_key_makes_values_unique_until_it_is_deleted(api: Api) -> None:
         ["cts_name"],
         "Active",
     )
+    for number, name in enumerate(["a", None, None]):
+        api.done("POST", "cts_everies", {"cts_everyid": numbered(number), "cts_name": name})
+    assert api.refused("POST", "cts_everies", {"cts_everyid": numbered(9), "cts_name": "a"}) == (412, "0x80060892")
     assert api.refused("DELETE", f"{EVERY}/Attributes(LogicalName='cts_name')") == (400, "ORG061")
     assert api.refused("POST", f"{EVERY}/Keys", {"SchemaName": "cts_Code", "KeyAttributes": ["cts_name"]}) == (
         400,

@@ -18,16 +18,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.errors import Invalid
+from toolkit.errors import Invalid, Refused
 from toolkit.model.columns import arrow_schema, arrow_type
 from toolkit.model.entity import Entity
 from toolkit.organization import catalog, metadata, row_checks
-from toolkit.organization.database import Connection, Database, next_version
+from toolkit.organization.database import Connection, Database, Violated, next_version
 from toolkit.organization.row_input import Rows, checked
 from toolkit.organization.storage import Column, from_storage, microseconds, quoted, select, to_storage
 
 DUPLICATE = "0x80040237"
 """Dataverse's code for a key that is there already."""
+KEY_TAKEN = "0x80060892"
+"""Dataverse's code for values of an alternate key that a row has already."""
 MISSING = "0x80040217"
 """Dataverse's code for a row that does not exist."""
 
@@ -46,7 +48,7 @@ class _MustBe(Enum):
 
 
 def insert(database: Database, entity: str, rows: Rows, clock: Clock) -> int:
-    """Create rows and return how many. Raises NotFound (ORG008), or Invalid: ORG021 to ORG030, 0x80040237."""
+    """Create rows and return how many. Raises NotFound (ORG008), Invalid (ORG021 to ORG030, 0x80040237), Refused."""
     definition = _definition(database, entity)
     given = checked(definition, rows)
     stamped = _stamped(definition, given, clock(), "createdon", "modifiedon")
@@ -215,7 +217,14 @@ def _write(database: Database, definition: Entity, rows: pa.RecordBatch, sql: st
 
 
 def _run(connection: Connection, stored: pa.RecordBatch, sql: str) -> None:
-    connection.bulk(sql, stored.append_column("versionnumber", _versions(connection, stored.num_rows)))
+    try:
+        connection.bulk(sql, stored.append_column("versionnumber", _versions(connection, stored.num_rows)))
+    except Violated as error:
+        # Ids are checked before; what is left that is unique are the values of alternate keys.
+        if "UNIQUE" not in error.what:
+            raise
+        why, fix = "an alternate key tells the rows of the entity apart", "update that row, or give another key"
+        raise Refused(KEY_TAKEN, "A record with matching key values already exists.", why=why, fix=fix) from error
 
 
 def _versions(connection: Connection, number: int) -> Column:

@@ -39,6 +39,8 @@ def _properties(**types: str) -> tuple[Property, ...]:
     return tuple(Property(name, kind.removesuffix("!"), not kind.endswith("!")) for name, kind in types.items())
 
 
+_ROWS = "Collection(mscrm.crmbaseentity)"
+_TARGETS = {"Targets": f"{_ROWS}!"}
 _PACKAGE = {
     "CustomizationFile": "Edm.Binary",
     "OverwriteUnmanagedCustomizations": "Edm.Boolean!",
@@ -68,7 +70,9 @@ OPEN_TYPES = (
 """Complex types whose properties are many; Microsoft's reference tells of them."""
 COMPLEX_TYPES: Mapping[str, tuple[Property, ...]] = {
     "AddSolutionComponentResponse": _properties(id="Edm.Guid!"),
+    "BulkDeleteResponse": _properties(JobId="Edm.Guid!"),
     "CreateEntitiesResponse": _properties(EntityIds="Collection(Edm.Guid)!"),
+    "CreateMultipleResponse": _properties(Ids="Collection(Edm.Guid)!"),
     "DeleteAndPromoteResponse": _properties(SolutionId="Edm.Guid!"),
     "DownloadSolutionExportDataResponse": _properties(ExportSolutionFile="Edm.Binary"),
     "ExportSolutionAsyncResponse": _properties(AsyncOperationId="Edm.Guid!", ExportJobId="Edm.Guid!"),
@@ -137,6 +141,10 @@ OPERATIONS: tuple[Operation, ...] = (
         {"Entities": "Collection(mscrm.ComplexEntityMetadata)!", "SolutionUniqueName": "Edm.String"},
         "mscrm.CreateEntitiesResponse",
     ),
+    _action("CreateMultiple", _TARGETS, "mscrm.CreateMultipleResponse", _ROWS),
+    _action("UpdateMultiple", _TARGETS, bound_to=_ROWS),
+    _action("UpsertMultiple", _TARGETS, bound_to=_ROWS),
+    _action("BulkDelete", {"QuerySet": "Collection(mscrm.QueryExpression)!"}, "mscrm.BulkDeleteResponse"),
     _action("ExportSolution", _EXPORT, "mscrm.ExportSolutionResponse"),
     _action("ExportSolutionAsync", _EXPORT, "mscrm.ExportSolutionAsyncResponse"),
     _action("DownloadSolutionExportData", {"ExportJobId": "Edm.Guid!"}, "mscrm.DownloadSolutionExportDataResponse"),

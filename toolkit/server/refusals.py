@@ -13,7 +13,7 @@ _STATUS: tuple[tuple[type[ToolkitError], int], ...] = (
     (Locked, 503),
 )
 """The status of an error that brings none; what is left is no fault of the client's."""
-_STATUS_OF_CODE = {"0x80040217": 404, "0x80040237": 412, "0x80044352": 400}
+_STATUS_OF_CODE = {"0x80040217": 404, "0x80040237": 412, "0x80044352": 400, "0x80060892": 412}
 """Where Dataverse answers a code with a status of its own."""
 
 
