@@ -91,12 +91,17 @@ def test_links_are_followed_byte_by_byte_with_the_same_preferences() -> None:
     assert service.sent("Prefer") == ["odata.track-changes", "odata.track-changes"]
 
 
-def test_a_link_to_another_server_is_not_followed() -> None:
-    service = Service(answer(body={"@odata.nextLink": "https://evil.example.com/api/data/v9.2/accounts"}))
+def test_a_link_to_another_server_is_followed_at_our_own() -> None:
+    service = Service(answer(body={"@odata.nextLink": "https://evil.example/api/data/v9.2/accounts?a=%2f"}), answer())
+    list(service.client().pages("accounts"))
+    assert service.asked[1] == f"GET {BASE}accounts?a=%2f"
+
+
+def test_a_link_to_something_else_than_the_web_api_is_not_followed() -> None:
+    service = Service(answer(body={"@odata.nextLink": "https://contoso.crm4.dynamics.com/accounts"}))
     with pytest.raises(Refused) as caught:
         list(service.client().pages("accounts"))
-    assert caught.value.code == "DV015"
-    assert len(service.requests) == 1
+    assert (caught.value.code, len(service.requests)) == ("DV015", 1)
 
 
 def test_the_body_that_is_no_object_has_no_links() -> None:

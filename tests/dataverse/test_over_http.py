@@ -79,7 +79,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(database: Database, when: 
     assert len(script.calls) == 2
 
 
-@pytest.mark.parametrize("when", Drop)
+@pytest.mark.parametrize("when", [Drop.BEFORE, Drop.AFTER])
 def test_a_post_whose_answer_is_lost_is_not_sent_again(database: Database, when: Drop) -> None:
     script = Script(Fault(drop=when))
     with (

@@ -243,7 +243,8 @@ def test_the_account_must_be_one_that_the_environment_sees() -> None:
         "the environment cannot see a storage account 'contosolakes'",
     )
     assert found.fix == (
-        "did you mean 'contosolake'? toolkit env define prod --account contosolakes lets the environment see it"
+        "did you mean 'contosolake'? name it under accounts in toolkit.yaml; "
+        "an embedded environment sees it after: toolkit env define prod --account contosolakes"
     )
 
 

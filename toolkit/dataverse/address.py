@@ -13,7 +13,8 @@ from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import SplitResult, quote, urlsplit
 
-API = "/api/data/v9.2/"
+_DATA = "/api/data/"
+API = f"{_DATA}v9.2/"
 
 
 class DataverseCloud(StrEnum):
@@ -109,13 +110,14 @@ class Address:
         """Whether it is asked over TLS."""
         return self.origin.startswith("https:")
 
-    def owns(self, link: str) -> bool:
-        """Whether an absolute link leads to this organization's Web API; tokens go nowhere else."""
-        try:
-            parts = urlsplit(link)
-            return _origin(parts) == self.origin and parts.path.startswith("/api/data/")
-        except ValueError:  # a port that is no number, brackets that do not match
-            return False
+    def own(self, link: str) -> str | None:
+        """Return an absolute link as it is followed: at this organization, byte by byte; None where it leads elsewhere.
+
+        The host of a link that was kept may be another one: an administrator gave the environment another URL, or a
+        gateway stands before it. A token goes to no other host, so the link is followed at ours.
+        """
+        path = link.partition("://")[2].partition("/")[2]
+        return f"{self.origin}/{path}" if f"/{path}".startswith(_DATA) else None
 
 
 def query(path: str, options: Mapping[str, str]) -> str:

@@ -66,8 +66,8 @@ def not_done() -> Answer | None:
 class Client:
     """A client of one organization. Safe to use from several threads, which share its waits and its limits.
 
-    Every failure is a ToolkitError (see ``failures``). Links are opaque: they are followed as they were given, and only
-    to the organization itself, since the token goes with them.
+    Every failure is a ToolkitError (see ``failures``). Links are opaque: they are followed as they were given, but at
+    the organization's own address, since the token goes with them.
     """
 
     def __init__(
@@ -148,10 +148,10 @@ class Client:
     def _url(self, path_or_link: str) -> str:
         if "://" not in path_or_link.partition("?")[0]:
             return self.address.base + path_or_link.removeprefix("/")
-        if not self.address.owns(path_or_link):
-            why = "a link of an answer leads to another server, and the token goes to no other"
+        if (own := self.address.own(path_or_link)) is None:
+            why = "a link of an answer does not lead to the Web API"
             raise Refused("DV015", "the link is not followed", where=self.address.origin, why=why)
-        return path_or_link
+        return own
 
     def _sent(self, call: _Call) -> Answer:
         while (answer := self._tried(call)) is None:

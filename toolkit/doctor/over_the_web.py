@@ -36,7 +36,7 @@ def signing_in(subject: Subject, clients: Clients) -> str:
     """Sign in as everybody that toolkit.yaml names, and ask the organization who that is."""
     entry = subject.entry
     assert isinstance(entry, DataverseEntry)  # noqa: S101 - it is what has clients
-    said = [f"{entry.sign_in.method}: {_who(clients.environment, subject.greeting.json())}"]
+    said = [f"{entry.sign_in.method}: {_who(clients.environment, subject.greeting.answer.json())}"]
     if entry.engine_sign_in is not None:
         answer = clients.engine.get("WhoAmI").json()
         said.append(f"the engine by {entry.engine_sign_in.method}: {_who(clients.engine, answer)}")
@@ -52,10 +52,10 @@ def _who(client: Client, answer: dict[str, Any]) -> str:
 
 def clock(subject: Subject, _: Clients) -> str | Unasked:
     """Compare this machine's clock with the server's."""
-    said = subject.greeting.headers.get("date")
+    said = subject.greeting.answer.headers.get("date")
     if said is None:
         return Unasked("the server does not say what time it is")
-    skew = subject.clock() - parsedate_to_datetime(said)
+    skew = subject.greeting.at - parsedate_to_datetime(said)
     seconds = abs(skew.total_seconds())
     words = f"this machine is {seconds:.0f} s {'ahead of' if skew > timedelta(0) else 'behind'} the server"
     if abs(skew) > MOST_SKEW:
@@ -103,7 +103,7 @@ def importing(subject: Subject, clients: Clients) -> str | Unasked:
     entry = subject.entry
     if isinstance(entry, DataverseEntry) and entry.mode is Registration.LINK_ONLY:
         return Unasked("mode is link-only")
-    user = subject.greeting.json()["UserId"]
+    user = subject.greeting.answer.json()["UserId"]
     lacking = missing_privileges(clients.environment, user, IMPORT_PRIVILEGES)
     fix = "give it a security role that has them, such as System Customizer"
     found = [
@@ -119,6 +119,6 @@ def left(subject: Subject) -> str:
     """Return what the service says is left of its own limits, as a clause; empty where it says nothing."""
     if subject.opened.over_the_web is None:
         return ""
-    headers = subject.greeting.headers
+    headers = subject.greeting.answer.headers
     told = [f"{headers[name]} {word}" for name, word in _LEFT.items() if name in headers]
     return f"; the service has left for now: {', '.join(told)}" if told else ""

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from toolkit.dataverse.answer import Answer
 
 
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """An answer, and when it came."""
+
+    answer: Answer
+    at: datetime
+
+
 @dataclass(frozen=True)
 class Subject:
     """An environment in use."""
@@ -55,8 +63,8 @@ class Subject:
         return tuple(sorted({entity.name for each in self.links for entity in each.link.config.entities}))
 
     @cached_property
-    def greeting(self) -> Answer:
+    def greeting(self) -> Greeting:
         """The first answer of the Web API: who is signed in, the server's time, what is left of its limits."""
         clients = self.opened.over_the_web
         assert clients is not None  # noqa: S101 - only the steps of Dataverse organizations ask
-        return clients.environment.get("WhoAmI")
+        return Greeting(clients.environment.get("WhoAmI"), self.clock())

@@ -298,7 +298,8 @@ def account_prerequisites(
 
 
 def _account_fix(name: str, inventory: Inventory, environment: str) -> str:
-    show = f"toolkit env define {environment or 'ENV'} --account {name} lets the environment see it"
+    define = f"toolkit env define {environment or 'ENV'} --account {name}"
+    show = f"name it under accounts in toolkit.yaml; an embedded environment sees it after: {define}"
     hint = nearest(name, inventory.accounts)
     return f"{hint} {show}" if hint else f"{show}; or name another account"
 
