@@ -1,4 +1,4 @@
-"""What every source of ours promises, run over the embedded organization and the scripted source."""
+"""What every source of ours promises: the embedded organization, the same served over HTTP, the scripted source."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ import pyarrow as pa
 import pytest
 
 from tests.organization.samples import EVERY, NOTE, NOW, UNTRACKED, Clock, attribute, numbered, organization
+from tests.server.served import served
+from toolkit.dataverse.address import Address
+from toolkit.dataverse.client import Client
 from toolkit.errors import CursorExpired, EntityGone, SourceError
 from toolkit.model.columns import arrow_schema
-from toolkit.model.entity import Entity
+from toolkit.model.entity import AttributeType, Entity, Option
 from toolkit.organization import definitions, rows
 from toolkit.organization.database import Database
 from toolkit.organization.definition_file import Definitions
+from toolkit.source.dataverse import DataverseSource
 from toolkit.source.embedded import EmbeddedSource
 from toolkit.source.protocol import Batch, Cursor, Deleted, Source
 from toolkit.source.scripted import ScriptedSource
@@ -27,6 +31,9 @@ class Rig(Protocol):
     """A source with batches of two rows, and the hand that changes what it serves."""
 
     source: Source
+    over_http: bool
+    """Whether the source reads as the Web API answers: tombstones have no version, times whole seconds, and a page is
+    asked for while the one before it is in work, so that a change meanwhile may be too late for it."""
 
     def insert(self, entity: str, **values: object) -> str: ...
     def update(self, entity: str, row_id: str, **values: object) -> None: ...
@@ -36,10 +43,12 @@ class Rig(Protocol):
 
 
 class EmbeddedRig:
-    def __init__(self, database: Database) -> None:
+    over_http = False
+
+    def __init__(self, database: Database, clock: Clock) -> None:
         self.source: Source = EmbeddedSource(database, batch_size=2)
         self._database = database
-        self._clock = Clock()
+        self._clock = clock
         self._ids = 0
 
     def insert(self, entity: str, **values: object) -> str:
@@ -64,7 +73,19 @@ class EmbeddedRig:
         definitions.define(self._database, Definitions(entities=(entity,)))
 
 
+class ServedRig(EmbeddedRig):
+    """The embedded organization, read over HTTP."""
+
+    over_http = True
+
+    def __init__(self, database: Database, client: Client, clock: Clock) -> None:
+        super().__init__(database, clock)
+        self.source = DataverseSource(client, page_size=2)
+
+
 class ScriptedRig:
+    over_http = False
+
     def __init__(self) -> None:
         script = ScriptedSource([NOTE, UNTRACKED, EVERY], clock=Clock(), batch_size=2)
         self.source: Source = script
@@ -75,13 +96,18 @@ class ScriptedRig:
         self.define = script.define
 
 
-@pytest.fixture(params=["embedded", "scripted"])
+@pytest.fixture(params=["embedded", "scripted", "served"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     if request.param == "scripted":
         yield ScriptedRig()
         return
+    clock = Clock()
     with organization(tmp_path) as database:
-        yield EmbeddedRig(database)
+        if request.param == "embedded":
+            yield EmbeddedRig(database, clock)
+            return
+        with served(database, clock=clock) as address, Client(Address.parse(address), None) as client:
+            yield ServedRig(database, client, clock)
 
 
 def read(rig: Rig, after: Cursor | None = None, entity: str = "note") -> list[Batch]:
@@ -90,6 +116,27 @@ def read(rig: Rig, after: Cursor | None = None, entity: str = "note") -> list[Ba
 
 def titles(batches: list[Batch]) -> list[Any]:
     return [title for batch in batches for title in batch.rows.column("title").to_pylist()]
+
+
+def dead(rig: Rig, row_id: str, version: int) -> Deleted:
+    return Deleted(row_id, None if rig.over_http else version)
+
+
+def told(rig: Rig, entity: Entity) -> Entity:
+    """Return a definition as the source tells it: Dataverse requires ids, and gives labels to every boolean."""
+    if not rig.over_http:
+        return entity
+    yes_no = (Option(value=0, labels={1033: "No"}), Option(value=1, labels={1033: "Yes"}))
+    attributes = [
+        each.model_copy(
+            update={
+                "required": each.required or each.name == entity.primary_id,
+                "options": yes_no if each.type is AttributeType.BOOLEAN else each.options,
+            }
+        )
+        for each in entity.attributes
+    ]
+    return entity.model_copy(update={"attributes": tuple(attributes)})
 
 
 def deleted(batches: list[Batch]) -> list[Deleted]:
@@ -135,14 +182,14 @@ def test_a_deletion_is_a_tombstone_with_its_version_after_the_rows(rig: Rig) -> 
     rig.delete("note", gone)
     batches = read(rig, cursor)
     assert titles(batches) == ["b"]
-    assert deleted(batches) == [Deleted(gone, 3)]
+    assert deleted(batches) == [dead(rig, gone, 3)]
 
 
 def test_a_row_that_came_and_went_between_two_passes_is_a_tombstone(rig: Rig) -> None:
     cursor = read(rig)[-1].resume
     gone = rig.insert("note", title="a")
     rig.delete("note", gone)
-    assert deleted(read(rig, cursor)) == [Deleted(gone, 2)]
+    assert deleted(read(rig, cursor)) == [dead(rig, gone, 2)]
 
 
 def test_many_tombstones_come_in_batches(rig: Rig) -> None:
@@ -153,13 +200,14 @@ def test_many_tombstones_come_in_batches(rig: Rig) -> None:
     assert [len(batch.deleted) for batch in read(rig, cursor)] == [2, 2, 1]
 
 
-def test_a_row_deleted_and_created_again_has_a_greater_version_than_its_tombstone(rig: Rig) -> None:
+def test_a_row_deleted_and_created_again_outlives_its_tombstone(rig: Rig) -> None:
     again = rig.insert("note", title="a")
     cursor = read(rig)[-1].resume
     rig.delete("note", again)
     rig.insert("note", noteid=again, title="b")
     batches = read(rig, cursor)
-    assert deleted(batches) == [Deleted(again, 2)]
+    # A tombstone without a version would win over the row.
+    assert deleted(batches) == ([] if rig.over_http else [Deleted(again, 2)])
     assert batches[0].rows.column("versionnumber").to_pylist() == [3]
 
 
@@ -193,7 +241,7 @@ def test_a_row_changed_during_the_first_pass_is_not_missed(rig: Rig) -> None:
     rig.update("note", ids[0], title="A")
     rig.update("note", ids[3], title="D")
     batches = begun + list(stream)
-    assert titles(batches) == ["a", "b", "c", "D"]
+    assert titles(batches) == ["a", "b", "c", "D"] or (rig.over_http and titles(batches) == ["a", "b", "c", "d"])
     assert titles(read(rig, batches[-1].resume)) == ["A", "D"]
 
 
@@ -204,7 +252,7 @@ def test_a_row_changed_during_a_later_pass_comes_in_the_next_one(rig: Rig) -> No
     begun = [next(stream)]
     rig.update("note", ids[3], title="D")
     batches = begun + list(stream)
-    assert titles(batches) == ["a", "b", "c"]
+    assert titles(batches) == ["a", "b", "c"] or (rig.over_http and titles(batches) == ["a", "b", "c", "d"])
     assert titles(read(rig, batches[-1].resume)) == ["D"]
 
 
@@ -215,7 +263,7 @@ def test_a_deletion_during_a_first_pass_comes_in_the_next_one(rig: Rig) -> None:
     rig.delete("note", ids[0])
     batches = begun + list(stream)
     assert deleted(batches) == []
-    assert deleted(read(rig, batches[-1].resume)) == [Deleted(ids[0], 4)]
+    assert deleted(read(rig, batches[-1].resume)) == [dead(rig, ids[0], 4)]
 
 
 def test_only_the_columns_asked_for_are_read_with_the_id_and_the_version(rig: Rig) -> None:
@@ -244,7 +292,7 @@ def test_every_type_comes_back_as_it_was_written(rig: Rig) -> None:
         "cts_customer_entitytype": "contact",
         "ownerid": numbered(4),
         "ownerid_entitytype": "team",
-        "cts_instant": datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        "cts_instant": datetime(1969, 12, 31, 23, 59, 59, 0 if rig.over_http else 999_999, tzinfo=UTC),
         "cts_day": date(1900, 2, 28),
         "cts_wall": datetime(2026, 7, 1, 8, 30),  # noqa: DTZ001 - wall-clock times have no zone
         "statecode": 1,
@@ -285,7 +333,7 @@ def test_a_row_is_there_until_it_is_deleted(rig: Rig) -> None:
 
 
 def test_the_definitions_are_those_of_now(rig: Rig) -> None:
-    assert rig.source.entities() == {"note": NOTE, "log": UNTRACKED, "cts_every": EVERY}
+    assert rig.source.entities() == {entity.name: told(rig, entity) for entity in (NOTE, UNTRACKED, EVERY)}
 
 
 @pytest.mark.parametrize(
@@ -324,13 +372,13 @@ def test_a_cursor_expires_when_attributes_change(rig: Rig) -> None:
 
 
 def test_a_pass_expires_when_attributes_change_under_it(rig: Rig) -> None:
-    for title in "abc":
+    for title in "abcdef":
         rig.insert("note", title=title)
     stream = rig.source.changes("note", None, None)
     next(stream)
     rig.define(NOTE.model_copy(update={"attributes": (*NOTE.attributes, attribute("added", "integer"))}))
     with pytest.raises(CursorExpired):
-        next(stream)
+        list(stream)
 
 
 def test_a_cursor_expires_with_the_deletions_that_it_has_not_seen(rig: Rig) -> None:
@@ -345,7 +393,7 @@ def test_a_cursor_expires_with_the_deletions_that_it_has_not_seen(rig: Rig) -> N
 def test_a_pass_expires_when_its_deletions_are_purged_under_it(rig: Rig) -> None:
     gone = rig.insert("note", title="a")
     old = read(rig)[-1].resume
-    for title in "bcd":
+    for title in "bcdef":
         rig.insert("note", title=title)
     rig.delete("note", gone)
     stream = rig.source.changes("note", None, old)
@@ -370,6 +418,8 @@ def test_a_pass_expires_when_its_deletions_are_purged_under_it(rig: Rig) -> None
 def test_a_cursor_that_cannot_be_ours_has_expired(rig: Rig, damage: Callable[[str], str]) -> None:
     rig.insert("note", title="a")
     cursor = read(rig)[-1].resume
+    if damage(cursor) == cursor:
+        pytest.skip("the source keeps no row numbers")
     with pytest.raises(CursorExpired) as failure:
         read(rig, Cursor(damage(cursor)))
     assert failure.value.code == "0x80044352"
@@ -383,6 +433,9 @@ def test_ids_and_versions_are_never_null(rig: Rig) -> None:
 
 
 def test_the_mark_is_another_one_after_every_change(rig: Rig) -> None:
+    if rig.over_http:
+        assert rig.source.mark() is None
+        return
     marks = [rig.source.mark()]
     row = rig.insert("note", title="a")
     marks.append(rig.source.mark())
