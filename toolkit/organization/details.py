@@ -50,6 +50,9 @@ class AttributeDetail(Frozen):
     maximum: Decimal | None = None
 
 
+_NOTHING = AttributeDetail()
+
+
 class UnstoredKind(StrEnum):
     """Columns that have metadata, and no values in rows."""
 
@@ -122,7 +125,7 @@ class EntityDetail(Frozen):
 
     def attribute(self, name: str) -> AttributeDetail:
         """Return what is kept of an attribute; an empty detail when that is nothing."""
-        return self.attributes.get(name, AttributeDetail())
+        return self.attributes.get(name, _NOTHING)
 
 
 def detail(connection: Connection, entity: str) -> EntityDetail:
