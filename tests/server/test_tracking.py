@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.organization.samples import NOTE, NOW, Clock, attribute, numbered
-from tests.server.served import client, served
+from tests.server.served import direct
 from toolkit.organization import catalog, definitions, rows
 from toolkit.organization.catalog import Settings
 from toolkit.organization.database import Database
@@ -41,7 +41,7 @@ def clock() -> Moved:
 
 @pytest.fixture
 def api(database: Database, clock: Moved) -> Iterator[httpx.Client]:
-    with served(database, clock=clock) as address, client(address) as opened:
+    with direct(database, clock=clock) as opened:
         yield opened
 
 
