@@ -11,6 +11,9 @@ from toolkit.server.call import Call, bad_request
 
 _PAIR = re.compile(r"\s*(\w+)\s*=\s*(@\w+|'(?:[^']|'')*'|[\w.]+'[^']*'|\[[^\]]*\]|[^,]*?)\s*(?:,|$)")
 
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
+_TEXTS = re.compile(rf"\[\s*{_TEXT.pattern}(?:\s*,\s*{_TEXT.pattern})*\s*\]")
+
 
 def parameters(call: Call, text: str | None) -> Mapping[str, Any]:
     """Return the values between the parentheses of a function, by name. Raises ODataError (400)."""
@@ -21,7 +24,9 @@ def parameters(call: Call, text: str | None) -> Mapping[str, Any]:
 
 
 def _value(text: str) -> Any:  # noqa: ANN401 - JSON
-    """Return a text in quotes, a JSON value, or a word as it is: a GUID, or the value of an enumeration."""
+    """Return a text in quotes, a list of those, a JSON value, or a word: a GUID, or the value of an enumeration."""
+    if _TEXTS.fullmatch(text):
+        return [each.replace("''", "'") for each in _TEXT.findall(text)]
     if text.startswith("'") and text.endswith("'"):
         return text[1:-1].replace("''", "'")
     try:
