@@ -208,7 +208,7 @@ class Killing:
 
 
 def is_page(call: Call) -> bool:
-    return call.method == "GET" and call.path == "cts_inspections" and "odata.track-changes" in call.prefer
+    return call.path == "cts_inspections" and "odata.track-changes" in call.prefer and "$deltatoken" not in call.query
 
 
 def test_a_kill_in_the_middle_of_an_initial_load_fetches_no_finished_page_again(made: Path, tmp_path: Path) -> None:
@@ -227,6 +227,5 @@ def test_a_kill_in_the_middle_of_an_initial_load_fetches_no_finished_page_again(
         assert "27,000 rows written" in one("sync --env prod")
         assert findings(one.data("verify --env prod")) == []
     pages = Counter(call.query.get("$skiptoken", "") for call in killing.calls if is_page(call))
-    assert len(pages) == 6
-    assert sum(pages.values()) <= 8
-    assert pages[""] == 1
+    # The fourth page was in work and the fifth on its way when the process died.
+    assert sorted(pages.values()) == [1, 1, 1, 1, 1, 2] or sorted(pages.values()) == [1, 1, 1, 1, 2, 2]

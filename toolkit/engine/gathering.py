@@ -69,7 +69,7 @@ class Gathering:
                     spool.add(shaped)
                     work.progress(EntityProgress(name, Phase.READING, spool.rows + left_out, spool.bytes, total))
                     if not (final := batch.final):
-                        self._reading.keep_when_due(spool, self.sink, terms)
+                        self._reading.keep_when_due(spool, self.sink, terms, dear=batch.dear)
             if not final:
                 raise cut_short(name)
             return spool.seal()

@@ -109,11 +109,11 @@ class Reading:
         """Return the progress of an earlier pass that read on these terms."""
         return self._progress if self._progress and self._progress.terms == terms else None
 
-    def keep_when_due(self, spool: Spool, sink: datetime, terms: Terms) -> None:
-        """Keep a spool when much was written since the last time, or much time went by."""
+    def keep_when_due(self, spool: Spool, sink: datetime, terms: Terms, *, dear: bool = False) -> None:
+        """Keep a spool when much was written since the last time, much time went by, or what came last was dear."""
         settings = self._settings
         much = spool.bytes - self._bytes >= settings.progress_bytes
-        if spool.unkept and (much or self._clock() - self._at >= settings.progress_age):
+        if spool.unkept and (dear or much or self._clock() - self._at >= settings.progress_age):
             self.keep(spool, sink, terms)
 
     def keep(self, spool: Spool, sink: datetime, terms: Terms) -> None:

@@ -146,7 +146,7 @@ class DataverseSource:
             back = self._existing(definition, ids.doubtful(page.deleted))
             at = _moved(at, page)
             deleted = tuple(Deleted(each) for each in page.deleted if each not in back)
-            yield Batch(page.rows, deleted, at.cursor(), page.next_link is None)
+            yield Batch(page.rows, deleted, at.cursor(), page.next_link is None, dear=True)
 
     def mark(self) -> None:
         """Return None: whether something changed only asking tells."""

@@ -42,6 +42,8 @@ class Batch:
     deleted: tuple[Deleted, ...]
     resume: Cursor
     final: bool
+    dear: bool = False
+    """Whether it took a request that somebody counts: then it is made durable at once, and never asked for again."""
 
 
 class Source(Protocol):
