@@ -374,7 +374,7 @@ def test_a_solution_that_others_need_stays() -> None:
 
 
 def test_core_stays_as_long_as_its_table_has_rows() -> None:
-    platform = Platform()
+    platform = Platform({"GET solutioncomponents": rows()})
     with pytest.raises(Refused) as caught:
         environment(platform).uninstall("ExportToDataLakeCore")
     assert (caught.value.code, platform.sent("DELETE")) == ("ORG052", [])

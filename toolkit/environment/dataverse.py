@@ -223,10 +223,16 @@ class DataverseEnvironment:
         found = _named(name, known)
         if found is None:
             raise no_solution(name, known)
-        if found.name.casefold() == CORE_SOLUTION.casefold() and (texts := configs.configs(self._client)):
-            raise rows_left([text.name for text in texts])
+        if found.name.casefold() == CORE_SOLUTION.casefold():
+            self._refuse_rows()
         with _told(found.name):
             solutions.delete_solution(self._client, found.id)
+
+    def _refuse_rows(self) -> None:
+        """Raise Refused (ORG052) where rows of no solution would go; those of one are kept by the platform itself."""
+        texts = configs.configs(self._client) or []
+        if texts and not solutions.holders(self._client, [text.id for text in texts]):
+            raise rows_left([text.name for text in texts])
 
     # --- by hand ----------------------------------------------------------------------------------------------------
 
