@@ -16,7 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +58,7 @@ _PLAIN_SCALE = 6
 _ARROW_TIME = 26
 """Characters of a time as Arrow spells it: ``2018-05-25 16:21:09.000000``."""
 _GUID_LETTERS = b"0123456789abcdef-"
-_LINE_FEED = ord("\n")
+_RETURN, _LINE_FEED = b"\r\n"
 _NOWHERE: Places = np.empty(0, np.int64)
 _CSV = csv.WriteOptions(include_header=False, batch_size=1 << 20)
 _GUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
@@ -190,7 +190,8 @@ def _field(batch: pa.RecordBatch, column: Column, primary_id: str, sink: Literal
 def as_read(values: Array, column: Column, name: _Name) -> Array:
     """Spell values as a reader of the file gets them: without the quotes around them."""
     field = _SPELLINGS[column.kind](values, column, name)
-    return (field.values if isinstance(field, Bare) else field).cast(TEXT)
+    spelled = (field.values if isinstance(field, Bare) else field).cast(TEXT)
+    return cast("Array", compute.replace_substring(spelled, "\r\n", "\n"))
 
 
 def _records(fields: Sequence[_Field], count: int) -> Array:
@@ -229,9 +230,23 @@ def _lines(run: list[Array], count: int, end: str) -> Array:
     csv.write_csv(pa.RecordBatch.from_arrays(run, names=[str(place) for place in range(len(run))]), out, _CSV)
     data = np.frombuffer(memoryview(out.getvalue()), np.uint8)
     rows = np.concatenate([np.arange(count), *map(_rows_of_line_feeds, run)])
-    behind = np.flatnonzero(data == _LINE_FEED)[np.cumsum(np.bincount(rows, minlength=count)) - 1]
+    feeds = np.flatnonzero(data == _LINE_FEED)
+    behind = feeds[np.cumsum(np.bincount(rows, minlength=count)) - 1]
     data[behind] = ord(end)
-    return texts_between(data.data, np.concatenate([[0], behind + 1]))
+    return _without_returns(data.data, np.concatenate([[0], behind + 1]), feeds[data[feeds - 1] == _RETURN] - 1)
+
+
+def _without_returns(data: memoryview, offsets: Places, returns: Places) -> Array:
+    """Return the texts between offsets without some bytes: the carriage returns before the line feeds of a text.
+
+    Few rows hold one, but most columns do: leaving them out here takes a third of what it takes column by column
+    (measured).
+    """
+    if not returns.size:
+        return texts_between(data, offsets)
+    starts, stops = [0, *(returns + 1).tolist()], [*returns.tolist(), len(data)]
+    kept = b"".join(data[start:stop] for start, stop in zip(starts, stops, strict=True))
+    return texts_between(memoryview(kept), offsets - np.searchsorted(returns, offsets))
 
 
 def _rows_of_line_feeds(values: Array) -> Places:
@@ -246,10 +261,7 @@ def _rows_of_line_feeds(values: Array) -> Places:
 
 
 def _string(values: Array, _: Column, __: _Name) -> Array:
-    spelled = values.cast(TEXT)
-    if b"\r\n" in bytes(contents(spelled)):
-        spelled = compute.replace_substring(spelled, "\r\n", "\n")
-    return spelled
+    return values.cast(TEXT)
 
 
 def _integer(values: Array, _: Column, __: _Name) -> Array:
