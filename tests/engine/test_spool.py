@@ -21,7 +21,7 @@ class Counted:
 
     def __init__(self, inner: Writer, ended: Callable[[], None], *, stuck: bool) -> None:
         self._inner, self._ended, self._stuck = inner, ended, stuck
-        self.write, self.flush = inner.write, inner.flush
+        self.write, self.hand_over, self.flush = inner.write, inner.hand_over, inner.flush
         self.copy, self.copy_ranges = inner.copy, inner.copy_ranges
 
     def seal(self) -> Staged:

@@ -258,6 +258,25 @@ def test_no_room_is_made_where_the_file_system_cannot(tmp_path: Path, call: Call
     assert writer.seal().size == 4
 
 
+def test_the_pages_of_a_file_that_is_handed_over_need_not_stay_in_memory(tmp_path: Path) -> None:
+    advice: list[tuple[int, int, int]] = []
+    system = System(advise=lambda _, *what: advice.append(what))
+    with closing(FolderLake(tmp_path, system).stage("r1", "part")) as writer:
+        writer.write(b"rows")
+        writer.hand_over()
+    assert advice == [(0, 0, os.POSIX_FADV_DONTNEED)]
+
+
+@pytest.mark.parametrize("call", [None, System().advise])
+def test_what_is_handed_over_is_in_the_file_all_the_same(tmp_path: Path, call: Callable[..., None] | None) -> None:
+    lake = FolderLake(tmp_path, System(advise=call))
+    writer = lake.stage("r1", "part")
+    writer.write(b"rows, ")
+    writer.hand_over()
+    writer.write(b"more rows")
+    assert lake.read(writer.seal().path) == b"rows, more rows"
+
+
 def test_a_disk_without_room_for_a_file_is_an_error_before_it_is_written(tmp_path: Path) -> None:
     lake = FolderLake(tmp_path, System(allocate=fails(errno.ENOSPC)))
     with pytest.raises(ToolkitError) as caught:

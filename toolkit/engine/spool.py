@@ -34,6 +34,11 @@ from toolkit.source.protocol import Batch, Deleted
 SLICE = 16_384
 """Rows that are formatted together: their text fits the processor's cache."""
 
+HANDED_OVER = 1 << 20
+"""Bytes of a partition's own file after which they are handed over to the lake: nobody reads them before the next pass.
+If they waited for the end instead, a first sync into a folder would take a sixth longer, and a fifth more CPU for new
+pages of memory (measured)."""
+
 MOST_OPEN = 120
 """Partitions of a first sync that have files of their own: ten years of months. Six entities (``MOST_WORKERS``) are
 below the 1,024 files that a process may open."""
@@ -120,11 +125,19 @@ class _Open:
     size: int = 0
     durable: int = 0
     """How many of its bytes were flushed."""
+    handed: int = 0
+    """How many of its bytes were handed over."""
     pieces: Pieces = field(default_factory=dict)
 
     def write(self, data: bytes | memoryview) -> None:
         self.writer.write(data)
         self.size += len(data)
+
+    def hand_over(self) -> None:
+        """Hand over what was written, where it is enough."""
+        if self.size - self.handed >= HANDED_OVER:
+            self.writer.hand_over()
+            self.handed = self.size
 
     def kept(self) -> KeptFile:
         """Make durable what was written."""
@@ -286,6 +299,8 @@ class Spool:
         data = contents(records.text)
         entries = entries_of(records.ids, lengths_of(records.text), records.versions, start=file.size)
         file.write(data)
+        if key != UNPLACED:
+            file.hand_over()
         region = self._scratch.put(entries.to_bytes())
         file.pieces.setdefault(partition, []).append(region)
         self._unlogged.append((file.number, partition, region))

@@ -29,6 +29,7 @@ BLOCK = 512 << 10
 
 COPY_RANGE: Callable[[int, int, int, int], int] | None = getattr(os, "copy_file_range", None)
 ALLOCATE: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
+ADVISE: Callable[[int, int, int, int], None] | None = getattr(os, "posix_fadvise", None)
 
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_KERNEL_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM}
@@ -47,6 +48,8 @@ class System:
     """Source, target, bytes, offset in the source; None where there is none (macOS)."""
     allocate: Callable[[int, int, int], None] | None = ALLOCATE
     """File, offset, bytes; None where there is none (macOS)."""
+    advise: Callable[[int, int, int, int], None] | None = ADVISE
+    """File, offset, bytes, advice; None where there is none (macOS)."""
 
     def write_all(self, file: int, data: bytes | memoryview) -> None:
         """Write all bytes at the end of an open file."""
@@ -112,6 +115,11 @@ class System:
         except OSError as error:
             if error.errno not in _NO_ALLOCATION:
                 raise
+
+    def hand_over(self, file: int) -> None:
+        """Begin to write out what an open file holds, and let what has been written out leave the memory."""
+        if self.advise is not None:
+            self.advise(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def _copy_in_kernel(self, source: int, target: int, count: int, start: int) -> int:
         if self.copy_range is None:

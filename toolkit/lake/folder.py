@@ -254,6 +254,10 @@ class _FolderWriter:
         with coded(source.where):
             self._root.system.copy_ranges(source.file.fileno(), self._opened, starts, ends)
 
+    def hand_over(self) -> None:
+        with coded(str(self._at)):
+            self._root.system.hand_over(self._opened)
+
     def flush(self) -> None:
         with coded(str(self._at)):
             self._root.system.fsync(self._opened)

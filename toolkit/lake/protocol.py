@@ -86,6 +86,10 @@ class Writer(Protocol):
         """
         ...
 
+    def hand_over(self) -> None:
+        """Advise the lake that what was written so far is not read again soon: it need not wait for it in memory."""
+        ...
+
     def flush(self) -> None:
         """Make what was written so far durable where it is staged, without an end to the file.
 
