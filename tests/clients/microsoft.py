@@ -181,16 +181,18 @@ async def update_one_and_many(client: Any) -> Any:
 
 
 async def upsert_by_a_key(client: Any) -> Any:
-    await now(client.tables.create_alternate_key("new_Project", "new_by_code", ["new_code"]))
+    await now(client.tables.create_alternate_key("new_Project", "new_by_extra", ["new_extra"]))
+    await now(client.records.create("new_Project", {"new_Name": "There", "new_Extra": "a'b"}))
     items = [
-        UpsertItem(alternate_key={"new_code": "a'b"}, record={"new_size": 4}),
-        UpsertItem(alternate_key={"new_code": "new one"}, record={"new_name": "Upserted"}),
+        UpsertItem(alternate_key={"new_extra": "a'b"}, record={"new_size": 44}),
+        UpsertItem(alternate_key={"new_extra": "new one"}, record={"new_name": "Upserted"}),
     ]
     await now(client.records.upsert("new_Project", items))
-    await now(client.records.upsert("new_Project", [UpsertItem({"new_code": "alone"}, {"new_name": "Alone"})]))
-    rows = await now(_query(client, "new_name", "new_size").where(col("new_code") != "many").execute())
+    await now(client.records.upsert("new_Project", [UpsertItem({"new_extra": "alone"}, {"new_name": "Alone"})]))
+    query = _query(client, "new_name", "new_size", "new_extra").where(col("new_extra").is_not_null())
+    rows = await now(query.order_by("new_name").execute())
     keys = await now(client.tables.get_alternate_keys("new_Project"))
-    return [sorted([row["new_name"], row["new_size"]] for row in rows), [key.schema_name for key in keys]]
+    return [[[row["new_name"], row["new_size"], row["new_extra"]] for row in rows], [key.schema_name for key in keys]]
 
 
 async def delete_one_and_many(client: Any) -> Any:

@@ -93,7 +93,10 @@ def test_it_updates_one_and_many_records(told: Told) -> None:
 
 
 def test_it_upserts_by_an_alternate_key(told: Told) -> None:
-    assert told["upsert_by_a_key"] == [[["Alone", None], ["One", 4], ["Upserted", None]], ["new_by_code"]]
+    assert told["upsert_by_a_key"] == [
+        [["Alone", None, "alone"], ["There", 44, "a'b"], ["Upserted", None, "new one"]],
+        ["new_by_extra"],
+    ]
 
 
 def test_it_deletes_one_and_many_records(told: Told) -> None:
