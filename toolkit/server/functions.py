@@ -138,35 +138,35 @@ _CRM = r"(?:Microsoft\.Dynamics\.CRM\.)?"
 _AREA = "Functions"
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", r"WhoAmI(?:\(\))?", who_am_i, _AREA, "`WhoAmI`"),
-    Route("GET", r"RetrieveVersion(?:\(\))?", version, _AREA, "`RetrieveVersion`"),
+    Route("GET", r"WhoAmI(?:\(\))?", who_am_i, _AREA, "ids of the user, of its business unit and of the organization"),
+    Route("GET", r"RetrieveVersion(?:\(\))?", version, _AREA, "the version of the organization"),
     Route(
         "GET",
         r"RetrieveCurrentOrganization\((?P<given>.*)\)",
         current_organization,
         _AREA,
-        "`RetrieveCurrentOrganization(AccessType=...)`",
+        "what the organization is, and where it is reached",
     ),
     Route(
         "GET",
         r"RetrieveTotalRecordCount\((?P<given>.*)\)",
         total_record_count,
         _AREA,
-        "`RetrieveTotalRecordCount(EntityNames=[...])`, of now",
+        "how many rows entities have, of now",
     ),
     Route(
         "GET",
         rf"{_USER}/{_CRM}RetrieveUserPrivileges(?:\(\))?",
         user_privileges,
         _AREA,
-        "`RetrieveUserPrivileges` of the user that `WhoAmI` names",
+        "the privileges of the user that `WhoAmI` names",
     ),
     Route(
         "GET",
         rf"{_USER}/{_CRM}RetrieveUserSetOfPrivilegesByNames\((?P<given>.*)\)",
         user_privileges,
         _AREA,
-        "`RetrieveUserSetOfPrivilegesByNames(PrivilegeNames=[...])`",
+        "those of the named privileges that it has",
     ),
     Route("GET", rf"{_USER}/systemuserroles_association", user_roles, _AREA, "the roles of that user"),
 )

@@ -299,7 +299,7 @@ def _routes() -> Iterator[Route]:
         ("PublishAllXml", publish, "publish all; everything takes effect at once anyway"),
         ("PublishXml", publish, "publish some"),
     ):
-        yield Route("POST", name, handler, _AREA, f"`{name}`: {what}")
+        yield Route("POST", name, handler, _AREA, what)
 
 
 ROUTES: tuple[Route, ...] = tuple(_routes())
