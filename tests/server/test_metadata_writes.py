@@ -121,6 +121,7 @@ def test_an_entity_that_cannot_be_is_refused_and_nothing_is_created(
 
 def test_entities_are_not_created_without_any_or_in_an_unknown_solution(api: Api) -> None:
     assert api.refused("POST", "CreateEntities", {}) == (400, "0x80048d19")
+    assert api.refused("POST", "CreateEntities", {"Entities": []}) == (400, "0x80048d19")
     assert api.refused("POST", "CreateEntities?SolutionUniqueName=No", {"Entities": [gadget()]}) == (404, "ORG050")
 
 

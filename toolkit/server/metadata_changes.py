@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from toolkit.organization import metadata_log
 from toolkit.organization.metadata_log import Change, Kind
-from toolkit.server.call import Answer, Call, ODataError, bad_request
+from toolkit.server.call import BAD_SEGMENT, Answer, Call, ODataError, bad_request
 from toolkit.server.metadata_json import ENTITY_TYPE, JSON, NAMESPACE, TYPES, Item, entity_item, option_set_item
 from toolkit.server.metadata_paths import read
+from toolkit.server.metadata_shapes import QueryShape, check
 from toolkit.server.route import Route
 from toolkit.server.world import World
 
@@ -63,7 +65,7 @@ class _Since:
 def retrieve(world: World, call: Call, arguments: str) -> Answer:
     """Return the metadata that a query asks for, what changed since a stamp, and what was deleted."""
     given = _arguments(call, arguments)
-    query = given.get("Query") or {}
+    query = check(QueryShape, given.get("Query") or {}, BAD_SEGMENT)
     now = world.clock()
     with world.read() as connection:
         metadata, changes = read(connection), metadata_log.changes(connection)
@@ -101,15 +103,20 @@ def _number(stamp: str | None, current: int, now: datetime) -> int | None:
     """Return the number of a stamp. Raises ODataError (400) for one that is of no more use, or is none."""
     if stamp is None:
         return None
-    if (match := _STAMP.fullmatch(stamp)) is None:
-        raise bad_request("the ClientVersionStamp is none of this server's")
-    number, given = int(match[1]), datetime.strptime(match[2], _DATE).replace(tzinfo=UTC)
+    number, given = _parsed(str(stamp))
     # A higher number is one of an organization that was restored since.
     if number > current or now - given > _KEPT:
         raise ODataError(
             400, EXPIRED, "Version stamp associated with the client has expired. Please perform a full sync."
         )
     return number
+
+
+def _parsed(stamp: str) -> tuple[int, datetime]:
+    if (match := _STAMP.fullmatch(stamp)) is not None:
+        with suppress(ValueError):
+            return int(match[1]), datetime.strptime(match[2], _DATE).replace(tzinfo=UTC)
+    raise bad_request("the ClientVersionStamp is none of this server's")
 
 
 # --- what is asked for ------------------------------------------------------------------------------------------------
@@ -175,8 +182,8 @@ def _wanted(query: JSON) -> tuple[Sequence[str], bool]:
 _CONDITIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "Equals": lambda found, wanted: found == wanted,
     "NotEquals": lambda found, wanted: found != wanted,
-    "In": lambda found, wanted: found in wanted,
-    "NotIn": lambda found, wanted: found not in wanted,
+    "In": lambda found, wanted: found in _listed(wanted),
+    "NotIn": lambda found, wanted: found not in _listed(wanted),
     "GreaterThan": lambda found, wanted: found is not None and found > wanted,
     "LessThan": lambda found, wanted: found is not None and found < wanted,
 }
@@ -198,7 +205,16 @@ def _meets_one(item: Item, condition: JSON) -> bool:
     if (compare := _CONDITIONS.get(condition.get("ConditionOperator", ""))) is None:
         raise bad_request(f"{condition.get('ConditionOperator')} is no operator of a condition of metadata.")
     found = item.value(name) if name in item.type.properties else None
-    return compare(found.get("Value") if isinstance(found, dict) else found, _operand(condition.get("Value")))
+    try:
+        return compare(found.get("Value") if isinstance(found, dict) else found, _operand(condition.get("Value")))
+    except (TypeError, ValueError) as error:
+        raise bad_request(f"The value of the condition of {name} is of another type.") from error
+
+
+def _listed(wanted: JSON) -> list[JSON]:
+    if not isinstance(wanted, list):
+        raise TypeError
+    return wanted
 
 
 def _operand(value: JSON) -> JSON:
@@ -219,7 +235,7 @@ def _operand(value: JSON) -> JSON:
 def _deleted(since: _Since, filters: str | None) -> JSON:
     if since.number is None:
         return None
-    kinds = _kinds(filters or "Default")
+    kinds = _kinds(str(filters or "Default"))
     gone = [change for change in since.changes.values() if change.deleted and change.changed > since.number]
     found = {kind: [each.id for each in gone if each.kind is kind] for kind in Kind if kind in kinds}
     held = {kind: ids for kind, ids in found.items() if ids}

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from toolkit.model.entity import CHOICES, Attribute, AttributeType, DateTimeBehavior, Option
+from toolkit.model.entity import CHOICES, Attribute, AttributeType, Option
 from toolkit.model.solution import Localized
 from toolkit.organization import metadata
 from toolkit.organization.details import (
@@ -130,7 +130,7 @@ def _changes(body: JSON, kind: AttributeType) -> dict[str, object]:
     if kind in {AttributeType.DECIMAL, AttributeType.DOUBLE, AttributeType.MONEY} and body.get("Precision") is not None:
         changes["precision"] = body["Precision"]
     if kind is AttributeType.DATETIME and inner(body.get("DateTimeBehavior")):
-        changes["behavior"] = DateTimeBehavior(inner(body["DateTimeBehavior"]))
+        changes["behavior"] = inner(body["DateTimeBehavior"])
     return changes
 
 
@@ -187,10 +187,7 @@ def options(option_set: JSON) -> tuple[Option, ...]:
     values = [each["Value"] for each in given]
     if len(set(values)) < len(values):
         raise bad_request("a value of an option is there twice", BAD_PAYLOAD)
-    try:
-        return tuple(Option(value=o["Value"], labels=localized(o.get("Label")), state=o.get("State")) for o in given)
-    except ValidationError as error:
-        raise wrong(error) from error
+    return tuple(Option(value=o["Value"], labels=localized(o.get("Label")), state=o.get("State")) for o in given)
 
 
 # --- entities, relationships, keys ------------------------------------------------------------------------------------
@@ -218,10 +215,9 @@ _FLAGS = {"HasNotes": "has_notes", "HasActivities": "has_activities"}
 
 def key(body: JSON) -> Key:
     """Read a new alternate key."""
-    names = body.get("KeyAttributes")
-    if not isinstance(names, list) or not names:
+    attributes = tuple(name.lower() for name in body["KeyAttributes"])
+    if not attributes:
         raise bad_request("a key needs KeyAttributes", BAD_PAYLOAD)
-    attributes = tuple(str(name).lower() for name in names)
     try:
         return Key(
             schema_name=required(body, "SchemaName"), attributes=attributes, display_name=text(body.get("DisplayName"))

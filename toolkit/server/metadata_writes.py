@@ -22,6 +22,15 @@ from toolkit.server.call import BAD_PAYLOAD, Answer, Call, bad_request, not_supp
 from toolkit.server.metadata_input import NewAttribute, required
 from toolkit.server.metadata_json import JSON, NAMESPACE, Item
 from toolkit.server.metadata_paths import item, read
+from toolkit.server.metadata_shapes import (
+    AttributeShape,
+    EntitiesShape,
+    EntityShape,
+    KeyShape,
+    OptionSetShape,
+    RelationshipShape,
+    check,
+)
 from toolkit.server.metadata_view import Column, Joining, Metadata, OptionSet, Relation, Table
 from toolkit.server.route import Route
 from toolkit.server.world import World
@@ -81,19 +90,18 @@ def _change(connection: Connection, call: Call) -> _Change:
 
 def create_entities(world: World, call: Call) -> Answer:
     """Create entities with their attributes, all or none."""
-    body = call.object()
+    body = check(EntitiesShape, call.object())
     solution = call.query.get("SolutionUniqueName") or body.get("SolutionUniqueName") or call.headers.get(SOLUTION)
-    given = body.get("Entities")
-    if not isinstance(given, list) or not given:
-        raise bad_request("Entities is missing", BAD_PAYLOAD)
+    if not body["Entities"]:
+        raise bad_request("Entities is empty", BAD_PAYLOAD)
     with world.write() as connection:
-        ids = [_create_entity(_Change(connection, call, solution), each) for each in given]
+        ids = [_create_entity(_Change(connection, call, solution), each) for each in body["Entities"]]
     return Answer.json({"@odata.context": f"{call.base}$metadata#{NAMESPACE}.CreateEntitiesResponse", "EntityIds": ids})
 
 
 def create_entity(world: World, call: Call) -> Answer:
     """Create an entity with its attributes."""
-    body = call.object()
+    body = check(EntityShape, call.object())
     with world.write() as connection:
         change = _change(connection, call)
         return change.created("EntityDefinitions", _create_entity(change, body))
@@ -147,7 +155,7 @@ def _owned(entity: Entity, detail: EntityDetail) -> Entity:
 
 def update_entity(world: World, call: Call, entity: str) -> Answer:
     """Change what an entity says of itself: its names, its descriptions, ChangeTrackingEnabled."""
-    body = call.object()
+    body = check(EntityShape, call.object())
     with world.write() as connection:
         change = _change(connection, call)
         table = change.table(entity)
@@ -173,7 +181,7 @@ def delete_entity(world: World, call: Call, entity: str) -> Answer:
 
 def create_attribute(world: World, call: Call, entity: str) -> Answer:
     """Create an attribute of an entity."""
-    body = call.object()
+    body = check(AttributeShape, call.object())
     with world.write() as connection:
         change = _change(connection, call)
         table = change.table(entity)
@@ -196,7 +204,7 @@ def _refuse_bare_lookup(attribute: Attribute) -> None:
 
 def update_attribute(world: World, call: Call, attribute: str) -> Answer:
     """Change an attribute: its names, its length, its options, its requirement level."""
-    body = call.object()
+    body = check(AttributeShape, call.object())
     with world.write() as connection:
         change = _change(connection, call)
         column: Column = change.item(attribute).subject
@@ -221,7 +229,7 @@ def delete_attribute(world: World, call: Call, attribute: str) -> Answer:
 
 def create_key(world: World, call: Call, entity: str) -> Answer:
     """Create an alternate key of an entity."""
-    key = metadata_input.key(call.object())
+    key = metadata_input.key(check(KeyShape, call.object()))
     with world.write() as connection:
         change = _change(connection, call)
         table = change.table(entity)
@@ -242,7 +250,7 @@ def delete_key(world: World, call: Call, key: str) -> Answer:
 
 def create_relationship(world: World, call: Call) -> Answer:
     """Create a 1:N relationship with its lookup, or an N:N relationship with its intersect entity."""
-    body = call.object()
+    body = check(RelationshipShape, call.object())
     kind = metadata_input.type_name(body).removeprefix("Complex")
     with world.write() as connection:
         change = _change(connection, call)
@@ -306,7 +314,7 @@ def delete_relationship(world: World, call: Call, relationship: str) -> Answer:
 
 def create_option_set(world: World, call: Call) -> Answer:
     """Create a global choice."""
-    body = call.object()
+    body = check(OptionSetShape, call.object())
     name = required(body, "Name")
     if body.get("IsGlobal") is False:
         raise bad_request("a choice that is not global is created with its attribute", BAD_PAYLOAD)
@@ -321,7 +329,7 @@ def create_option_set(world: World, call: Call) -> Answer:
 
 def update_option_set(world: World, call: Call, option_set: str) -> Answer:
     """Change the options and the names of a global choice, with the attributes that use it."""
-    body = call.object()
+    body = check(OptionSetShape, call.object())
     with world.write() as connection:
         found: OptionSet = _change(connection, call).item(option_set).subject
         given = metadata_input.options(body)
