@@ -32,7 +32,7 @@ TABLE: dict[str, set[str]] = {
     "verify": {"model", "plan", "bundle", "environment", "source", "engine", "lake", "site"},
     "release": {"model", "bundle", "plan"},
     "project": {"model", "organization", "dataverse", "environment", "source", "lake", "site"},
-    "doctor": {"model", "dataverse", "engine", "lake", "site", "project"},
+    "doctor": {"model", "dataverse", "engine", "source", "lake", "site", "project"},
     "watch": {"model", "engine"},
     "report": {"model", "plan", "verify", "engine", "site"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import click
@@ -11,29 +12,54 @@ from toolkit.cli import options
 from toolkit.cli.frame import Command
 from toolkit.cli.output import Result, finding_data, styled
 from toolkit.cli.session import Session
-from toolkit.doctor import STEPS, Check, Outcome, Subject, examine, passed
-from toolkit.errors import Finding
+from toolkit.doctor import STEPS, Check, Outcome, Subject, examine, passed, trial, try_out
+from toolkit.errors import Finding, nearest
 
 _COLOURS = {Outcome.OK: "green", Outcome.FAIL: "red", Outcome.NOT_CHECKED: "yellow"}
 
 
 @click.command(cls=Command)
+@click.option("--live", is_flag=True, help="Try what no one has seen yet, with a scratch entity that is deleted again.")
+@click.option("--account", metavar="NAME", help="The storage account that --live exports to; else the only one.")
+@click.option("--yes", is_flag=True, help="Do not ask before --live creates the entity.")
 @options.environment
 @click.pass_obj
-def doctor(session: Session, *, environment: str | None) -> int:
+def doctor(session: Session, *, live: bool, account: str | None, yes: bool, environment: str | None) -> int:
     """Check that an environment can be worked with, and say what to fix.
 
     Signs in, asks the organization who that is, reads a row of every linked entity, and writes, renames and deletes a
     small file in every lake. Nothing of the environment is changed.
+
+    With --live an entity of a unique name is created in a Dataverse organization, filled, exported to a file system of
+    its own, and deleted again with all of its files; what the documents say and nobody could try is confirmed or not.
     """
 
     def opened() -> Subject:
         name, entry = session.project.entry(environment)
         return Subject(entry, session.opened(name), session.clock, session.new_id)
 
-    checks = list(examine(opened, STEPS))
+    checks = _tried(session, opened(), account, yes=yes) if live else list(examine(opened, STEPS))
     session.show(Result({"passed": passed(checks), "checks": [_data(check) for check in checks]}, _text(checks)))
     return 0 if passed(checks) else 1
+
+
+def _tried(session: Session, subject: Subject, account: str | None, *, yes: bool) -> list[Check]:
+    """Try out what the documents say, after a yes."""
+    tried = trial(subject, _account(session, account), session.project, session.holder())
+    question = f"create the entity {tried.scratch.name} in {subject.site.name}, export it to {tried.place}, delete both"
+    if not yes:
+        session.confirm(f"{question}: go on?", "--yes")
+    with closing(try_out(tried)) as steps:
+        return list(steps)
+
+
+def _account(session: Session, named: str | None) -> str:
+    known = list(session.project.file.accounts)
+    if named is None and len(known) != 1:
+        raise click.UsageError(f"name the storage account with --account; toolkit.yaml names {len(known)}")
+    if named is not None and named not in known:
+        raise click.UsageError(f"toolkit.yaml names no account {named!r}; {nearest(named, known)}")
+    return named or known[0]
 
 
 def _data(check: Check) -> dict[str, Any]:

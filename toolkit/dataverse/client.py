@@ -117,6 +117,11 @@ class Client:
         """
         return self._sent(_Call("GET", self._url(path_or_link), _read_headers(prefer, strong=strong)))
 
+    def look(self, path_or_link: str, *, prefer: Sequence[str] = ()) -> Answer:
+        """Read, and take a refusal for an answer too: to see how the service refuses."""
+        call = _Call("GET", self._url(path_or_link), _read_headers(prefer, strong=False), refusals=True)
+        return self._sent(call)
+
     def pages(self, path: str, *, prefer: Sequence[str] = ()) -> Iterator[Answer]:
         """Read page by page, with the same preferences on each."""
         link: str | None = path
@@ -175,6 +180,8 @@ class Client:
             call.renewed = True
             self._tokens.refuse(token)
             return None
+        if call.refusals:
+            return answer
         raise failure(answer, call.where)
 
     def _exchanged(self, call: _Call, token: str | None) -> Answer:
@@ -249,6 +256,8 @@ class _Call:
     headers: Mapping[str, str]
     content: bytes | None = None
     done: Callable[[], Answer | None] | None = None
+    refusals: bool = False
+    """Whether a refusal is an answer."""
     attempts: int = 0
     waited: float = 0.0
     renewed: bool = False

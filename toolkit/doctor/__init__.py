@@ -4,10 +4,12 @@ examination   steps that ask, one after the other, and what came of each
 subject       the environment that is examined, and what several steps ask of it
 steps         what is asked of every environment
 over_the_web  what is asked of a Dataverse organization
+live          what the documents say about Dataverse, tried with a scratch entity
 """
 
 from toolkit.doctor.examination import Check, Outcome, examine, passed
+from toolkit.doctor.live import Trial, trial, try_out
 from toolkit.doctor.steps import STEPS
 from toolkit.doctor.subject import Subject
 
-__all__ = ["STEPS", "Check", "Outcome", "Subject", "examine", "passed"]
+__all__ = ["STEPS", "Check", "Outcome", "Subject", "Trial", "examine", "passed", "trial", "try_out"]

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
 
-from toolkit.doctor.subject import Subject
 from toolkit.errors import Finding, ToolkitError
+
+
+class Described(Protocol):
+    """What is examined."""
+
+    @property
+    def described(self) -> str:
+        """What it is, in a sentence."""
+        ...
+
+
+S = TypeVar("S", bound=Described)
 
 
 class Outcome(StrEnum):
@@ -36,14 +48,14 @@ class Unasked:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(Generic[S]):
     """A question. ``ask`` returns what was found, or raises a ToolkitError with all that is wrong.
 
     ``needs`` are the names of steps without which there is no answer.
     """
 
     name: str
-    ask: Callable[[Subject], str | Unasked]
+    ask: Callable[[S], str | Unasked]
     needs: tuple[str, ...] = ()
 
 
@@ -51,7 +63,7 @@ OPENING = "toolkit.yaml"
 """The first step: everything else needs it."""
 
 
-def examine(opened: Callable[[], Subject], steps: Sequence[Step]) -> Iterator[Check]:
+def examine(opened: Callable[[], S], steps: Sequence[Step[S]]) -> Iterator[Check]:
     """Yield the outcome of each step, in their order. What is not a ToolkitError is a defect, and is raised."""
     failed: set[str] = set()
     try:
@@ -73,18 +85,18 @@ def passed(checks: Iterable[Check]) -> bool:
     return all(check.outcome is not Outcome.FAIL for check in checks)
 
 
-def _asked(step: Step, subject: Subject, failed: set[str]) -> Check:
+def _asked(step: Step[S], subject: S, failed: set[str]) -> Check:
     if lacking := [name for name in step.needs if name in failed]:
         return _unasked(step.name, lacking)
     try:
         said = step.ask(subject)
     except ToolkitError as error:
         return _failed(step.name, error)
-    return Check(step.name, Outcome.NOT_CHECKED, said.why) if isinstance(said, Unasked) else _fine(step, said)
+    return Check(step.name, Outcome.NOT_CHECKED, said.why) if isinstance(said, Unasked) else _fine(step.name, said)
 
 
-def _fine(step: Step, said: str) -> Check:
-    return Check(step.name, Outcome.OK, said)
+def _fine(name: str, said: str) -> Check:
+    return Check(name, Outcome.OK, said)
 
 
 def _unasked(name: str, lacking: Sequence[str]) -> Check:

@@ -8,9 +8,10 @@ account are the folders below the account's folder.
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -162,6 +163,16 @@ class Project:
     def lake(self, account: str, file_system: str) -> FolderLake:
         """Return the folder that stands in for a file system; nothing is created."""
         return FolderLake(self.account_folder(account) / file_system)
+
+    def drop_lake(self, account: str, file_system: str) -> None:
+        """Delete a file system with all that is in it, and its account's folder where nothing else is there."""
+        folder = self.account_folder(account) / file_system
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            what, fix = f"{folder} could not be deleted", "delete it by hand"
+            raise Refused("PRJ041", what, where=str(folder), fix=fix)
+        with suppress(OSError):
+            folder.parent.rmdir()
 
     def create_environment(
         self,
