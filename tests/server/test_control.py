@@ -11,7 +11,7 @@ import pytest
 from tests.organization.samples import NOW, Clock, numbered
 from tests.server.served import _Direct, ids
 from toolkit.errors import Locked
-from toolkit.organization import operations, rows
+from toolkit.organization import operations, rows, snapshots
 from toolkit.organization.database import Database
 from toolkit.organization.operations import Kind, SystemJob
 from toolkit.server.app import app
@@ -80,6 +80,18 @@ def test_nothing_is_reset_under_a_job(database: Database, control: Control) -> N
         operations.put(connection, SystemJob(id=numbered(1), kind=Kind.IMPORT, name="Import", created=NOW))
     with asking(control) as api:
         assert error(api.post("_toolkit/reset")) == (503, "SRV054")
+
+
+def test_a_job_of_a_snapshot_runs_no_longer(database: Database, control: Control) -> None:
+    with database.write() as connection:
+        operations.put(connection, SystemJob(id=numbered(1), kind=Kind.IMPORT, name="Import", created=NOW))
+    snapshots.save(database, "working")
+    with database.write() as connection:
+        operations.fail_open(connection, NOW)
+    with asking(control) as api:
+        for _ in range(2):
+            assert api.post("_toolkit/reset", json={"to": "working"}).status_code == 204
+        assert api.get(f"api/data/v9.2/asyncoperations({numbered(1)})").json()["statuscode"] == 31
 
 
 def test_nothing_is_reset_while_a_plan_is_applied(database: Database) -> None:

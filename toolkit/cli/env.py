@@ -297,13 +297,16 @@ def snapshot(session: Session, *, name: str, snapshot: str | None) -> None:
     A snapshot has rows, metadata, solutions and jobs, and nothing of the lakes. `toolkit env reset` brings it back.
     """
     from toolkit.organization import snapshots
+    from toolkit.server import hosting
 
-    database = session.opened(name).embedded.database
+    opened = session.opened(name)
+    database = opened.embedded.database
     if snapshot is None:
         rows = [{"snapshot": each} for each in snapshots.names(database)]
         session.show(table(rows, ("snapshot",), empty=f"no snapshots; see: toolkit env snapshot {name} NAME"))
         return
-    snapshots.save(database, snapshot)
+    with hosting.alone(opened.site.state, session.holder()):
+        snapshots.save(database, snapshot)
     session.say(f"kept {name} as {snapshot}", {"environment": name, "snapshot": snapshot})
 
 
@@ -317,19 +320,14 @@ def reset(session: Session, *, name: str, to: str | None, yes: bool) -> None:
 
     Its id, accounts and settings stay. Lakes stay as they are: the next sync compares them with what is there then.
     """
-    from toolkit.environment import embedded
-    from toolkit.organization import snapshots
-    from toolkit.server import hosting
+    from toolkit.server import control, hosting
 
     opened = session.opened(name)
     database = opened.embedded.database
     if not yes:
         session.confirm(f"what {name} holds now is lost: go on?", "--yes")
     with hosting.unserved(opened.site.state, session.holder(), database):
-        if to is None:
-            embedded.reset(database)
-        else:
-            snapshots.restore(database, to)
+        control.take_back(database, to, session.clock)
     session.say(f"reset {name} to {to or 'its beginning'}", {"environment": name, "snapshot": to})
 
 

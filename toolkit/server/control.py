@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -63,10 +64,7 @@ class Control:
     def _reset(self, snapshot: str | None) -> None:
         with self.exclusive():
             refuse_jobs(self.world.database)
-            if snapshot is None:
-                embedded.reset(self.world.database)
-            else:
-                snapshots.restore(self.world.database, snapshot)
+            take_back(self.world.database, snapshot, self.world.clock)
 
 
 def _faults(switches: Switches) -> Answer:
@@ -85,6 +83,16 @@ def _rules(call: Call) -> tuple[Rule, ...]:
 def _name(call: Call) -> str | None:
     body: dict[str, Any] = call.object() if call.body else {}
     return None if body.get("to") is None else str(body["to"])
+
+
+def take_back(database: Database, snapshot: str | None, clock: Callable[[], datetime]) -> None:
+    """Take an organization back to a snapshot, or to its beginning; a job that ran then runs no longer."""
+    if snapshot is None:
+        embedded.reset(database)
+    else:
+        snapshots.restore(database, snapshot)
+    with database.write() as connection:
+        operations.fail_open(connection, clock())
 
 
 def refuse_jobs(database: Database) -> None:
