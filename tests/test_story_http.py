@@ -7,26 +7,38 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.cli.starters import Started, start
 from tests.server.served import served
+from toolkit import engine
 from toolkit.cli import root
 from toolkit.cli.session import Session
+from toolkit.engine import SyncReport
+from toolkit.lake.protocol import Holder
+from toolkit.model.config import LinkedEntity
+from toolkit.model.environment import HostedLink
+from toolkit.organization import catalog
+from toolkit.organization.catalog import Settings
 from toolkit.organization.database import Database
-from toolkit.server.call import Call
-from toolkit.server.faults import Fault, Faults, Switches, parse
+from toolkit.project import Project as ToolkitProject
+from toolkit.server.call import Answer, Call
+from toolkit.server.faults import Fault, Faults, NoFaults, Switches, parse
 
 ROOT = Path(__file__).parents[1]
 LAKE = ROOT / "solutions/ContosoLake"
@@ -79,6 +91,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "init",
         "env create dev",
         "env create prod",
+        "env create bare",
         "import core --env dev --yes",
         "import core --env prod --yes",
         "env seed dev --rows account=20 --seed 7",
@@ -93,7 +106,7 @@ def serving(made: Path, folder: Path, **faults: Faults | None) -> Iterator[Mappi
     """Serve a copy of the organizations, and give their addresses by name."""
     with ExitStack() as stack:
         addresses = {}
-        for name in ("dev", "prod"):
+        for name in ("dev", "prod", "bare"):
             copy = folder / f"{name}.sqlite"
             shutil.copy(made / "environments" / name / "organization.sqlite", copy)
             database = stack.enter_context(Database(copy))
@@ -109,6 +122,8 @@ def project(folder: Path, addresses: Mapping[str, str], **prod: object) -> Proje
     environments = {
         "dev": {"kind": "dataverse", "url": addresses["dev"], "sign_in": {"method": "none"}, "mode": "as-is"},
         "prod": {"kind": "dataverse", "url": addresses["prod"], "sign_in": {"method": "none"}, **prod},
+        "bare": {"kind": "dataverse", "url": addresses["bare"], "sign_in": {"method": "none"}},
+        "links": {"kind": "dataverse", "url": addresses["bare"], "sign_in": {"method": "none"}, "mode": "link-only"},
     }
     accounts = {name: {"folder": f"lakes/{name}"} for name in ACCOUNTS}
     (folder / "toolkit.yaml").write_text(json.dumps({"environments": environments, "accounts": accounts}))
@@ -186,6 +201,126 @@ class Counting:
         return fault
 
 
+# --- what stands in the way ------------------------------------------------------------------------------------------
+
+OVERLAY = """\
+configs:
+  contososales: {storage_account: contososalesprod}
+  contososervice: {storage_account: contososerviceprod}
+"""
+
+
+def test_without_the_table_of_configs_an_import_is_refused_and_links_alone_can_be_made(
+    made: Path, tmp_path: Path
+) -> None:
+    with serving(made, tmp_path) as addresses:
+        two = project(tmp_path, addresses)
+        (tmp_path / "overlay.yaml").write_text(OVERLAY)
+        refused = two.run(f"import {LAKE} --env bare --overlay overlay.yaml --yes")
+        assert (refused.exit_code, "0x80048034" in refused.stderr, "mode: link-only" in refused.stderr) == (
+            1,
+            True,
+            True,
+        )
+        printed = two(f"import {LAKE} --env links --overlay overlay.yaml --yes")
+        assert "import solution" not in printed
+        assert findings(two.data(f"verify {LAKE} --env links --overlay overlay.yaml")) == []
+        assert "nothing to do" in two(f"import {LAKE} --env links --overlay overlay.yaml --yes")
+        two("uninstall ContosoLake --env links --prune --yes")
+        assert [row["what"] for row in two.data("history --env links")] == ["import", "uninstall"]
+        assert two.data("status --env links") == []
+
+
+HOSTED = HostedLink(
+    id="66666666-0000-4000-8000-000000000001",
+    name="Contoso Lake",
+    state="Active",
+    active=True,
+    account="contososalesprod",
+    file_system="dataverse-prod",
+    entities=(LinkedEntity(name="account", append_only=True),),
+    snapshots=5,
+)
+
+
+def test_a_hosted_link_on_our_account_is_an_error_and_can_be_adopted_and_is_never_written_to(
+    made: Path, tmp_path: Path
+) -> None:
+    prod = Counting(NoFaults())
+    with serving(made, tmp_path, prod=prod) as addresses:
+        with Database(tmp_path / "prod.sqlite") as database, database.write() as connection:
+            catalog.put_settings(connection, Settings(hosted=(HOSTED,)))
+        two = project(tmp_path, addresses)
+        refused = two.run(f"plan {LAKE} --env prod")
+        assert (refused.exit_code, "ENV030" in refused.stderr) == (1, True)
+        adopted = two.run("adopt --env prod -o found")
+        assert (adopted.exit_code, "ENV037" in adopted.stderr) == (0, True)
+        two("validate found --strict")
+        assert "name: account\n" in (tmp_path / "found/configs/contososalesprod.yaml").read_text()
+    assert {call.method for call in prod.calls} == {"GET"}
+
+
+@dataclass
+class Disabled:
+    """An organization in administration mode, while ``off``."""
+
+    off: bool = False
+
+    def next(self, _: Call) -> Fault | None:
+        message = "The Dynamics 365 organization you are attempting to access is currently disabled."
+        error = {"error": {"code": "0x8004a104", "message": message}}
+        return Fault(answer=Answer.json(error, 403)) if self.off else None
+
+
+def test_a_run_waits_for_the_end_of_administration_mode_and_goes_on_by_itself(made: Path, tmp_path: Path) -> None:
+    prod = Disabled()
+    with serving(made, tmp_path, prod=prod) as addresses:
+        two = project(tmp_path, addresses)
+        two("lake link --account contososalesprod --entity account --env prod")
+        add = partial(httpx.post, f"{addresses['prod']}/api/data/v9.2/accounts", json={"name": "Late"})
+        reports, clock = _ran(two, Phases(prod, add))
+    assert [name for report in reports for name in report.failing] == ["account"]
+    assert [name for report in reports for name in report.recovered] == ["account"]
+    assert sum(entity.written for report in reports for entity in report.entities) == 1
+    assert clock() < START + timedelta(hours=2)
+
+
+@dataclass
+class Phases:
+    """What happens while a run waits: the organization is disabled for half an hour, and meanwhile a row comes."""
+
+    prod: Disabled
+    add: Callable[[], object]
+    now: datetime = START + timedelta(minutes=1)
+    waits: int = 0
+
+    def __call__(self, seconds: float) -> bool:
+        self.now += timedelta(seconds=seconds)
+        begun, self.prod.off = self.prod.off, timedelta(minutes=5) < self.now - START < timedelta(minutes=35)
+        if begun and not self.prod.off:
+            self.add()
+        return self.now - START > timedelta(minutes=100)
+
+
+def _ran(two: Project, phases: Phases) -> tuple[list[SyncReport], Callable[[], datetime]]:
+    reports: list[SyncReport] = []
+    clock = lambda: phases.now  # noqa: E731 - the clock of a test
+    opening = ToolkitProject.load(two.folder / "toolkit.yaml").opened(
+        "prod", clock=clock, new_id=str, sleep=lambda _: None
+    )
+    with opening as opened:
+        (linked,) = opened.site.links()
+        engine.run(
+            lambda: linked,
+            opened.site.source,
+            clock=clock,
+            wait=phases,
+            holder=Holder("ada@lab", "lab", 1, START),
+            passed=reports.append,
+        )
+    return reports, clock
+
+
 # --- kills ----------------------------------------------------------------------------------------------------------
 
 
@@ -229,3 +364,84 @@ def test_a_kill_in_the_middle_of_an_initial_load_fetches_no_finished_page_again(
     pages = Counter(call.query.get("$skiptoken", "") for call in killing.calls if is_page(call))
     # The fourth page was in work and the fifth on its way when the process died.
     assert sorted(pages.values()) == [1, 1, 1, 1, 1, 2] or sorted(pages.values()) == [1, 1, 1, 1, 2, 2]
+
+
+@dataclass
+class Identities:
+    """Lets two identities do what they are for: one changes the environment, the other reads rows and metadata.
+
+    A process is killed when the engine asks for its first page.
+    """
+
+    killed: subprocess.Popen[str] | None = None
+
+    def next(self, call: Call) -> Fault | None:
+        who, rows = call.headers.get("authorization", ""), is_row(call)
+        if rows and self.killed is not None and "odata.track-changes" in call.prefer:
+            self.killed.kill()
+        common = call.path == "WhoAmI" or call.path.startswith("RetrieveMetadataChanges")
+        allowed = {"Bearer apply": not rows, "Bearer engine": rows or common}.get(who, False)
+        error = {"error": {"code": "0x80040220", "message": "the identity may not do it"}}
+        return None if allowed else Fault(answer=Answer.json(error, 403))
+
+
+def is_row(call: Call) -> bool:
+    return call.path.partition("/")[0] in {"accounts", "contacts", "leads", "opportunities", "products", "quotes"}
+
+
+def test_a_kill_between_apply_and_engine_leaves_the_data_to_the_engine_and_its_own_identity(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prod = Identities()
+    sales = "--entity account --entity contact"
+    with serving(made, tmp_path, prod=prod) as addresses:
+        sign_in, engine_sign_in = ({"method": "token", "variable": name} for name in ("APPLY_TOKEN", "ENGINE_TOKEN"))
+        one = project(tmp_path, addresses, sign_in=sign_in, engine_sign_in=engine_sign_in)
+        command = f"-m toolkit lake link --account contososalesprod {sales} --env prod"
+        prod.killed = subprocess.Popen(
+            [sys.executable, *command.split()],
+            cwd=tmp_path,
+            env={**os.environ, "APPLY_TOKEN": "apply", "ENGINE_TOKEN": "engine", "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        told, _ = prod.killed.communicate(timeout=60)
+        assert prod.killed.returncode == -signal.SIGKILL, told
+        prod.killed = None
+        monkeypatch.setenv("ENGINE_TOKEN", "engine")
+        assert "100 rows written" in one("sync --env prod")
+        monkeypatch.setenv("APPLY_TOKEN", "apply")
+        assert findings(one.data("verify --env prod")) == []
+
+
+# --- several at once ------------------------------------------------------------------------------------------------
+
+
+def test_two_processes_and_a_plain_client_at_once_lose_nothing(made: Path, tmp_path: Path) -> None:
+    with serving(made, tmp_path) as addresses:
+        two = project(tmp_path, addresses)
+        two(f"import {LAKE} --env prod --no-sync --yes")
+        links = ("contososalesprod", "contososerviceprod")
+        running = [start(tmp_path, *f"run --env prod --every 0.1 --config {name}".split())[0] for name in links]
+        with httpx.Client(base_url=f"{addresses['prod']}/api/data/v9.2/") as plain:
+            worked(plain)
+        for process in running:
+            process.send(signal.SIGTERM)
+        assert {process.end().status for process in running} <= {0, 7}
+        two("sync --env prod")
+        compared = {row["entity"]: row for row in two.data("reconcile --env prod")}
+        assert {row["equal"] for row in compared.values()} == {True}
+        assert (compared["account"]["lake_rows"], compared["task"]["lake_rows"]) == (60 + 30, 20 + 30)
+        assert findings(two.data(f"verify {LAKE} --env prod")) == []
+
+
+def worked(plain: httpx.Client) -> None:
+    """Create forty rows of two tables, change half of them, and delete ten of each."""
+    for entity_set, name in (("accounts", "name"), ("tasks", "subject")):
+        made = [plain.post(entity_set, json={name: f"Row {number}"}) for number in range(40)]
+        addresses = [answer.headers["OData-EntityId"] for answer in made]
+        for address in addresses[:20]:
+            plain.patch(address, json={name: "Changed"}).raise_for_status()
+        for address in addresses[-10:]:
+            plain.delete(address).raise_for_status()
