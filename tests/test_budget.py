@@ -86,3 +86,15 @@ def test_a_used_up_day_is_left_to_the_source_to_tell(clock: Clock) -> None:
     budget = Budget(None, clock, per_day=1)
     budget.take()
     assert CountedElsewhere(budget).take() == 0.0
+
+
+def test_polls_of_idle_things_take_half_of_the_requests_whoever_makes_them(clock: Clock) -> None:
+    budget = Budget(10, clock, per_day=48_000)
+    assert budget.pace("one", 500) == timedelta(minutes=100)
+    assert CountedElsewhere(budget).pace("other", 500) == timedelta(minutes=200)
+    assert budget.pace("other", 0) == timedelta(minutes=100)
+    assert Budget(None, clock, per_day=48_000).pace("one", 1000) == timedelta(hours=1)
+
+
+def test_without_limits_polls_have_no_pace(clock: Clock) -> None:
+    assert Budget(None, clock).pace("one", 1000) == timedelta(0)

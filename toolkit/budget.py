@@ -12,6 +12,8 @@ from typing import Protocol
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+IDLE_SHARE = 0.5
+"""How much of the requests the polls of what does not change may take; the rest is for what does."""
 GRAIN = timedelta(minutes=1)
 """Requests of a day are counted by the minute: each is free again up to a minute late, and a day takes no memory."""
 
@@ -27,6 +29,10 @@ class Allowance(Protocol):
         """Return how many requests may be made now."""
         ...
 
+    def pace(self, who: str, polls: int) -> timedelta:
+        """Return how far apart the polls of an idle thing are to be, where ``who`` polls so many."""
+        ...
+
 
 class Budget:
     """At most so many requests within any 60 seconds and any 24 hours; None sets no limit. Safe in several threads.
@@ -39,6 +45,7 @@ class Budget:
         self._lock = Lock()
         self._minute = _Window(per_minute, MINUTE, timedelta(0))
         self._day = _Window(per_day, DAY, GRAIN)
+        self._polled: dict[str, int] = {}
 
     def allow(self, per_minute: int) -> None:
         """Set another limit for a minute."""
@@ -66,6 +73,13 @@ class Budget:
             now = self._clock()
             return min(self._minute.free(now), self._day.free(now))
 
+    def pace(self, who: str, polls: int) -> timedelta:
+        """Return how far apart polls are to be, for those of all together to take their share of the requests."""
+        with self._lock:
+            self._polled[who] = polls
+            every = sum(self._polled.values())
+            return max(self._minute.pace(every), self._day.pace(every))
+
     def _rest(self, now: datetime) -> float:
         return max(self._minute.rest(now), self._day.rest(now))
 
@@ -88,6 +102,10 @@ class CountedElsewhere:
         """Return how many requests may be made now."""
         return self.budget.free()
 
+    def pace(self, who: str, polls: int) -> timedelta:
+        """Return how far apart polls are to be."""
+        return self.budget.pace(who, polls)
+
 
 class _Window:
     """The requests of the last ``span``, those of one ``grain`` counted together as if the last had been all.
@@ -109,6 +127,9 @@ class _Window:
 
     def rest(self, now: datetime) -> float:
         return 0.0 if self.free(now) > 0 else (self._made[0].last + self._span - now).total_seconds()
+
+    def pace(self, polls: int) -> timedelta:
+        return timedelta(0) if self._limit is None else self._span * (polls / (self._limit * IDLE_SHARE))
 
     def count(self, now: datetime) -> None:
         if self._limit is None:

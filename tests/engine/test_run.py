@@ -209,6 +209,12 @@ def test_a_run_stays_within_its_budget_and_polls_what_changes_first(clock: Clock
     assert {each for _, report in runs.reports for each in report.by_entity} == {f"e{number}" for number in range(6)}
 
 
+def test_an_idle_entity_is_polled_as_rarely_as_the_budget_of_the_day_asks(silent: World) -> None:
+    runs = Runs(silent, 2000)
+    runs.go(budget=Budget(None, silent.clock, per_day=288))
+    assert runs.times() == [0, 10, 30, 70, 150, 310, 630, 1230, 1830]
+
+
 # failures
 
 

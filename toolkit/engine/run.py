@@ -48,10 +48,10 @@ def run(
     thread, so a stop takes effect between two batches, at a consistent point; a call of the source that does not
     return is left behind. The lock is held all the while.
 
-    An entity that changes is polled every ``trickle_seconds``, an idle one ever more rarely, a failing one ever later
-    (``Schedule``); the others go on. Where the source tells that something changed, all are polled at once, unless a
-    pass wrote something less than ``trickle_seconds`` ago. ``jitter`` gives numbers from 0 to 1. ``began`` is called
-    once the lock is held, ``passed`` after each pass.
+    An entity that changes is polled every ``trickle_seconds``, an idle one ever more rarely, up to ``idle_poll`` of the
+    settings, or as the ``budget`` lasts; a failing one ever later (``Schedule``). The others go on. Where the source
+    tells that something changed, all are polled at once, unless a pass wrote something less than ``trickle_seconds``
+    ago. ``jitter`` gives numbers from 0 to 1. ``began`` is called once the lock is held, ``passed`` after each pass.
     """
     budget = budget or Budget(None, clock)
     schedule = Schedule(timedelta(seconds=trickle_seconds), settings.idle_poll, jitter)
@@ -62,7 +62,9 @@ def run(
         opened(linked, holder, ways) as session,
     ):
         began()
-        return _Run(read, attended, session, schedule, budget, clock, wait, passed, linked.link).go()
+        return _Run(
+            read, attended, session, schedule, budget, clock, wait, passed, linked.link, settings.idle_poll
+        ).go()
 
 
 @dataclass(slots=True)
@@ -78,6 +80,8 @@ class _Run:
     wait: Callable[[float], bool]
     passed: Callable[[SyncReport], None]
     link: Link
+    idle: timedelta
+    """How far apart the polls of an idle entity are, unless the budget is too small for that."""
     _done: int | None = None
     """The generation of the link that the last pass was about."""
     _mark: str | None = None
@@ -102,6 +106,7 @@ class _Run:
         self._done = self.link.generation
         report = self._sync(names)
         now = self.clock()
+        self.schedule.longest = max(self.idle, self.budget.pace(self.link.config.id, len(self._names)))
         self.schedule.learn(self.link.config, names, report, now)
         if any(each.changed for each in report.entities):
             self._wrote = now
