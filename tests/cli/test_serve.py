@@ -14,6 +14,10 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Run, prepare
+from tests.organization.samples import NOW, numbered
+from toolkit.organization import operations
+from toolkit.organization.database import Database
+from toolkit.organization.operations import Kind, SystemJob
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,17 @@ def test_serve_answers_until_it_is_stopped(dev: Run) -> None:
     asking.join()
     assert result.stdout == f"dev is served at http://127.0.0.1:{port}/api/data/v9.2/ (Ctrl-C stops)\n"
     assert (result.exit_code, result.stderr, seen[0].text) == (0, "stopped\n", "3")
+
+
+def test_serve_tells_of_jobs_that_died_with_another_server(dev: Run, tmp_path: Path) -> None:
+    job = SystemJob(id=numbered(1), kind=Kind.IMPORT, name="Import", created=NOW)
+    with Database(tmp_path / "environments/dev/organization.sqlite") as database, database.write() as connection:
+        operations.put(connection, job)
+    port = free_port()
+    asking = asked(port, [])
+    result = dev("env", "serve", "dev", "--port", str(port))
+    asking.join()
+    assert result.stderr == "1 job of a server that died: failed\nstopped\n"
 
 
 def test_serve_asks_for_the_token_of_a_variable_and_does_not_print_it(
