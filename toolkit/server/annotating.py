@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from toolkit.engine.arrays import compute
 from toolkit.model.columns import ENTITY_TYPE_SUFFIX
-from toolkit.model.entity import CHOICES, LOOKUPS, Attribute, AttributeType
+from toolkit.model.entity import CHOICES, LOOKUPS, Attribute, AttributeType, Entity
 from toolkit.organization.database import Connection
 from toolkit.organization.storage import Column, precision, quoted
 from toolkit.server.call import Preferences
-from toolkit.server.navigation import navigation_name
+from toolkit.server.navigation import Navigation, navigations
 from toolkit.server.properties import property_name
 from toolkit.server.rendering import member, text
 from toolkit.server.tables import find
@@ -51,22 +51,39 @@ class Wanted:
 NO_ANNOTATIONS = Wanted()
 
 
-def members(connection: Connection, rows: pa.RecordBatch, attribute: Attribute, wanted: Wanted) -> Iterable[Column]:
-    """Yield the members that annotate an attribute's property, in the order in which Dataverse writes them."""
-    if not wanted.patterns:
-        return
-    values, name = rows.column(attribute.name), property_name(attribute)
-    if attribute.type in LOOKUPS:
-        types = _types(rows, attribute)
-        if NAVIGATION in wanted:
-            yield member(f"{name}@{NAVIGATION}", _navigations(attribute, types), or_null=False)
-        if LOGICAL_NAME in wanted:
-            yield member(f"{name}@{LOGICAL_NAME}", text(None, types), or_null=False)
-        if FORMATTED in wanted:
-            yield member(f"{name}@{FORMATTED}", text(None, names(connection, values, types)), or_null=False)
-    elif FORMATTED in wanted and (form := _form(attribute)) is not None:
-        shown = pa.array([None if each is None else form(each) for each in values.to_pylist()], pa.string())
-        yield member(f"{name}@{FORMATTED}", text(None, shown), or_null=False)
+@dataclass(frozen=True, slots=True)
+class Annotator:
+    """Annotates the properties of an entity's rows with what a call asks for."""
+
+    connection: Connection
+    wanted: Wanted
+    navigations: tuple[Navigation, ...]
+
+    @classmethod
+    def of(cls, connection: Connection, entity: Entity, wanted: Wanted) -> Annotator:
+        """Return the annotator of an entity."""
+        return cls(connection, wanted, navigations(connection, entity) if NAVIGATION in wanted else ())
+
+    def members(self, rows: pa.RecordBatch, attribute: Attribute) -> Iterable[Column]:
+        """Yield the members that annotate an attribute's property, in the order in which Dataverse writes them."""
+        if not self.wanted.patterns:
+            return
+        values, name = rows.column(attribute.name), property_name(attribute)
+        if attribute.type in LOOKUPS:
+            types = _types(rows, attribute)
+            if NAVIGATION in self.wanted:
+                yield member(f"{name}@{NAVIGATION}", _mapped(types, self._named(attribute)), or_null=False)
+            if LOGICAL_NAME in self.wanted:
+                yield member(f"{name}@{LOGICAL_NAME}", text(None, types), or_null=False)
+            if FORMATTED in self.wanted:
+                yield member(f"{name}@{FORMATTED}", text(None, names(self.connection, values, types)), or_null=False)
+        elif FORMATTED in self.wanted and (form := _form(attribute)) is not None:
+            shown = pa.array([None if each is None else form(each) for each in values.to_pylist()], pa.string())
+            yield member(f"{name}@{FORMATTED}", text(None, shown), or_null=False)
+
+    def _named(self, attribute: Attribute) -> dict[str, str]:
+        """Return the navigation properties of a lookup by target, as JSON."""
+        return {leads.target: json.dumps(leads.name) for leads in self.navigations if leads.attribute == attribute}
 
 
 def _types(rows: pa.RecordBatch, attribute: Attribute) -> Column:
@@ -76,11 +93,6 @@ def _types(rows: pa.RecordBatch, attribute: Attribute) -> Column:
     target = attribute.targets[0] if attribute.targets else ""
     known = compute.is_valid(rows.column(attribute.name))
     return cast("Column", compute.if_else(known, target, pa.scalar(None, pa.string())))
-
-
-def _navigations(attribute: Attribute, types: Column) -> Column:
-    known = {target: json.dumps(navigation_name(attribute, target)) for target in attribute.targets}
-    return _mapped(types, known)
 
 
 def names(connection: Connection, ids: Column, types: Column) -> Column:

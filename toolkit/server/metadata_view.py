@@ -152,9 +152,8 @@ class Relation:
     @property
     def navigation(self) -> str:
         """The navigation property of the row that has the lookup, in the spelling of the lookup's schema name."""
-        attribute = self.column.attribute
-        name = self.column.name if attribute is None else navigation_name(attribute, self.target)
-        return f"{self.column.schema_name}{name.removeprefix(self.column.name)}"
+        attribute, name = self.column.attribute, self.column.schema_name
+        return name if attribute is None else navigation_name(attribute, name, self.target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from toolkit.model.columns import ENTITY_TYPE_SUFFIX
 from toolkit.model.entity import LOOKUPS, Attribute, AttributeType, DateTimeBehavior, Entity
 from toolkit.organization.database import Connection
 from toolkit.organization.storage import precision
-from toolkit.server import exact_json
+from toolkit.server import exact_json, navigation
 from toolkit.server.call import BAD_PAYLOAD, ODataError, bad_request, not_supported
 from toolkit.server.keys import Key
-from toolkit.server.navigation import Navigation, navigations
+from toolkit.server.navigation import Navigation
 from toolkit.server.properties import find
 from toolkit.server.references import Reference, refer
 from toolkit.server.system_ids import Ids
@@ -69,12 +69,12 @@ class Payloads:
         attribute = self.entity.attribute(name)
         if attribute is not None and value is None:
             return _emptied(attribute)
-        if attribute is not None or any(leads.name == name for leads in navigations(self.entity)):
+        if attribute is not None or navigation.find(self.connection, self.entity, name):
             raise not_supported(f"creating the row that {name} leads to")
         raise undeclared(self.entity, name)
 
     def _navigation(self, name: str) -> tuple[Navigation, ...]:
-        found = tuple(leads for leads in navigations(self.entity) if leads.name == name.lower())
+        found = navigation.find(self.connection, self.entity, name)
         if not found:
             raise undeclared(self.entity, name)
         return found

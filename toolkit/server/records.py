@@ -13,6 +13,7 @@ from toolkit.server import annotating, cookies, exact_json, options
 from toolkit.server.annotating import Wanted
 from toolkit.server.call import Answer, Call
 from toolkit.server.expanding import Records
+from toolkit.server.fragments import ALWAYS, Fragment
 from toolkit.server.keys import SET, Key, missing
 from toolkit.server.options import Options
 from toolkit.server.reading import MOST_COUNTED, PAGE, Query, query
@@ -30,10 +31,7 @@ def many(world: World, call: Call, entity_set: str) -> Answer:
 def count(world: World, call: Call, entity_set: str) -> Answer:
     """Return how many rows there are, at most 5,000, as plain text."""
     with world.read() as connection:
-        found = table(connection, entity_set)
-        asked = options.parse(found.definition, call.query)
-        number = query(connection, found, asked, world.clock()).count(connection)
-    return Answer(200, {"Content-Type": "text/plain", "OData-Version": "4.0"}, str(number).encode())
+        return Reader(world, connection, call, table(connection, entity_set)).count()
 
 
 def one(world: World, call: Call, entity_set: str, key: str) -> Answer:
@@ -51,11 +49,25 @@ class Reader:
     connection: Connection
     call: Call
     table: Table
+    within: Fragment = ALWAYS
+    """What the rows have in common."""
+
+    def id(self, key: Key) -> str:
+        """Return the id of the row that has a key. Raises ODataError (400, 404)."""
+        definition = self.table.definition
+        row = self.row(key, options.parse(definition, {"$select": definition.primary_id}))
+        return str(row.column(definition.primary_id)[0])
+
+    def count(self) -> Answer:
+        """Return how many rows there are, at most 5,000, as plain text. Raises ODataError (400, 501)."""
+        asked = options.parse(self.table.definition, self.call.query)
+        number = self._query(asked).count(self.connection)
+        return Answer(200, {"Content-Type": "text/plain", "OData-Version": "4.0"}, str(number).encode())
 
     def page(self) -> Answer:
         """Return the page that the call asks for. Raises ODataError (400, 501)."""
         asked = options.parse(self.table.definition, self.call.query)
-        records, wanted = self._records(), query(self.connection, self.table, asked, self.world.clock())
+        records, wanted = self._records(), self._query(asked)
         size, last = _limits(self.call, asked)
         start = None if asked.token is None else cookies.parse(asked.token)
         read = wanted.page(self.connection, records.columns(self.table.definition, asked), start, size)
@@ -85,6 +97,9 @@ class Reader:
         if rows.num_rows > 1:
             raise key.ambiguous(definition)
         return rows
+
+    def _query(self, asked: Options) -> Query:
+        return query(self.connection, self.table, asked, self.world.clock(), self.within)
 
     def _records(self) -> Records:
         return Records(self.connection, self.world.clock(), Wanted.of(self.call.prefer))

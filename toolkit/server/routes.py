@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from toolkit.errors import ToolkitError
-from toolkit.server import batch, bulk_delete, functions, metadata, multiples, records, solutions, tracking, writes
+from toolkit.server import (
+    batch,
+    bulk_delete,
+    functions,
+    metadata,
+    multiples,
+    records,
+    related,
+    solutions,
+    tracking,
+    writes,
+)
 from toolkit.server.call import Answer, Call, not_supported
 from toolkit.server.refusals import refusal
 from toolkit.server.route import Route
@@ -38,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
     *tracking.ROUTES,
     *multiples.ROUTES,
     *bulk_delete.ROUTES,
+    *related.ROUTES,
     *records.ROUTES,
     *writes.ROUTES,
 )

@@ -40,7 +40,7 @@ def term(connection: Connection, entity: Entity, path: tuple[str, ...], alias: s
     if not rest:
         attribute = attribute_of(entity, name)
         return Term(attribute, f'{alias}."{attribute.name}"')
-    several = navigation(entity, name)
+    several = navigation(connection, entity, name)
     if len(several) > 1:
         raise not_supported(f"a path through {name}, which leads to rows of several entities,")
     leads = several[0]

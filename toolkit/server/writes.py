@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from toolkit.organization import rows
-from toolkit.organization.database import Connection
-from toolkit.server import exact_json, payloads, rendering
+from toolkit.organization.database import Connection, Violated
+from toolkit.server import payloads
 from toolkit.server.call import Answer, Call, ODataError, not_supported
 from toolkit.server.keys import SET, Key, missing
 from toolkit.server.options import parse
 from toolkit.server.payloads import Payloads, Row
-from toolkit.server.properties import attribute_of
 from toolkit.server.records import Reader, tag
 from toolkit.server.references import id_of
 from toolkit.server.route import KEY, Route
@@ -59,7 +59,8 @@ class Writer:
         key = self.table.definition.primary_id
         complete = [payloads.completed(self.connection, self.table.definition, row) for row in new]
         named = [row if row.get(key) else {**row, key: self.world.new_id()} for row in complete]
-        rows.insert(self.world.database, self.entity, named, self.world.clock)
+        with _no_duplicates():
+            rows.insert(self.world.database, self.entity, named, self.world.clock)
         return [row[key] for row in named]
 
     def update(self, row_id: str, change: Row) -> None:
@@ -74,7 +75,8 @@ class Writer:
             for row_id, change in changes
         )
         for _, alike in groupby(complete, sorted):
-            rows.update(self.world.database, self.entity, list(alike), self.world.clock)
+            with _no_duplicates():
+                rows.update(self.world.database, self.entity, list(alike), self.world.clock)
 
     def existing(self, key: Key) -> str:
         """Return the id of the row that has a key. Raises ODataError (400, 404)."""
@@ -95,6 +97,15 @@ class Writer:
             return found, False
         (made,) = self.create({**self.row(body), **payloads.of_key(key)})
         return made, True
+
+
+@contextmanager
+def _no_duplicates() -> Iterator[None]:
+    """Turn a violation of an alternate key into Dataverse's answer."""
+    try:
+        yield
+    except Violated as error:
+        raise ODataError(412, DUPLICATE, "A record with matching key values already exists.") from error
 
 
 # --- routes ---------------------------------------------------------------------------------------------------------
@@ -149,20 +160,6 @@ def _set(writer: Writer, call: Call, key: str, body: Mapping[str, object]) -> An
     return Answer.none()
 
 
-def get_property(world: World, call: Call, entity_set: str, key: str, name: str) -> Answer:
-    """Return the value of one property of a row."""
-    with world.read() as connection:
-        found = table(connection, entity_set)
-        attribute = attribute_of(found.definition, name)
-        asked = parse(found.definition, {"$select": name})
-        row = Reader(world, connection, call, found).row(Key.parse(found.definition, key), asked)
-    (value,) = rendering.value(attribute, row.column(attribute.name)).to_pylist()
-    if value is None:
-        return Answer.none()
-    head = exact_json.dumps({"@odata.context": f"{call.base}$metadata#{entity_set}({key})/{name}"}).decode()
-    return Answer.text(f'{head[:-1]},"value":{value}}}'.encode())
-
-
 def _written(writer: Writer, call: Call, row_id: str, *, new: bool) -> Answer:
     """Return the address of a row, or the row when the client would rather have that."""
     definition = writer.table.definition
@@ -204,7 +201,6 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", SET, create, "Rows", "create a row"),
     Route("PATCH", SET + KEY, change, "Rows", "change a row, or create it under that key"),
     Route("DELETE", SET + KEY, delete, "Rows", "delete a row"),
-    Route("GET", SET + KEY + _PROPERTY, get_property, "Rows", "the value of one property"),
     Route("PUT", SET + KEY + _PROPERTY, put_property, "Rows", "change one property"),
     Route("DELETE", SET + KEY + _PROPERTY, delete_property, "Rows", "empty one property"),
 )
