@@ -115,12 +115,8 @@ def release(world: World, call: Call, entity_set: str, key: str, name: str) -> A
         address = call.query.get("$id")
         if address is None:
             raise bad_request("$id names the row to release")
-        _part(
-            writer,
-            row_id,
-            there,
-            _existing(world, connection, there, key_of(there.table.definition, call.base, address)),
-        )
+        other = key_of(there.table.definition, call.base, address)
+        _part(writer, row_id, there, _existing(writer, there, other))
     return Answer.none()
 
 
