@@ -57,7 +57,7 @@ class _Compiler:
                 word = " AND " if isinstance(op, ast.And) else " OR "
                 return joined(word, [self.condition(each, depth + 1) for each in _flat(node)])
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return _not(self.condition(operand, depth + 1))
+                return negated(self.condition(operand, depth + 1))
             case ast.Compare() | ast.Call():
                 self._count()
                 return self._compare(node) if isinstance(node, ast.Compare) else self._call(node)
@@ -87,7 +87,7 @@ class _Compiler:
         if operator not in {"=", "<>"} or value not in {"true", "false"}:
             raise not_supported("a comparison with the result of a function")
         wanted = (operator == "=") is (value == "true")
-        return found if wanted else _not(found)
+        return found if wanted else negated(found)
 
     def _call(self, node: ast.Call) -> Fragment:
         name = node.func.name
@@ -104,10 +104,7 @@ class _Compiler:
             raise not_supported(f"the function Microsoft.Dynamics.CRM.{name}")
         path = tuple(given.get("PropertyName", [""])[0].split("/"))
         values = [value for key, values in given.items() if key != "PropertyName" for value in values]
-        try:
-            return _FUNCTIONS[name](self._named_term(path), values, self.now)
-        except (IndexError, ValueError) as error:
-            raise bad_request(f"the values of the function Microsoft.Dynamics.CRM.{name} are wrong") from error
+        return function(name, self._named_term(path), values, self.now)
 
     def _named_term(self, path: tuple[str, ...]) -> Term:
         """Return the term of a property that a function names; these take a lookup by its own name too."""
@@ -120,7 +117,8 @@ class _Compiler:
         return term(self.connection, self.entity, _path(node))
 
 
-def _not(inner: Fragment) -> Fragment:
+def negated(inner: Fragment) -> Fragment:
+    """Return that a condition does not hold; one that is unknown does not."""
     return Fragment(f"NOT coalesce({inner.text}, 0)", inner.parameters)
 
 
@@ -184,6 +182,14 @@ def _decimal(found: Term, operator: str, value: str) -> Fragment:
     return Fragment(f"({sides}) {'IS NOT' if operator == '<>' else operator} ({places})", parameters)
 
 
+def function(name: str, found: Term, values: list[str], now: datetime) -> Fragment:
+    """Return what one of FUNCTIONS asks of an attribute. Raises ODataError (400)."""
+    try:
+        return _FUNCTIONS[name](found, values, now)
+    except (IndexError, ValueError) as error:
+        raise bad_request(f"the values of the function {name} are wrong") from error
+
+
 # --- Dataverse's query functions ------------------------------------------------------------------------------------
 
 _Function = Callable[[Term, list[str], datetime], Fragment]
@@ -196,7 +202,7 @@ def _between(found: Term, values: list[str], _now: datetime) -> Fragment:
 
 def _negated(function: _Function) -> _Function:
     def negation(found: Term, values: list[str], now: datetime) -> Fragment:
-        return _not(function(found, values, now))
+        return negated(function(found, values, now))
 
     return negation
 

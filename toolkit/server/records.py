@@ -12,11 +12,12 @@ from toolkit.organization.database import Connection
 from toolkit.server import annotating, cookies, exact_json, options
 from toolkit.server.annotating import Wanted
 from toolkit.server.call import Answer, Call
+from toolkit.server.cookies import Cookie
 from toolkit.server.expanding import Records
 from toolkit.server.fragments import ALWAYS, Fragment
 from toolkit.server.keys import SET, Key, missing
 from toolkit.server.options import Options
-from toolkit.server.reading import MOST_COUNTED, PAGE, Query, query
+from toolkit.server.reading import MOST_COUNTED, PAGE, Page, Query, query
 from toolkit.server.route import KEY, Route
 from toolkit.server.tables import Table, table
 from toolkit.server.world import World
@@ -67,13 +68,24 @@ class Reader:
     def page(self) -> Answer:
         """Return the page that the call asks for. Raises ODataError (400, 501)."""
         asked = options.parse(self.table.definition, self.call.query)
-        records, wanted = self._records(), self._query(asked)
         size, last = _limits(self.call, asked)
-        start = None if asked.token is None else cookies.parse(asked.token)
-        read = wanted.page(self.connection, records.columns(self.table.definition, asked), start, size)
-        objects = records.objects(self.table.definition, read.rows, asked).to_pylist()
-        head = {"@odata.context": self._context(asked), **_counted(self.connection, wanted, asked, records.wanted)}
+        read = self.read(asked, None if asked.token is None else cookies.parse(asked.token), size)
         link = {} if last or read.next is None else {"@odata.nextLink": next_link(self.call, str(read.next))}
+        return self.answer(asked, read.rows, {}, link)
+
+    def read(self, asked: Options, start: Cookie | None, size: int) -> Page:
+        """Return the rows that follow ``start``. Raises ODataError (400, 501)."""
+        columns = self._records().columns(self.table.definition, asked)
+        return self._query(asked).page(self.connection, columns, start, size)
+
+    def answer(
+        self, asked: Options, rows: pa.RecordBatch, told: Mapping[str, object], link: Mapping[str, object]
+    ) -> Answer:
+        """Return rows as a page, with what else is told of it."""
+        records = self._records()
+        objects = records.objects(self.table.definition, rows, asked).to_pylist()
+        counted = _counted(self.connection, self._query(asked), asked, records.wanted)
+        head = {"@odata.context": self._context(asked), **counted, **told}
         return Answer.text(envelope(head, map(str, objects), link), headers=applied(self.call))
 
     def record(self, key: Key, status: int = 200) -> Answer:

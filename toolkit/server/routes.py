@@ -6,12 +6,14 @@ from toolkit.errors import ToolkitError
 from toolkit.server import (
     batch,
     bulk_delete,
+    fetch_xml,
     functions,
     metadata,
     multiples,
     records,
     related,
     solutions,
+    sql,
     tracking,
     writes,
 )
@@ -49,6 +51,8 @@ ROUTES: tuple[Route, ...] = (
     *tracking.ROUTES,
     *multiples.ROUTES,
     *bulk_delete.ROUTES,
+    *fetch_xml.ROUTES,
+    *sql.ROUTES,
     *related.ROUTES,
     *records.ROUTES,
     *writes.ROUTES,
