@@ -64,7 +64,10 @@ def ask(api: httpx.Client, sql: str) -> list[list[object]]:
         ("SELECT SUM(cts_integer) AS s, AVG(cts_integer) AS a FROM cts_every", [[65, 13.0]]),
         ("SELECT MAX(cts_money) AS high, MIN(cts_money) AS low FROM cts_every", [[99999999999.99, -0.2]]),
         (
-            "SELECT cts_money, COUNT(*) n FROM cts_every WHERE cts_money<>7 GROUP BY cts_money ORDER BY n DESC,cts_money",
+            (
+                "SELECT cts_money, COUNT(*) AS n FROM cts_every WHERE cts_money <> 7 "
+                "GROUP BY cts_money ORDER BY n DESC, cts_money"
+            ),
             [[1.1, 2], [-0.2, 1], [99999999999.99, 1]],
         ),
         ("SELECT DISTINCT cts_lookup FROM cts_every WHERE cts_lookup IS NOT NULL ORDER BY cts_lookup", [[ONE], [TWO]]),
