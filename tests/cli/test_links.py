@@ -248,7 +248,9 @@ def test_an_entity_that_is_taken_off_leaves_the_manifest_and_is_kept(linked: Run
 
 
 def test_tracking_is_enabled_once(dev: Run) -> None:
-    assert "track entity       annotation: off -> on" in dev("entity", "track", "annotation").stdout
+    assert (
+        "track entity       annotation: off -> on, and never off again" in dev("entity", "track", "annotation").stdout
+    )
     assert dev("entity", "track", "annotation").stdout == "dev: nothing to do\n"
 
 

@@ -129,6 +129,10 @@ class Platform:
     requests: list[httpx.Request] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Take lists of its own: they are used up."""
+        self.replies = {key: [*reply] if isinstance(reply, list) else reply for key, reply in self.replies.items()}
+
     def client(self) -> Client:
         address = Address.parse("https://contoso.crm.dynamics.com")
         transport = httpx.MockTransport(self._answer)

@@ -114,6 +114,32 @@ def test_a_publisher_comes_with_its_addresses() -> None:
     assert [(address.address_number, address.city) for address in found.addresses] == [(1, "Redmond")]
 
 
+def test_publishers_and_solutions_of_the_platform_that_break_the_rules_are_passed_over() -> None:
+    own = publisher_row(publisherid=CORE, uniquename="MicrosoftCorporation", customizationprefix=None)
+    odd = (
+        solution_row(name="msft_Known", _publisherid_value=CORE),
+        solution_row(name="Odd", version="one"),
+        solution_row(name="Not a name"),
+        solution_row(name="Orphan", _publisherid_value=LAKE),
+    )
+    inventory = environment(
+        Platform({"GET publishers": rows(own, publisher_row()), "GET solutions": rows(*odd)})
+    ).inventory()
+    assert (list(inventory.publishers), list(inventory.solutions)) == (["contoso"], ["msft_Known"])
+    assert inventory.solutions["msft_Known"].publisher == "MicrosoftCorporation"
+    assert [(note.code, note.where.path) for note in inventory.notes] == [
+        ("ENV025", "Odd"),
+        ("ENV025", "Not a name"),
+        ("ENV025", "Orphan"),
+    ]
+
+
+def test_who_may_not_read_privileges_is_stopped_by_the_platform_alone() -> None:
+    held = f"GET systemusers({USER})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()"
+    platform = Platform({**IMPORT, held: error(403, "0x80040220", "missing prvReadPrivilege")})
+    assert imported(platform, package(config()))[-1].done == 100
+
+
 def test_an_organization_without_the_table_of_configs_has_none_and_asks_for_no_components() -> None:
     platform = Platform({"GET msdyn_exporttodatalakeconfigs": NO_TABLE})
     inventory = environment(platform).inventory()

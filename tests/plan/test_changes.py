@@ -215,7 +215,7 @@ DESCRIBED: list[tuple[AnyChange, tuple[str, str | None, str | None]]] = [
     ),
     (RecordSolution(solution="A", version=ONE), ("A", None, "1.0")),
     (RemoveSolution(solution="A", managed=True, version=ONE), ("A", "1.0", None)),
-    (TrackEntity(entity="invoice"), ("invoice", "off", "on")),
+    (TrackEntity(entity="invoice"), ("invoice", "off", "on, and never off again")),
     (WriteConfig(config=config("account"), replaces=False), ("contosolake", None, "1 entity")),
     (WriteConfig(config=config(), replaces=True), ("contosolake", "a row", "0 entities")),
     (DeleteConfig(config=CONFIG, name="sales"), ("sales", "a row", None)),

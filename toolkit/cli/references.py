@@ -99,7 +99,7 @@ def _known(installed: InstalledSolution, inventory: Inventory, like: Bundle) -> 
             "version": installed.version,
             "package": installed.package,
             "publisher": inventory.publishers.get(installed.publisher, like.solution.publisher),
-            "root_components": installed.components,
+            "root_components": installed.components if inventory.components_known else like.solution.root_components,
         }
     )
     configs = tuple(inventory.configs[key].config for key in installed.configs if key in inventory.configs)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from toolkit.dataverse.answer import Answer
 from toolkit.dataverse.client import Client, not_done
 from toolkit.dataverse.jobs import import_job
@@ -20,7 +22,6 @@ from toolkit.dataverse.publisher_rows import (
 from toolkit.dataverse.tables import Row, once, quoted, rows, selected
 from toolkit.errors import Finding, Place, Severity, ToolkitError
 from toolkit.model.solution import SYSTEM_SOLUTIONS, Package, Publisher, Solution
-from toolkit.model.version import Version
 
 MISSING_DEPENDENCY = "0x8004801d"
 STAGE_FAILED = "0x80048033"
@@ -32,10 +33,14 @@ DUPLICATE = frozenset({"0x80040237", "0x80060892"})
 
 @dataclass(frozen=True, slots=True)
 class PublisherRow:
-    """A publisher and its id. Of names in several languages the table tells that of the user."""
+    """A publisher and its id. Of names in several languages the table tells that of the user.
+
+    ``publisher`` is None for one of the platform's own, which need not keep the rules: it may have no prefix.
+    """
 
     id: str
-    publisher: Publisher
+    name: str
+    publisher: Publisher | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class SolutionRow:
     id: str
     name: str
     display_name: str
-    version: Version
+    version: str
     managed: bool
     publisher: str
 
@@ -56,11 +61,18 @@ class SolutionRow:
 
 
 def publishers(client: Client) -> list[PublisherRow]:
-    """Return all publishers that can own a solution: those whose names and prefixes keep the rules."""
+    """Return all publishers, the platform's own among them."""
     columns = ["publisherid", "uniquename", "friendlyname", "description", *PUBLISHER_COLUMNS.values()]
     columns += [f"address{number}_{column}" for number in (1, 2) for column in ADDRESS_COLUMNS.values()]
-    found = rows(client, selected("publishers", ",".join(columns), where="isreadonly eq false"))
-    return [PublisherRow(row["publisherid"].lower(), publisher_of(row)) for row in found if row["customizationprefix"]]
+    found = rows(client, selected("publishers", ",".join(columns)))
+    return [PublisherRow(row["publisherid"].lower(), row["uniquename"], _publisher(row)) for row in found]
+
+
+def _publisher(row: Row) -> Publisher | None:
+    try:
+        return publisher_of(row)
+    except ValidationError:
+        return None
 
 
 def create_publisher(client: Client, publisher: Publisher) -> None:
@@ -81,7 +93,7 @@ def _solution(row: Row) -> SolutionRow:
         id=row["solutionid"].lower(),
         name=row["uniquename"],
         display_name=row["friendlyname"] or "",
-        version=Version(row["version"]),
+        version=row["version"],
         managed=row["ismanaged"],
         publisher=row["_publisherid_value"].lower(),
     )

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from itertools import chain, repeat
 from typing import TypeVar, assert_never
 
+from pydantic import ValidationError
+
 from toolkit.dataverse import configs, hosted, identity, jobs, solutions
 from toolkit.dataverse.client import Client
 from toolkit.dataverse.configs import ConfigText
@@ -27,12 +29,13 @@ from toolkit.environment.protocol import (
     TrackEntity,
     Write,
 )
-from toolkit.environment.rows import config_rows, text_of
-from toolkit.errors import Finding, NotFound, Partial, Place, Refused, Severity
+from toolkit.environment.rows import config_rows, first_error, text_of
+from toolkit.errors import Finding, Forbidden, NotFound, Partial, Place, Refused, Severity
 from toolkit.model.config import ExportConfig
 from toolkit.model.entity import Entity
 from toolkit.model.environment import InstalledSolution, Inventory, Registration, StorageAccount
 from toolkit.model.solution import CORE_SOLUTION, Package, Publisher, Solution
+from toolkit.model.version import Version
 from toolkit.organization import incoming
 from toolkit.organization.import_rules import own_findings
 from toolkit.organization.installation import managed_export, no_export, rows_left
@@ -93,26 +96,35 @@ class DataverseEnvironment:
         texts = configs.configs(client) or []
         rows, notes = config_rows(texts)
         publishers = solutions.publishers(client)
+        installed, unread = self._installed(publishers, [text.id for text in texts])
         return Inventory(
             organization=identity.organization(client),
             administrator=identity.is_administrator(client, caller.user),
             accounts=self._accounts,
-            publishers={row.publisher.unique_name: row.publisher for row in publishers},
-            solutions=self._installed(publishers, [text.id for text in texts]),
+            publishers=_by_name(publishers),
+            solutions=installed,
             configs=rows,
             entities=self._entities(),
             change_tracking_expiry_days=identity.change_tracking_expiry(client),
             registration=self._registration,
             hosted=hosted.hosted_links(client),
             components_known=False,
-            notes=notes,
+            notes=(*notes, *unread),
         )
 
-    def _installed(self, publishers: list[PublisherRow], rows: list[str]) -> dict[str, InstalledSolution]:
-        names = {row.id: row.publisher.unique_name for row in publishers}
+    def _installed(
+        self, publishers: list[PublisherRow], rows: list[str]
+    ) -> tuple[dict[str, InstalledSolution], list[Finding]]:
+        """Return the solutions by name, and a finding for each whose row breaks the rules of solutions."""
+        names = {row.id: row.name for row in publishers}
         held = solutions.holders(self._client, rows)
-        found = solutions.solutions(self._client)
-        return {row.name: _installed(row, names, tuple(held.get(row.id, ()))) for row in found}
+        installed, unread = {}, []
+        for row in solutions.solutions(self._client):
+            try:
+                installed[row.name] = _installed(row, names, tuple(held.get(row.id, ())))
+            except ValueError as error:
+                unread.append(_unread(row, error))
+        return installed, unread
 
     # --- import -----------------------------------------------------------------------------------------------------
 
@@ -168,8 +180,15 @@ class DataverseEnvironment:
             raise _failed(said, f"the import of {name}")
 
     def _require(self, needed: Collection[str], what: str) -> None:
-        """Raise Refused (ENV020) with every privilege that is needed and missing."""
+        """Raise Refused (ENV020) with every privilege that is needed and missing.
+
+        Who may not read privileges is not stopped: the platform itself refuses what is not allowed.
+        """
         user = identity.who_am_i(self._client).user
+        try:
+            missing = identity.missing_privileges(self._client, user, needed)
+        except Forbidden:
+            return
         _refuse(
             tuple(
                 Finding(
@@ -180,7 +199,7 @@ class DataverseEnvironment:
                     f"{what} needs it; the user is {user}",
                     "give the application user a security role that has it, such as System Customizer",
                 )
-                for name in identity.missing_privileges(self._client, user, needed)
+                for name in missing
             )
         )
 
@@ -257,20 +276,20 @@ class DataverseEnvironment:
                 assert_never(change)
 
     def _create_publisher(self, publisher: Publisher) -> None:
-        known = {row.publisher.unique_name: row.publisher for row in solutions.publishers(self._client)}
+        known = _by_name(solutions.publishers(self._client))
         if (taken := _named(publisher.unique_name, known)) is not None:
             raise refusals.publisher_taken(taken)
         with _told(publisher.unique_name):
             solutions.create_publisher(self._client, publisher)
 
     def _create_solution(self, solution: Solution) -> None:
-        known = {row.publisher.unique_name: row for row in solutions.publishers(self._client)}
+        publishers = solutions.publishers(self._client)
         names = {row.name: row for row in solutions.solutions(self._client)}
         taken = _named(solution.unique_name, names) is not None
-        by_name = {name: row.publisher for name, row in known.items()}
-        publisher = refusals.new_solution(solution, by_name, taken=taken)
+        publisher = refusals.new_solution(solution, _by_name(publishers), taken=taken)
+        key = next(row.id for row in publishers if row.publisher == publisher)
         with _told(solution.unique_name):
-            solutions.create_solution(self._client, solution, known[publisher.unique_name].id)
+            solutions.create_solution(self._client, solution, key)
 
     def _add_config(self, name: str, config: str) -> None:
         known = {row.name: row for row in solutions.solutions(self._client)}
@@ -327,12 +346,22 @@ class DataverseEnvironment:
         return found
 
 
+def _by_name(publishers: list[PublisherRow]) -> dict[str, Publisher]:
+    return {row.name: row.publisher for row in publishers if row.publisher is not None}
+
+
+def _unread(row: SolutionRow, error: ValueError) -> Finding:
+    what = f"the solution {row.name!r} {row.version} of the environment cannot be understood"
+    why = first_error(error) if isinstance(error, ValidationError) else str(error)
+    return Finding("ENV025", Severity.NOTE, what, Place(row.name), why, "nothing, unless a bundle needs it")
+
+
 def _installed(row: SolutionRow, publishers: Mapping[str, str], held: tuple[str, ...]) -> InstalledSolution:
     return InstalledSolution(
         unique_name=row.name,
-        version=row.version,
+        version=Version(row.version),
         package=row.package,
-        publisher=publishers[row.publisher],
+        publisher=publishers.get(row.publisher, ""),
         display_name=row.display_name,
         configs=held,
         requires=(CORE_SOLUTION,) if held else (),

@@ -22,13 +22,14 @@ def config_rows(texts: Iterable[ConfigText]) -> tuple[dict[str, ConfigRow], tupl
             rows[text.id] = ConfigRow(config=config_of(text), managed=text.managed)
         except (ValueError, RecursionError) as error:
             what = f"the export config row {text.name!r} ({text.id}) cannot be read"
-            why = _first(error) if isinstance(error, ValidationError) else str(error)
+            why = first_error(error) if isinstance(error, ValidationError) else str(error)
             fix = "delete the row if nothing needs it; the toolkit takes it for absent"
             notes.append(Finding("ENV024", Severity.WARNING, what, Place(text.name), why, fix))
     return rows, tuple(notes)
 
 
-def _first(error: ValidationError) -> str:
+def first_error(error: ValidationError) -> str:
+    """Return the first thing that is wrong, without the value."""
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 

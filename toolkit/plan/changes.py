@@ -266,7 +266,7 @@ def _describe_row(change: RowChange) -> Described:
         case DeleteConfig(name=name):
             return Described(name, "a row", None)
         case TrackEntity(entity=entity):
-            return Described(entity, "off", "on")
+            return Described(entity, "off", "on, and never off again")
         case _:
             assert_never(change)
 
