@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.server.fetch_xml import OPERATORS
+from toolkit.server.filters import FUNCTIONS
+from toolkit.server.options import OPTIONS, REFUSED
 from toolkit.server.routes import ROUTES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "web-api.md").read_text()
@@ -29,5 +32,14 @@ def test_a_section_lists_the_routes_of_its_area(area: str) -> None:
     assert sorted(rows(SECTIONS[area])) == sorted(served)
 
 
-def test_the_page_has_the_areas_that_do_not_read_or_write_rows() -> None:
-    assert {"Change tracking", "Functions", "Metadata", "Solutions", "Tables of the platform"} <= {*AREAS}
+def test_the_page_has_a_section_for_each_area() -> None:
+    assert {route.area for route in ROUTES} == {*AREAS}
+
+
+def test_the_page_lists_the_options_of_a_query() -> None:
+    assert re.findall(r"^\| `(\$\w+)` \| (.+) \|$", SECTIONS["Rows"], re.MULTILINE) == list(OPTIONS.items())
+
+
+def test_the_page_names_what_queries_know_and_refuse() -> None:
+    named = {*re.findall(r"`([^`]+)`", SECTIONS["Rows"] + SECTIONS["Other languages"])}
+    assert {*FUNCTIONS, *REFUSED, *OPERATORS} - named == set()
