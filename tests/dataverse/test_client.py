@@ -1,7 +1,9 @@
 """The client: what it sends, what it waits for, what it repeats, and what it says when there is no answer."""
 
 import gzip
+import re
 import ssl
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from threading import Event
@@ -269,6 +271,20 @@ def test_without_a_credential_a_401_is_told_at_once() -> None:
     with pytest.raises(Forbidden):
         service.client(signed_in=False).get("WhoAmI")
     assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [answer(401), answer(403), answer(500), answer(503), answer(404), httpx.ReadError("cut"), httpx.ConnectError("no")],
+)
+def test_no_error_and_no_repr_holds_a_token(fault: httpx.Response | Exception) -> None:
+    service = Service(fault)
+    client, row = service.client(limits=Limits(attempts=2)), {"name": "a secret value"}
+    with pytest.raises(ToolkitError) as caught:
+        client.send("POST", "accounts", row)
+    told = "".join(traceback.format_exception(caught.value)) + repr((caught.value.findings, client, vars(client)))
+    assert service.sent("Authorization")[0] == "Bearer token-1"
+    assert not re.search(r"token-\d|a secret value", told)
 
 
 # refusals

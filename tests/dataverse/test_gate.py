@@ -41,6 +41,19 @@ def test_those_that_are_told_together_halve_it_once_and_wait_the_longest_of_thei
         assert (gate.width, time.slept) == (4, [9.0])
 
 
+def test_who_has_waited_goes_in_although_the_clock_was_set_back(time: Time) -> None:
+    slept = []
+
+    def set_back(seconds: float) -> None:
+        slept.append(seconds)
+        time.now -= timedelta(hours=1)
+
+    gate = Gate(Limits(), lambda: time.now, set_back)
+    gate.slow_down(5)
+    with gate.through():
+        assert slept == [5.0]
+
+
 def test_being_told_again_later_halves_it_again_down_to_one(gate: Gate, time: Time) -> None:
     widths = []
     for _ in range(5):

@@ -24,7 +24,7 @@ from toolkit.organization.database import Database
 from toolkit.organization.definition_file import Definitions
 from toolkit.project import Project
 from toolkit.server.call import Answer, Call
-from toolkit.server.faults import Fault
+from toolkit.server.faults import Fault, Faults, Switches, parse
 
 SCRATCH = "new_toolkit00000000f001"
 
@@ -52,7 +52,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @contextmanager
-def tried(folder: Path, database: Database, faults: Answering | None = None) -> Iterator[Trial]:
+def tried(folder: Path, database: Database, faults: Faults | None = None) -> Iterator[Trial]:
     """Give a trial in a served organization."""
     numbers = count(0xF001)
 
@@ -78,7 +78,7 @@ def left(folder: Path, database: Database) -> list[str]:
     return [*entities, *(path.name for path in folder.glob("lakes/**/*"))]
 
 
-def checks(folder: Path, database: Database, faults: Answering | None = None) -> dict[str, Check]:
+def checks(folder: Path, database: Database, faults: Faults | None = None) -> dict[str, Check]:
     with tried(folder, database, faults) as prepared:
         return {check.name: check for check in try_out(prepared)}
 
@@ -107,6 +107,13 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, database: Database, step
         list(islice(begun, steps))
         begun.close()
     assert left(tmp_path, database) == []
+
+
+def test_faults_that_pass_make_no_difference(tmp_path: Path, database: Database) -> None:
+    kinds = ("429", "502", "503", "504", "drop:when=before", "drop:when=after", "drop:when=middle")
+    rules = parse(f"{kind}{',' if '=' in kind else ':'}rate=0.04,seed={seed}" for seed, kind in enumerate(kinds))
+    found = checks(tmp_path, database, Switches(rules))
+    assert ({check.outcome.value for check in found.values()}, left(tmp_path, database)) == ({"ok"}, [])
 
 
 def test_an_entity_that_cannot_be_made_leaves_the_rest_unasked(tmp_path: Path, database: Database) -> None:

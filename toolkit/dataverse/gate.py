@@ -34,8 +34,10 @@ class Gate:
     @contextmanager
     def through(self) -> Iterator[None]:
         """Wait until nobody is told to wait and there is room, and be inside for the length of the block."""
-        while not self._enter():
-            self._sleep(self._rest())
+        waited: datetime | None = None
+        while (until := self._enter(waited)) is not None:
+            self._sleep(max(0.0, (until - self._clock()).total_seconds()))
+            waited = until
         try:
             yield
         finally:
@@ -65,14 +67,15 @@ class Gate:
             until = now + timedelta(seconds=seconds)
             self._closed_until = max(self._closed_until or until, until)
 
-    def _enter(self) -> bool:
-        """Wait for room and take it; take none while everybody is told to wait."""
+    def _enter(self, waited: datetime | None) -> datetime | None:
+        """Wait for room and take it; or take none, and return until when everybody is told to wait.
+
+        Who has ``waited`` for that time already goes in, whatever the clock says: it may have been set back meanwhile.
+        """
         with self._room:
             self._room.wait_for(lambda: self._inside < self._width)
-            free = self._rest() <= 0
-            self._inside += free
-            return free
-
-    def _rest(self) -> float:
-        until = self._closed_until
-        return 0.0 if until is None else max(0.0, (until - self._clock()).total_seconds())
+            until = self._closed_until
+            if until is not None and until != waited and until > self._clock():
+                return until
+            self._inside += 1
+            return None
