@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pyarrow as pa
 import pytest
 
-from toolkit.engine.ahead import read_ahead
+from toolkit.engine.ahead import done_ahead, read_ahead
 from toolkit.errors import SourceError
 from toolkit.source.protocol import Batch, Cursor
 
@@ -62,3 +63,31 @@ def test_a_failure_comes_behind_the_batches_before_it() -> None:
         assert [next(batches).resume, next(batches).resume] == ["1", "2"]
         with pytest.raises(SourceError, match="no more"):
             next(batches)
+
+
+def test_several_things_are_done_at_once_and_their_results_come_in_order() -> None:
+    both = threading.Barrier(2)
+
+    def work(number: int) -> int:
+        both.wait(10)
+        return number * 10
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(done_ahead(pool, 2, work, range(4))) == [0, 10, 20, 30]
+
+
+def test_nothing_more_is_begun_once_nobody_takes_the_results() -> None:
+    begun: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        results = done_ahead(pool, 1, begun.append, range(100))
+        next(results)
+        results.close()
+    assert len(begun) <= 3
+
+
+def test_a_failure_comes_where_its_result_would() -> None:
+    with ThreadPoolExecutor(2) as pool:
+        results = done_ahead(pool, 2, [10, 20].__getitem__, [0, 1, 2])
+        assert [next(results), next(results)] == [10, 20]
+        with pytest.raises(IndexError):
+            next(results)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.engine.test_rows import COLUMNS, batch
 from toolkit.engine.arrays import contents, lengths_of
 from toolkit.engine.entries import Entries, entries_from, entries_of, ids_of_letters, joined, text_of_ids
-from toolkit.engine.index import digest_of, found, index_bytes, read_index, scan
+from toolkit.engine.index import digest_of, index_bytes, read_index, scan
+from toolkit.engine.lookup import Lookup
 from toolkit.engine.rows import delete_record, format_rows
 from toolkit.engine.style import sink_time
 from toolkit.errors import Damaged, ToolkitError
@@ -66,7 +67,7 @@ def test_an_index_that_is_not_the_parts_own_is_not_used(damage: object) -> None:
 
 def test_the_entries_of_some_ids_are_found_with_all_their_versions() -> None:
     held = joined([entries(1, 2), entries(2, 4)]).sorted()
-    places, which = found(held.ids, ids(0, 2, 4))
+    places, which = Lookup(ids(0, 2, 4)).among(held.ids)
     assert (places.tolist(), which.tolist()) == ([1, 2, 3], [1, 1, 2])
 
 

@@ -12,6 +12,7 @@ from tests.engine.world import Clock, World, insert_account, link, linked_entity
 from toolkit.engine.checkpoint import Checkpoint, Part, Remove, read_checkpoint
 from toolkit.engine.index import HEADER_BYTES
 from toolkit.engine.indexes import Indexes
+from toolkit.engine.lookup import Lookup
 from toolkit.lake.memory import MemoryLake
 
 MAY = datetime(2025, 5, 1, tzinfo=UTC)
@@ -50,16 +51,36 @@ def part(lake: Reads) -> Part:
 
 
 def versions(indexes: Indexes, lake: Reads, *numbers: int) -> list[int]:
-    found: list[int] = indexes.entries_of(part(lake), checkpoint(lake).columns, ids(*numbers)).versions.tolist()
+    wanted = Lookup(ids(*numbers))
+    found: list[int] = indexes.entries_of(part(lake), checkpoint(lake).columns, wanted).versions.tolist()
     return found
 
 
-def test_an_index_is_read_whole_once_and_then_only_its_ids(lake: Reads) -> None:
+def test_of_an_index_without_a_wanted_id_only_the_ids_are_read_and_checked_once(lake: Reads) -> None:
+    indexes = Indexes(lake)
+    assert versions(indexes, lake, 9) == []
+    assert lake.count == HEADER_BYTES + 4 * 16
+    lake.count = 0
+    assert versions(indexes, lake, 9) == []
+    assert lake.count == 4 * 16
+
+
+def test_an_index_with_a_wanted_id_is_read_whole_once_and_then_only_its_ids(lake: Reads) -> None:
     indexes = Indexes(lake)
     assert versions(indexes, lake, 1, 3) == [1, 3]
     lake.count = 0
     assert versions(indexes, lake, 9) == []
     assert lake.count == 4 * 16
+
+
+def test_a_damaged_offset_is_found_where_its_row_is_wanted(lake: Reads) -> None:
+    data = bytearray(lake.read(part(lake).index))
+    data[HEADER_BYTES + 4 * 16] ^= 1
+    lake.put(part(lake).index, bytes(data), "any")
+    indexes = Indexes(lake)
+    assert versions(indexes, lake, 9) == []
+    found = indexes.entries_of(part(lake), checkpoint(lake).columns, Lookup(ids(1, 2, 3, 4)))
+    assert np.diff(found.ends).tolist() == found.lengths[1:].tolist()
 
 
 def test_an_index_that_this_session_wrote_need_not_be_checked(lake: Reads) -> None:

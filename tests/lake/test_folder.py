@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -283,6 +284,50 @@ def test_a_disk_without_room_for_a_file_is_an_error_before_it_is_written(tmp_pat
         lake.stage("r1", "part", 100)
     assert caught.value.code == "LAK010"
     assert everything(tmp_path) == []
+
+
+def test_what_is_done_together_makes_each_folder_durable_once_at_the_end(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path)
+    for path in ("a/1.csv", "a/2.csv", "b/1.csv"):
+        lake.put(path, b"x", ABSENT)
+    synced: list[str] = []
+    lake = FolderLake(tmp_path, System(fsync=lambda file: synced.append(str(Path(f"/proc/self/fd/{file}").readlink()))))
+    with lake.together():
+        lake.delete("a/1.csv")
+        with lake.together():
+            lake.delete("a/2.csv")
+        lake.delete("b/1.csv")
+        assert synced == []
+    assert synced == [str(tmp_path / "a"), str(tmp_path / "b")]
+    lake.put("a/3.csv", b"x", ABSENT)
+    assert synced[2:] == [str(tmp_path / "_toolkit/lock/aside"), str(tmp_path / "a")]
+
+
+def test_what_another_thread_does_meanwhile_is_durable_at_once(tmp_path: Path) -> None:
+    synced: list[int] = []
+    lake = FolderLake(tmp_path, System(fsync=synced.append))
+    lake.put("a.csv", b"x", ABSENT)
+    with lake.together(), ThreadPoolExecutor(1) as pool:
+        before = len(synced)
+        pool.submit(lake.delete, "a.csv").result()
+        assert len(synced) == before + 1
+
+
+def test_after_an_error_in_what_is_done_together_nothing_waits_any_more(tmp_path: Path) -> None:
+    synced: list[int] = []
+    lake = FolderLake(tmp_path, System(fsync=synced.append))
+    etag = lake.put("a.csv", b"x", ABSENT)
+
+    def fail() -> None:
+        with lake.together():
+            lake.delete("a.csv")
+            lake.snapshot("a.csv", "s.csv", etag)
+
+    with pytest.raises(NotFound):
+        fail()
+    before = len(synced)
+    stage(lake, b"x")
+    assert len(synced) > before
 
 
 def test_empty_folders_of_a_run_go_and_those_of_entities_stay(tmp_path: Path) -> None:

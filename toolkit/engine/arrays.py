@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
+# pyarrow loads this one at its first ``take``, in whatever thread that is; it parses signatures, at which CPython 3.11
+# fails when another thread parses as well ("AST constructor recursion depth mismatch": measured).
+import numpy.ma
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute

@@ -55,23 +55,25 @@ def settled(lake: Lake, fence: Fence, state: Committed) -> Committed:
 
 
 def _settle(lake: Lake, checkpoint: Checkpoint) -> None:
-    for step in checkpoint.pending:
-        match step:
-            case Move():
-                _publish(lake, step)
-            case Copy():
-                lake.snapshot(step.path, step.to, Etag(step.etag))
-            case Remove():
-                pass  # after the manifest
-            case _:
-                assert_never(step)
+    with lake.together():
+        for step in checkpoint.pending:
+            match step:
+                case Move():
+                    _publish(lake, step)
+                case Copy():
+                    lake.snapshot(step.path, step.to, Etag(step.etag))
+                case Remove():
+                    pass  # after the manifest
+                case _:
+                    assert_never(step)
 
 
 def tidy(lake: Lake, checkpoint: Checkpoint) -> None:
     """Remove what a commit left behind. The manifest that names none of it must have been written."""
-    for step in checkpoint.pending:
-        if isinstance(step, Remove):
-            lake.delete(step.path)
+    with lake.together():
+        for step in checkpoint.pending:
+            if isinstance(step, Remove):
+                lake.delete(step.path)
 
 
 def _publish(lake: Lake, step: Move) -> None:

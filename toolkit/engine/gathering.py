@@ -79,7 +79,8 @@ class Gathering:
         basis, work = self._basis, self._work
         self.sink = progress.sink if progress else basis.now
         layout = Layout(self._name, basis.entity.primary_id, basis.columns, basis.mode.strategy, self.sink, basis.style)
-        return Spool(work.lake, self._run, layout, self._scratch, split=terms.split, limit=work.settings.part_limit)
+        limit, ahead = work.settings.part_limit, work.ahead
+        return Spool(work.lake, self._run, layout, self._scratch, split=terms.split, limit=limit, ahead=ahead)
 
     @contextmanager
     def _kept_when_it_ends(self, spool: Spool, terms: Terms) -> Iterator[None]:

@@ -1,9 +1,10 @@
 """The index of a part: which record is where, in one file beside the checkpoint.
 
 The file is a header of 512 bytes (JSON, padded with spaces: format, the part's etag and size, digest, count) and the
-columns of its entries, sorted by (id, version, delete row). The digest is the SHA-256 of the columns; a scan of the
-part gives the same entries again, so it says whether a part still holds what it held. An index that is missing, or
-that has another digest than the part, is made anew by one scan. The etag is for people: a copied lake has others.
+columns of its entries, sorted by (id, version, delete row). The digest is the SHA-256 of two others, of the ids and of
+the rest, so that ids alone can be read and checked. A scan of the part gives the same entries again, so it says whether
+a part still holds what it held. An index that is missing, or that has another digest than the part, is made anew by one
+scan. The etag is for people: a copied lake has others.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from toolkit.engine.arrays import Mask, Places
 from toolkit.engine.checkpoint import restore_or_anew
@@ -22,11 +22,12 @@ from toolkit.engine.columns import IS_DELETE, VERSION, Column, header_line
 from toolkit.engine.entries import (
     DELETE_FLAG,
     ENTRY_BYTES,
+    ENTRY_COLUMNS,
+    ID_BYTES,
     ID_LENGTH,
     Entries,
     Ids,
     entries_from,
-    first_halves,
     ids_of_letters,
     joined,
 )
@@ -43,28 +44,37 @@ _QUOTE, _COMMA, _LINE_FEED = b'",\n'
 
 
 class Header(Frozen):
-    """What an index says of the part that it belongs to."""
+    """What an index says of the part that it belongs to; ``ids`` and ``rest`` are the two digests of its columns."""
 
     format: Literal[1] = 1
     etag: str
     size: int
     digest: str
+    ids: str
+    rest: str
     count: int
 
 
 def digest_of(entries: Entries) -> str:
     """Return the digest of sorted entries."""
-    return _digest(entries.to_bytes())
+    return _digest(*_digests(entries.to_bytes(), len(entries)))
 
 
-def _digest(columns: bytes | memoryview) -> str:
-    return f"sha256:{hashlib.sha256(columns).hexdigest()}"
+def _digests(columns: bytes | memoryview, count: int) -> tuple[str, str]:
+    """Return the digests of the ids and of the rest."""
+    view, ids = memoryview(columns), count * ID_BYTES
+    return hashlib.sha256(view[:ids]).hexdigest(), hashlib.sha256(view[ids:]).hexdigest()
+
+
+def _digest(ids: str, rest: str) -> str:
+    return f"sha256:{hashlib.sha256(bytes.fromhex(ids + rest)).hexdigest()}"
 
 
 def index_bytes(entries: Entries, etag: Etag, size: int) -> tuple[bytes, str]:
     """Return the index file of a part that holds these entries, which are sorted, and their digest."""
     columns = entries.to_bytes()
-    header = Header(etag=etag, size=size, digest=_digest(columns), count=len(entries))
+    ids, rest = _digests(columns, len(entries))
+    header = Header(etag=etag, size=size, digest=_digest(ids, rest), ids=ids, rest=rest, count=len(entries))
     return header.model_dump_json().encode().ljust(HEADER_BYTES - 1) + b"\n" + columns, header.digest
 
 
@@ -75,30 +85,27 @@ def read_index(data: bytes, digest: str, *, trusted: bool = False) -> Entries | 
     damaged id would hide a row from its update. So all of them are checked, unless the file is ``trusted``, since
     this process checked or wrote it.
     """
+    header, columns = _header(data, digest), memoryview(data)[HEADER_BYTES:]
+    if header is None or len(columns) != header.count * ENTRY_BYTES:
+        return None
+    good = trusted or _digests(columns, header.count) == (header.ids, header.rest)
+    return entries_from(columns) if good else None
+
+
+def read_ids(data: bytes, digest: str) -> Ids | None:
+    """Return the ids of an index file that is cut behind them, or None when they are not those of this digest."""
+    header, ids = _header(data, digest), memoryview(data)[HEADER_BYTES:]
+    good = header is not None and hashlib.sha256(ids).hexdigest() == header.ids
+    return np.frombuffer(ids, ENTRY_COLUMNS[0]) if good else None
+
+
+def _header(data: bytes, digest: str) -> Header | None:
+    """Return the header of an index file of this digest, or None."""
     try:
         header = Header.model_validate_json(data[:HEADER_BYTES])
-    except ValidationError:
+        return header if header.digest == digest == _digest(header.ids, header.rest) else None
+    except ValueError:
         return None
-    columns = memoryview(data)[HEADER_BYTES:]
-    if len(columns) != header.count * ENTRY_BYTES or header.digest != digest:
-        return None
-    return entries_from(columns) if trusted or _digest(columns) == digest else None
-
-
-def found(held: Ids, ids: Ids) -> tuple[Places, Places]:
-    """Return, for every entry of one of the ids, its place and the place of the id: two arrays of one length.
-
-    ``held`` has the id of each entry; both are sorted, ``ids`` are unique. First halves, as numbers, are looked up ten
-    times as fast as whole ids; what they find is compared as a whole.
-    """
-    halves, wanted = first_halves(held), first_halves(ids)
-    first = np.searchsorted(halves, wanted, "left")
-    counts = np.searchsorted(halves, wanted, "right") - first
-    which = np.repeat(np.arange(len(ids)), counts)
-    within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-    places = np.repeat(first, counts) + within
-    same = held[places] == ids[which]
-    return places[same], which[same]
 
 
 def scan(lake: Lake, path: str, columns: Sequence[Column], *, chunk: int = CHUNK) -> Entries:

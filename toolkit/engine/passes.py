@@ -13,7 +13,7 @@ goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
@@ -30,6 +30,7 @@ from toolkit.engine.deletions import delete_rows, last_records, with_ended
 from toolkit.engine.entries import Entries, Ids, joined
 from toolkit.engine.gathering import Gathering
 from toolkit.engine.healing import heal
+from toolkit.engine.lookup import Lookup
 from toolkit.engine.partitions import part_name, partition_of
 from toolkit.engine.place import Coming, Piece, Target, coming, targets
 from toolkit.engine.progress import Reading
@@ -207,7 +208,7 @@ class _Pass:
         """Yield what was given, what was deleted and what is known, bucket by bucket of ids."""
         given, most = [piece.entries for piece in self.pieces], self.work.settings.bucket
         asked = None if full else resolve.asked_for(given, tombstones, most)
-        known = [stored(scratch, self._known(number, asked)) for number in range(len(self.parts))]
+        known = [stored(scratch, each) for each in self.work.ahead(self._known(asked), self.parts)]
         for bucket in buckets([*given, *known], most):
             several = bucket.read([*given, *known])
             rows, ended = resolve.located(several[: len(given)]), tombstones.within(bucket)
@@ -216,10 +217,12 @@ class _Pass:
                 held = held.take(np.isin(held.ids, np.union1d(rows.ids, ended.ids)))
             yield rows, ended, held
 
-    def _known(self, number: int, ids: Ids | None) -> Entries:
-        """Return what a part holds of some ids, or all that it holds."""
-        part, columns = self.parts[number], self.old.columns
-        return self._entries(part) if ids is None else self.work.indexes.entries_of(part, columns, ids)
+    def _known(self, ids: Ids | None) -> Callable[[Part], Entries]:
+        """Return what gives what a part holds of some ids, or all that it holds."""
+        if ids is None:
+            return self._entries
+        wanted = Lookup(ids)
+        return lambda part: self.work.indexes.entries_of(part, self.old.columns, wanted)
 
     def _left_behind(self, scratch: Scratch) -> Iterator[Entries]:
         """Yield what the parts before a rebuild hold and the source no longer has, where the log wants to know."""
@@ -366,8 +369,9 @@ class _Pass:
     def _sweep(self) -> None:
         """Remove what the pass staged and neither published nor kept."""
         staged = {stat.path for stat in self.work.lake.list(f"{STATE_FOLDER}/staging/{self.name}")}
-        for path in sorted((staged | self.reading.stale) - self.reading.named):
-            self.work.lake.delete(path)
+        with self.work.lake.together():
+            for path in sorted((staged | self.reading.stale) - self.reading.named):
+                self.work.lake.delete(path)
 
 
 def _new_snapshots(before: Checkpoint, after: Checkpoint) -> tuple[str, ...]:

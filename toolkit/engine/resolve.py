@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.engine.arrays import Mask, Places
-from toolkit.engine.entries import NOTHING, Entries, Ids, by_id, first_halves, joined
-from toolkit.engine.index import found
+from toolkit.engine.entries import NOTHING, Entries, Ids, by_id, joined
+from toolkit.engine.lookup import places_of
 from toolkit.engine.scratch import SortedRun
 from toolkit.engine.spool import Tombstones
 
@@ -63,15 +63,6 @@ def located(several: Sequence[Entries], numbers: Iterable[int] | None = None) ->
     named = zip(count() if numbers is None else numbers, several, strict=False)
     owners = [np.full(len(entries), number, np.int64) for number, entries in named]
     return Located(joined(several), np.concatenate([np.empty(0, np.int64), *owners]))
-
-
-def held(parts: int, entries_of: Callable[[int], Entries], ids: Ids | None) -> Located:
-    """Return what some parts hold of the ids (sorted, unique), or all they hold; one index is in memory at a time."""
-    several = []
-    for number in range(parts):
-        entries = entries_of(number)
-        several.append(entries if ids is None else entries.take(found(entries.ids, ids)[0]))
-    return located(several).sorted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +195,6 @@ def _versions_of(tombstones: Tombstones, ids: Ids) -> Places:
     at = places_of(ids, tombstones.ids)
     none = np.iinfo(np.int64).min
     return np.where(at >= 0, tombstones.versions[at] if len(tombstones.ids) else none, none)
-
-
-def places_of(ids: Ids, among: Ids) -> Places:
-    """Return where each id is among others, which are sorted and unique; -1 where it is not."""
-    if not len(among):
-        return np.full(len(ids), -1, np.int64)
-    halves = first_halves(among)
-    alike = (halves[1:] == halves[:-1]).any()
-    at = np.searchsorted(among, ids) if alike else np.searchsorted(halves, first_halves(ids))
-    at = np.minimum(at, len(among) - 1)
-    return np.where(among[at] == ids, at, -1)
 
 
 def _member(ids: Ids, among: Ids) -> Mask:

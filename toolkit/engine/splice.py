@@ -21,7 +21,7 @@ import pyarrow as pa
 from toolkit.engine.arrays import BYTES, Array, Mask, Places, Scalar, between, contents, joined_bytes, lengths_of, taken
 from toolkit.engine.checkpoint import REPAIR, Part
 from toolkit.engine.columns import Column
-from toolkit.engine.entries import ID_LENGTH, NOTHING, Entries, Ids, entries_from, ids_of_letters, joined
+from toolkit.engine.entries import ID_LENGTH, NOTHING, Entries, Ids, entries_from, ids_of_letters, merged
 from toolkit.engine.index import digest_of, index_bytes, read_index, scan
 from toolkit.engine.ranges import BLOCK, read_ranges
 from toolkit.errors import Damaged
@@ -130,13 +130,14 @@ class Made:
 def do(lake: Lake, task: Task) -> Made:
     """Do a task."""
     change = change_from(lake.read(task.change.path, task.change.start, task.change.length))
-    match task:
-        case Adopt():
-            return _indexed(lake, task, task.staged, change.come.sorted())
-        case Splice():
-            return _spliced(lake, task, change)
-        case _:
-            assert_never(task)
+    with lake.together():
+        match task:
+            case Adopt():
+                return _indexed(lake, task, task.staged, change.come.sorted())
+            case Splice():
+                return _spliced(lake, task, change)
+            case _:
+                assert_never(task)
 
 
 def entries_of_part(lake: Lake, part: Part, columns: tuple[Column, ...], good: Etag = ABSENT) -> Entries:
@@ -212,8 +213,9 @@ def _staged(lake: Lake, run: str, name: str, pieces: list[bytes]) -> Staged:
 
 
 def _spliced(lake: Lake, task: Splice, change: Change) -> Made:
-    known = entries_of_part(lake, task.part, task.columns, task.good) if task.part else change.gone
-    kept = known.take(~np.isin(known.offsets, change.gone.offsets)).by_offset()
+    known = entries_of_part(lake, task.part, task.columns, task.good) if task.part else NOTHING
+    stay = _places_that_stay(known, change.gone, task)
+    kept = known.take(stay)
     if not (len(kept) or len(change.come)):
         return Made(None, None, 0, "")
     with closing(lake.stage(task.run, f"{task.name}.csv", _most(task, kept, change.come))) as writer:
@@ -222,7 +224,24 @@ def _spliced(lake: Lake, task: Splice, change: Change) -> Made:
         stayed = _write_kept(lake, writer, task, kept)
         came = _write_new(lake, writer, task, change, start=int(stayed.ends[-1]) if len(stayed) else len(task.head))
         staged = writer.seal()
-    return _indexed(lake, task, staged, joined([stayed, came]).sorted())
+    return _indexed(lake, task, staged, merged(stayed.take(_ranks(stay, len(known))), came.sorted()))
+
+
+def _places_that_stay(known: Entries, gone: Entries, task: Splice) -> Places:
+    """Return the places of the entries that stay, in the order of the file."""
+    order = np.argsort(known.offsets)
+    ordered = known.offsets[order]
+    at = np.searchsorted(ordered, gone.offsets)
+    if task.part is not None and (ordered.take(at, mode="clip") != gone.offsets).any():
+        raise damaged(task.part.path)
+    return np.delete(order, at)
+
+
+def _ranks(places: Places, count: int) -> Places:
+    """Return the order that sorts different places below ``count``, without sorting them."""
+    ranks = np.full(count, -1, np.int64)
+    ranks[places] = np.arange(len(places))
+    return ranks[ranks >= 0]
 
 
 def _most(task: Splice, kept: Entries, come: Entries) -> int:

@@ -17,6 +17,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
+from toolkit.engine.ahead import Ahead, in_turn
 from toolkit.engine.arrays import TEXT, Places, contents, lengths_of
 from toolkit.engine.columns import CREATED, Column
 from toolkit.engine.entries import Ids, entries_from, entries_of, ids_of_text, joined, without_places
@@ -171,8 +172,18 @@ class Spool:
     ``MOST_OPEN`` of them, since a process may open so many files: all others share one.
     """
 
-    def __init__(self, lake: Lake, run: str, layout: Layout, scratch: Scratch, *, split: bool, limit: int) -> None:
-        self._lake, self._run, self._layout, self._scratch = lake, run, layout, scratch
+    def __init__(
+        self,
+        lake: Lake,
+        run: str,
+        layout: Layout,
+        scratch: Scratch,
+        *,
+        split: bool,
+        limit: int,
+        ahead: Ahead = in_turn,
+    ) -> None:
+        self._lake, self._run, self._layout, self._scratch, self._ahead = lake, run, layout, scratch, ahead
         self._split, self._limit = split, limit
         self._open: dict[str, _Open] = {}
         self._own: set[str] = set()
@@ -194,8 +205,9 @@ class Spool:
     def add(self, batch: Batch) -> None:
         """Write the rows of a batch, and remember its tombstones."""
         self._whole = False
-        for start in range(0, batch.rows.num_rows, SLICE):
-            self._write(batch.rows.slice(start, SLICE))
+        slices = [batch.rows.slice(start, SLICE) for start in range(0, batch.rows.num_rows, SLICE)]
+        for rows, records in zip(slices, self._ahead(self._formatted, slices), strict=True):
+            self._write(rows, records)
         if batch.deleted:
             self._end(*_packed(batch.deleted))
         self._cursor = batch.resume
@@ -286,10 +298,12 @@ class Spool:
         self._done.append(run)
         del self._open[key]
 
-    def _write(self, rows: pa.RecordBatch) -> None:
+    def _formatted(self, rows: pa.RecordBatch) -> Records:
         layout = self._layout
-        records = format_rows(rows, layout.columns, layout.primary_id, layout.sink, layout.style)
-        for name, group in _groups(rows, records, layout.strategy):
+        return format_rows(rows, layout.columns, layout.primary_id, layout.sink, layout.style)
+
+    def _write(self, rows: pa.RecordBatch, records: Records) -> None:
+        for name, group in _groups(rows, records, self._layout.strategy):
             self._append(name, group)
         self.rows += len(records)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from toolkit.engine.ahead import done_ahead
 from toolkit.engine.indexes import Indexes
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.settings import Settings
@@ -60,6 +61,7 @@ def work_of(
         settings=ways.settings,
         indexes=indexes,
         execute=partial(_executed, parts, ways.stop),
+        ahead=partial(done_ahead, parts, ways.settings.workers),
         progress=ways.progress,
         stop=ways.stop,
         compare=ways.compare,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from toolkit.engine.ahead import Ahead
 from toolkit.engine.indexes import Indexes
 from toolkit.engine.partitions import require_known
 from toolkit.engine.report import EntityProgress
@@ -37,6 +38,8 @@ class Work:
     settings: Settings
     indexes: Indexes
     execute: Executor
+    ahead: Ahead
+    """Does several things at once."""
     progress: Callable[[EntityProgress], None]
     stop: Callable[[], bool]
     compare: bool = False

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
@@ -159,12 +160,46 @@ class System:
         return True
 
 
+class _Waiting(threading.local):
+    """Folders that wait until what a thread does together ends; None where it does nothing together."""
+
+    folders: dict[Path, None] | None = None
+
+    def __reduce__(self) -> tuple[type[_Waiting], tuple[()]]:
+        """Begin anew in another process: a lake goes there with a task."""
+        return _Waiting, ()
+
+
 @dataclass(frozen=True, slots=True)
 class Root:
     """The folder of a lake: paths below it, and its own lock."""
 
     folder: Path
     system: System
+    _waiting: _Waiting = field(default_factory=_Waiting)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let folders whose names this thread changes be made durable at the end, each once."""
+        if self._waiting.folders is not None:
+            yield
+            return
+        folders = self._waiting.folders = dict[Path, None]()
+        try:
+            yield
+        finally:
+            self._waiting.folders = None
+        for folder in folders:
+            with coded(str(folder)), suppress(FileNotFoundError):
+                # One that was left empty is gone.
+                self.system.sync_folder(folder)
+
+    def keep_names(self, folder: Path) -> None:
+        """Make durable which names a folder holds, at once or at the end of what is done together."""
+        if self._waiting.folders is None:
+            self.system.sync_folder(folder)
+        else:
+            self._waiting.folders[folder] = None
 
     @property
     def locks(self) -> Path:

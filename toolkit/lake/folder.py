@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedReader
@@ -100,8 +100,12 @@ class FolderLake:
                 self._system.make_folder(target.parent)
                 self._system.replace(source, target)
                 self._root.prune(source.parent)
-            self._system.sync_folder(target.parent)
+            self._root.keep_names(target.parent)
         return staged.etag
+
+    def together(self) -> AbstractContextManager[None]:
+        """Make durable what names folders hold at the end, each folder once."""
+        return self._root.together()
 
     def put(self, path: str, data: bytes, expect: Expect) -> Etag:
         """Write a small file at once."""
@@ -122,7 +126,7 @@ class FolderLake:
                 self._system.make_folder(target.parent)
                 if not self._system.link_read_only(source, target):
                     self._copy(source, target)
-            self._system.sync_folder(target.parent)
+            self._root.keep_names(target.parent)
             return etag_of(target.stat())
 
     def delete(self, path: str) -> None:
@@ -132,7 +136,7 @@ class FolderLake:
             return
         with self._root.alone(target):
             target.unlink(missing_ok=True)
-            self._system.sync_folder(target.parent)
+            self._root.keep_names(target.parent)
             self._root.prune(target.parent)
 
     def create_folder(self, path: str) -> None:
@@ -273,7 +277,7 @@ class _FolderWriter:
             stamp(file, clock)
         with coded(str(self._at)):
             self._root.system.fsync(file)
-            self._root.system.sync_folder(self._at.parent)
+            self._root.keep_names(self._at.parent)
             found = os.fstat(file)
         self._release(file)
         return Staged(self._path, found.st_size, etag_of(found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
@@ -229,6 +229,10 @@ class MemoryLake:
                 require(expect, found, self.location(path))
                 self._store.files[path] = self._store.files.pop(staged.path)
             return staged.etag
+
+    def together(self) -> AbstractContextManager[None]:
+        """Do nothing: memory is as durable as it gets."""
+        return nullcontext()
 
     def put(self, path: str, data: bytes, expect: Expect) -> Etag:
         """Write a small file at once."""

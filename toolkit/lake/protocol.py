@@ -8,6 +8,7 @@ of one path: a rename keeps it, every other write changes it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NewType, Protocol
@@ -149,6 +150,13 @@ class Lake(Protocol):
         """Rename a staged file to its path, and return its etag there, which is the staged one.
 
         A file that is already there with the staged etag is success (the answer to an earlier try was lost).
+        """
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Let what this thread does within be durable only at the end: sealing, publishing, deleting then cost less.
+
+        Each still appears whole or not at all. What is put is durable at once. After an error nothing is promised.
         """
         ...
 

@@ -21,8 +21,9 @@ from toolkit.engine.columns import SINK_CREATED, SINK_MODIFIED, VERSION, columns
 from toolkit.engine.entries import ID_LENGTH, Ids, entries_of, ids_of_text, text_of_ids
 from toolkit.engine.incremental.keys import known
 from toolkit.engine.incremental.record import Exported
+from toolkit.engine.lookup import places_of
 from toolkit.engine.ranges import read_ranges
-from toolkit.engine.resolve import Located, places_of
+from toolkit.engine.resolve import Located
 from toolkit.engine.rows import Records, format_rows, split_record
 from toolkit.engine.shape import shaping
 from toolkit.engine.splice import entries_of_part
@@ -108,7 +109,7 @@ def reconciled(
 def _current(lake: Lake, checkpoint: Checkpoint) -> Located:
     """Return the newest record of each id that is not deleted, by id."""
     parts = checkpoint.parts
-    every = resolve.held(len(parts), lambda number: entries_of_part(lake, parts[number], checkpoint.columns), None)
+    every = resolve.located([entries_of_part(lake, part, checkpoint.columns) for part in parts]).sorted()
     known = resolve.standing(every)
     last = np.ones(len(known), np.bool_)
     last[:-1] = known.ids[1:] != known.ids[:-1]

@@ -181,7 +181,8 @@ class _Pass:
         self._require_going()
         total = work.source.size(name) if cursor is None else None
         layout = Layout(name, self.entity.primary_id, self.columns, PartitionStrategy.YEAR, self.now, self.style)
-        spool = Spool(work.lake, self.name, layout, scratch, split=self.anew, limit=work.settings.part_limit)
+        limit, ahead = work.settings.part_limit, work.ahead
+        spool = Spool(work.lake, self.name, layout, scratch, split=self.anew, limit=limit, ahead=ahead)
         final, left_out = False, 0
         changes = work.source.changes(name, self.shaping.read, Cursor(cursor) if cursor is not None else None)
         with closing(spool), closing(read_ahead(changes)) as batches:
