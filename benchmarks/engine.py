@@ -116,12 +116,12 @@ def initial(run: Run) -> Iterator[Line]:
         rounds.add("small sync", task("initial", small, run.scratch("lake")))
         rounds.add("dlt", task("dlt", small, run.scratch("out"), "pyarrow"))
     walls = rounds.values("sync")
-    yield f"initial sync, {run.rows:,} rows", f"{_rate(run.rows, walls)}, {_cpu(rounds, 'sync')}", ""
-    yield "beside cp of the result", _ratios(rounds.ratio("sync", "cp")), "at most 10"
-    yield "the same, fsync left out", _ratios(rounds.ratio("sync without fsync", "cp")), ""
-    yield "beside reading the source alone", _ratios(rounds.ratio("sync", "read")), ""
+    yield f"initial sync, {run.rows:,} rows", f"{rate(run.rows, walls)}, {_cpu(rounds, 'sync')}", ""
+    yield "beside cp of the result", ratios(rounds.ratio("sync", "cp")), "at most 10"
+    yield "the same, fsync left out", ratios(rounds.ratio("sync without fsync", "cp")), ""
+    yield "beside reading the source alone", ratios(rounds.ratio("sync", "read")), ""
     dlt = [1 / ratio for ratio in rounds.ratio("small sync", "dlt")]
-    yield f"rows/s beside dlt (pyarrow backend), {PEER_ROWS:,} rows", _ratios(dlt), "at least 5"
+    yield f"rows/s beside dlt (pyarrow backend), {PEER_ROWS:,} rows", ratios(dlt), "at least 5"
     yield "most memory", f"{max(rounds.values('sync', 'memory')):,.0f} MiB", "under 600"
 
 
@@ -144,12 +144,12 @@ def _changes(run: Run, folder: Path, which: str) -> Iterator[Line]:
     bar = {"scattered": "at most 3", "recent": "at most 5"}[which]
     walls = statistics.median(rounds.values("ours"))
     yield f"changes {where}", f"median {walls:.2f} s, {_cpu(rounds, 'ours')}", ""
-    yield "beside cp of the partitions, fsync left out", _ratios(rounds.ratio("ours", "cp")), bar
-    yield "the same with fsync", _ratios(rounds.ratio("ours durable", "cp")), ""
+    yield "beside cp of the partitions, fsync left out", ratios(rounds.ratio("ours", "cp")), bar
+    yield "the same with fsync", ratios(rounds.ratio("ours durable", "cp")), ""
     for peer in ("DuckDB", "polars", "Delta MERGE"):
-        yield f"{peer} beside ours", _ratios(rounds.ratio(peer, "ours")), "above 1"
-        yield f"{peer} beside ours, CPU seconds", _ratios(rounds.ratio(peer, "ours", "cpu")), ""
-    yield "snapshot beside cp of the changed partitions", _ratios(rounds.ratio("snapshot", "cp")), "at most 0.1"
+        yield f"{peer} beside ours", ratios(rounds.ratio(peer, "ours")), "above 1"
+        yield f"{peer} beside ours, CPU seconds", ratios(rounds.ratio(peer, "ours", "cpu")), ""
+    yield "snapshot beside cp of the changed partitions", ratios(rounds.ratio("snapshot", "cp")), "at most 0.1"
 
 
 def _changes_round(run: Run, folder: Path, which: str, rounds: Rounds) -> None:
@@ -200,7 +200,7 @@ SECTIONS: Mapping[str, Callable[[Run], Iterator[Line]]] = {
 }
 
 
-def _ratios(ratios: Sequence[float]) -> str:
+def ratios(ratios: Sequence[float]) -> str:
     return _spread(ratios, "times")
 
 
@@ -208,7 +208,7 @@ def _spread(values: Sequence[float], unit: str) -> str:
     return f"median {statistics.median(values):.2f} {unit} (min {min(values):.2f}, max {max(values):.2f})"
 
 
-def _rate(rows: int, seconds: Sequence[float]) -> str:
+def rate(rows: int, seconds: Sequence[float]) -> str:
     return f"median {rows / statistics.median(seconds):,.0f} rows/s (max {rows / min(seconds):,.0f})"
 
 

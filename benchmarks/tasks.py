@@ -220,15 +220,19 @@ def _cpu() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def main() -> None:
-    name, folder, *arguments = sys.argv[1:]
-    task = TASKS[name](Place(Path(folder)), *arguments)
+def measured(task: Task) -> str:
+    """Do a task, and return as JSON what it took."""
     cpu, wall = _cpu(), time.perf_counter()
     task.work()
     wall, cpu = time.perf_counter() - wall, _cpu() - cpu
     # Kilobytes on Linux.
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"wall": wall, "cpu": cpu, "memory": memory, **task.told()}))
+    return json.dumps({"wall": wall, "cpu": cpu, "memory": memory, **task.told()})
+
+
+def main() -> None:
+    name, folder, *arguments = sys.argv[1:]
+    print(measured(TASKS[name](Place(Path(folder)), *arguments)))
 
 
 if __name__ == "__main__":
