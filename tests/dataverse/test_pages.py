@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.organization.samples import EVERY, NOTE, numbered
-from toolkit.dataverse.pages import Page, reader
+from toolkit.dataverse.pages import Page, link_ahead, reader
 from toolkit.errors import SourceError
 from toolkit.model.columns import arrow_schema
 
@@ -135,3 +137,35 @@ def test_what_is_no_page_is_refused(body: bytes) -> None:
     with pytest.raises(SourceError) as failure:
         reader(NOTE).read(body)
     assert failure.value.code == "DV030"
+
+
+@given(
+    st.decimals(min_value=-(10**20), max_value=10**20, allow_nan=False, places=10),
+    st.sampled_from(["f", "E", "", "zeros"]),
+)
+def test_any_decimal_is_the_one_that_was_sent(value: Decimal, form: str) -> None:
+    text = f"{value:f}00" if form == "zeros" else f"{value:{form}}"
+    assert number(text) == value
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_any_bigint_is_the_one_that_was_sent(value: int) -> None:
+    assert every(cts_bigint=value)["cts_bigint"] == value
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_is_the_one_that_was_sent_and_hides_no_link(text: str) -> None:
+    body = page({**ROW, "cts_name": text, "cts_memo": '"@odata.nextLink":"' + text}, **{"@odata.deltaLink": "d"})
+    assert reader(EVERY).read(body).rows.column("cts_name").to_pylist() == [text]
+    assert link_ahead(body) is None
+
+
+@pytest.mark.parametrize("more", [{}, {"@odata.count": 5}])
+def test_the_next_link_is_found_before_a_page_is_read(more: dict[str, object]) -> None:
+    body = page(**{"@odata.nextLink": 'https://x/notes?$skiptoken=%253c"\u00e9', **more})
+    assert link_ahead(body) == reader(NOTE).read(body).next_link == 'https://x/notes?$skiptoken=%253c"\u00e9'
+
+
+def test_a_link_far_from_the_end_is_found_when_the_page_is_read() -> None:
+    body = json.dumps({"@odata.nextLink": "n", "value": [{"noteid": "a" * 40_000, "versionnumber": 1}]}).encode()
+    assert (link_ahead(body), reader(NOTE).read(body).next_link) == (None, "n")
