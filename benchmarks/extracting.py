@@ -119,7 +119,7 @@ def ours(place: Place, url: str, staged: str = "") -> Task:
     if staged:
         system = System(write=stages.staged("write", system.write), fsync=stages.staged("write", system.fsync))
         vars(spool)["format_rows"] = stages.staged("format", format_rows)
-        pages.Reader.read = stages.staged("decode", pages.Reader.read)  # type: ignore[method-assign] - it is timed here
+        pages.Reader.read = stages.staged("decode", pages.Reader.read)  # type: ignore[method-assign]  # it is timed
 
     def asked(exchange: Exchange) -> None:
         stages.add("wait", exchange.seconds)
