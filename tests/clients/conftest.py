@@ -1,5 +1,6 @@
 """What the clients work on: organizations with the standard entities, served by this process."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,15 @@ def organized(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organized]:
 
 
 HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def python() -> str:
+    """The interpreter that has the clients in Python."""
+    found = os.environ.get("TOOLKIT_CLIENTS_PYTHON")
+    if found is None:
+        pytest.skip("TOOLKIT_CLIENTS_PYTHON names no interpreter with the clients: make clients")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
-"""Microsoft's client for Python at work: python microsoft.py sync|async URL
+"""Microsoft's client for Python at work: python microsoft.py sync|async URL [crowd]
 
-Runs every scenario against the environment at URL, and prints JSON: what each came to, or how it failed. The two
+Runs every scenario against the environment at URL, or the one for a crowd of clients, and prints JSON: what each came
+to, or how it failed. The two
 clients have the same operations, so that the scenarios are written once: ``now`` awaits what the asynchronous client
 gives. This script runs in the clients' own environment, without the toolkit.
 """
@@ -10,7 +11,7 @@ import inspect
 import json
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
 
@@ -302,6 +303,19 @@ async def drop_an_entity(client: Any) -> Any:
     return [await now(client.tables.get("new_Step")), await now(client.tables.get("new_Project"))]
 
 
+# --- for a crowd of clients, that all work on the environment at once ----------------------------------------------
+
+
+async def work_in_a_crowd(client: Any) -> Any:
+    """Create eighty accounts one by one and many at once, change half of them, and delete twenty."""
+    ids = await now(client.records.create("account", [{"name": f"Many {number}"} for number in range(40)]))
+    for number in range(40):
+        ids.append(await now(client.records.create("account", {"name": f"One {number}"})))
+        await now(client.records.update("account", ids[number], {"name": "Changed", "numberofemployees": number}))
+    await now(client.records.delete("account", ids[-20:], use_bulk_delete=False))
+    return len(set(ids))
+
+
 Scenario = Callable[[Any], Awaitable[Any]]
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -346,17 +360,18 @@ async def tell(client: Any, scenario: Scenario) -> Told:
         return Told(scenario.__name__, traceback.format_exc(limit=-6).splitlines())
 
 
-async def tell_all(client: Any) -> dict[str, Any]:
-    return dict([await tell(client, scenario) for scenario in SCENARIOS])
+async def tell_all(client: Any, scenarios: Sequence[Scenario]) -> dict[str, Any]:
+    return dict([await tell(client, scenario) for scenario in scenarios])
 
 
-async def main(kind: str, url: str) -> dict[str, Any]:
+async def main(kind: str, url: str, *crowd: str) -> dict[str, Any]:
+    scenarios = (work_in_a_crowd,) if crowd else SCENARIOS
     if kind == "async":
         async with AsyncDataverseClient(url, AsyncToken(), ONCE) as client:
-            return await tell_all(client)
+            return await tell_all(client, scenarios)
     with DataverseClient(url, Token(), ONCE) as client:
-        return await tell_all(client)
+        return await tell_all(client, scenarios)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(main(sys.argv[1], sys.argv[2]))))
+    sys.stdout.write(json.dumps(asyncio.run(main(*sys.argv[1:]))))

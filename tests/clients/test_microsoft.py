@@ -14,11 +14,10 @@ Told = dict[str, Any]
 
 
 @pytest.fixture(scope="module", params=["sync", "async"])
-def told(request: pytest.FixtureRequest, organized: Organized, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(
+    request: pytest.FixtureRequest, organized: Organized, tmp_path_factory: pytest.TempPathFactory, python: str
+) -> Told:
     """Let the client do all scenarios on an organization of its own, and return what each came to."""
-    python = os.environ.get("TOOLKIT_CLIENTS_PYTHON")
-    if python is None:
-        pytest.skip("TOOLKIT_CLIENTS_PYTHON names no interpreter with the clients: make clients")
     tls = self_signed(tmp_path_factory.mktemp("tls")) if request.param == "sync" else None
     with served(organized({"account": 5}), tls=tls) as url:
         command = [python, "-W", "ignore", str(HERE / "microsoft.py"), request.param, url]
