@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import httpx
@@ -418,14 +418,30 @@ def test_a_kill_between_apply_and_engine_leaves_the_data_to_the_engine_and_its_o
 # --- several at once ------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class Awaiting:
+    """Tells when the rows of several entity sets were read."""
+
+    left: set[str]
+    all_read: Event = field(default_factory=Event)
+
+    def next(self, call: Call) -> Fault | None:
+        self.left -= {call.path} if "odata.track-changes" in call.prefer else set()
+        if not self.left:
+            self.all_read.set()
+        return None
+
+
 def test_two_processes_and_a_plain_client_at_once_lose_nothing(made: Path, tmp_path: Path) -> None:
-    with serving(made, tmp_path) as addresses:
+    reading = Awaiting({"accounts", "tasks"})
+    with serving(made, tmp_path, prod=reading) as addresses:
         two = project(tmp_path, addresses)
         two(f"import {LAKE} --env prod --no-sync --yes")
         links = ("contososalesprod", "contososerviceprod")
         running = [start(tmp_path, *f"run --env prod --every 0.1 --config {name}".split())[0] for name in links]
         with httpx.Client(base_url=f"{addresses['prod']}/api/data/v9.2/") as plain:
             worked(plain)
+        assert reading.all_read.wait(60)
         for process in running:
             process.send(signal.SIGTERM)
         assert {process.end().status for process in running} <= {0, 7}

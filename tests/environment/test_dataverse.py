@@ -100,6 +100,7 @@ def test_the_inventory_is_read_from_the_tables_of_the_platform() -> None:
     assert (lake.publisher, lake.configs, lake.requires) == ("contoso", (CONFIG,), ("ExportToDataLakeCore",))
     assert inventory.configs[CONFIG].config == config(key=CONFIG)
     assert list(inventory.solutions) == ["ContosoLake", "ExportToDataLakeCore"]
+    assert inventory.file_system == "toolkit-prod-unq0aa"
 
 
 def test_the_inventory_costs_ten_requests_or_so() -> None:

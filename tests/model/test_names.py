@@ -16,6 +16,7 @@ from toolkit.model.names import (
     default_file_system,
     default_option_value_prefix,
     normalised_file_system,
+    own_file_system,
 )
 
 
@@ -27,6 +28,13 @@ def test_the_default_file_system_is_the_documented_name_normalised() -> None:
 def test_a_short_environment_name_stays_whole() -> None:
     name = default_file_system("prod", "653ae937-c02f-ed11-9db1-0022482dfdbf")
     assert name == "commondataservice-prod-org-653ae937c02fed119db10022482dfdbf"
+
+
+def test_the_file_system_of_a_real_environment_is_another_one_than_the_services() -> None:
+    assert own_file_system("Prod EU", "unq0aa") == "toolkit-prod-eu-unq0aa"
+    assert own_file_system("x" * 64, "unq4f3bd8a1c0e24f6f8a1b2c3d4e5f60718") == (
+        "toolkit-xxxxxxxxxxxxxxxxxx-unq4f3bd8a1c0e24f6f8a1b2c3d4e5f60718"
+    )
 
 
 @given(st.text(max_size=80))

@@ -17,7 +17,6 @@ from toolkit.cli.session import Session
 from toolkit.environment.protocol import Progress
 from toolkit.errors import Finding, Invalid, Severity
 from toolkit.model.environment import Organization, StorageAccount
-from toolkit.model.names import default_file_system
 from toolkit.organization import definitions, metadata
 from toolkit.organization.catalog import Settings
 from toolkit.organization.churn import Churned, churn_for
@@ -112,7 +111,7 @@ def show(session: Session, name: str | None) -> None:
     fields = {
         "environment": opened.site.name,
         **inventory.organization.model_dump(mode="json", exclude={"environment"}),
-        "file_system": default_file_system(inventory.organization.environment, inventory.organization.id),
+        "file_system": inventory.file_system,
         "administrator": inventory.administrator,
         "accounts": [_account_row(session, account) for account in inventory.accounts.values()],
         "solutions": [

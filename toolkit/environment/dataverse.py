@@ -34,6 +34,7 @@ from toolkit.errors import Finding, Forbidden, NotFound, Partial, Place, Refused
 from toolkit.model.config import ExportConfig
 from toolkit.model.entity import Entity
 from toolkit.model.environment import InstalledSolution, Inventory, Registration, StorageAccount
+from toolkit.model.names import own_file_system
 from toolkit.model.solution import CORE_SOLUTION, Package, Publisher, Solution
 from toolkit.model.version import Version
 from toolkit.organization import incoming
@@ -97,8 +98,9 @@ class DataverseEnvironment:
         rows, notes = config_rows(texts)
         publishers = solutions.publishers(client)
         installed, unread = self._installed(publishers, [text.id for text in texts])
+        organization = identity.organization(client)
         return Inventory(
-            organization=identity.organization(client),
+            organization=organization,
             administrator=identity.is_administrator(client, caller.user),
             accounts=self._accounts,
             publishers=_by_name(publishers),
@@ -106,6 +108,7 @@ class DataverseEnvironment:
             configs=rows,
             entities=self._entities(),
             change_tracking_expiry_days=identity.change_tracking_expiry(client),
+            own_file_system=own_file_system(self._name, organization.unique_name),
             registration=self._registration,
             hosted=hosted.hosted_links(client),
             components_known=False,

@@ -12,7 +12,7 @@ from toolkit.errors import Finding
 from toolkit.model.base import Frozen
 from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.entity import Entity
-from toolkit.model.names import Guid, StorageAccountName, UniqueName
+from toolkit.model.names import FileSystemName, Guid, StorageAccountName, UniqueName, default_file_system
 from toolkit.model.solution import Package, Publisher, RootComponent
 from toolkit.model.version import Version
 
@@ -109,9 +109,16 @@ class Inventory(Frozen):
     configs: Mapping[Guid, ConfigRow] = {}
     entities: Mapping[str, Entity] = {}
     change_tracking_expiry_days: Annotated[int, Field(ge=0)] = 7
+    own_file_system: FileSystemName | None = None
+    """The file system of a config that names none; None where it has the documented name."""
     registration: Registration = Registration.AS_IS
     hosted: tuple[HostedLink, ...] = ()
     components_known: bool = True
     """Whether solutions come with all of their components. Dataverse has too many to read them for every plan."""
     notes: tuple[Finding, ...] = ()
     """What was read and could not be understood."""
+
+    @property
+    def file_system(self) -> str:
+        """The name of the file system of a config that names none."""
+        return self.own_file_system or default_file_system(self.organization.environment, self.organization.id)

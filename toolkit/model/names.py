@@ -90,6 +90,16 @@ def default_file_system(environment: str, organization_id: str) -> str:
     The id is kept whole (it makes the name unique), so a long environment name is the part that is cut.
     Source: the reference documentation, "View your data in Azure Data Lake Storage Gen2".
     """
-    tail = f"-org-{organization_id.replace('-', '')}"
-    head = f"commondataservice-{environment}"
+    return _with_tail(f"commondataservice-{environment}", f"-org-{organization_id.replace('-', '')}")
+
+
+def own_file_system(environment: str, organization: str) -> str:
+    """Return ``toolkit-<environment>-<unique name of the organization>``, normalised: another one than the service's.
+
+    In a real environment the documented name may be in use by Microsoft's own exporter.
+    """
+    return _with_tail(f"toolkit-{environment}", f"-{normalised_file_system(organization)}")
+
+
+def _with_tail(head: str, tail: str) -> str:
     return normalised_file_system(normalised_file_system(head)[: 63 - len(tail)].rstrip("-") + tail)

@@ -14,7 +14,6 @@ from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.entity import Entity
 from toolkit.model.environment import InstalledSolution, Inventory, Registration
 from toolkit.model.link import EnvironmentRecord, LakeAddress, Link
-from toolkit.model.names import default_file_system
 from toolkit.model.solution import Package, Publisher
 from toolkit.model.version import Version
 from toolkit.plan.changes import Consequence, Effect
@@ -88,8 +87,7 @@ class World:
 
     def address(self, config: ExportConfig) -> LakeAddress:
         """Return where a config exports to in this environment."""
-        organization = self.inventory.organization
-        file_system = config.storage.file_system or default_file_system(organization.environment, organization.id)
+        file_system = config.storage.file_system or self.inventory.file_system
         return LakeAddress(config=config.id, account=config.storage.account, file_system=file_system)
 
     def append_only(self, linked: LinkedEntity) -> bool:
