@@ -135,6 +135,13 @@ def test_publishers_and_solutions_of_the_platform_that_break_the_rules_are_passe
     ]
 
 
+def test_profiles_that_may_not_be_read_are_a_warning_and_stop_nothing() -> None:
+    platform = Platform({"GET synapselinkprofiles": error(403, "0x80040220", "missing prvReadsynapselinkprofile")})
+    inventory = environment(platform).inventory()
+    (note,) = inventory.notes
+    assert (inventory.hosted, note.code, note.why) == ((), "ENV026", "missing prvReadsynapselinkprofile")
+
+
 def test_who_may_not_read_privileges_is_stopped_by_the_platform_alone() -> None:
     held = f"GET systemusers({USER})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()"
     platform = Platform({**IMPORT, held: error(403, "0x80040220", "missing prvReadPrivilege")})

@@ -33,7 +33,7 @@ from toolkit.environment.rows import config_rows, first_error, text_of
 from toolkit.errors import Finding, Forbidden, NotFound, Partial, Place, Refused, Severity
 from toolkit.model.config import ExportConfig
 from toolkit.model.entity import Entity
-from toolkit.model.environment import InstalledSolution, Inventory, Registration, StorageAccount
+from toolkit.model.environment import HostedLink, InstalledSolution, Inventory, Registration, StorageAccount
 from toolkit.model.names import own_file_system
 from toolkit.model.solution import CORE_SOLUTION, Package, Publisher, Solution
 from toolkit.model.version import Version
@@ -98,6 +98,7 @@ class DataverseEnvironment:
         rows, notes = config_rows(texts)
         publishers = solutions.publishers(client)
         installed, unread = self._installed(publishers, [text.id for text in texts])
+        foreign, unseen = self._hosted()
         organization = identity.organization(client)
         return Inventory(
             organization=organization,
@@ -110,10 +111,19 @@ class DataverseEnvironment:
             change_tracking_expiry_days=identity.change_tracking_expiry(client),
             own_file_system=own_file_system(self._name, organization.unique_name),
             registration=self._registration,
-            hosted=hosted.hosted_links(client),
+            hosted=foreign,
             components_known=False,
-            notes=(*notes, *unread),
+            notes=(*notes, *unread, *unseen),
         )
+
+    def _hosted(self) -> tuple[tuple[HostedLink, ...], tuple[Finding, ...]]:
+        """Return the hosted links, and a finding (ENV026) where the identity may not read them."""
+        try:
+            return hosted.hosted_links(self._client), ()
+        except Forbidden as error:
+            what = "whether Microsoft's own exporter is at work cannot be read"
+            fix = "let the identity read the table synapselinkprofile, or look in the portal"
+            return (), (Finding("ENV026", Severity.WARNING, what, Place(self._name), error.why, fix),)
 
     def _installed(
         self, publishers: list[PublisherRow], rows: list[str]
