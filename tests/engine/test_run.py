@@ -209,6 +209,19 @@ def test_a_run_stays_within_its_budget_and_polls_what_changes_first(clock: Clock
     assert {each for _, report in runs.reports for each in report.by_entity} == {f"e{number}" for number in range(6)}
 
 
+def test_definitions_are_asked_for_once_a_minute_where_only_asking_tells(clock: Clock) -> None:
+    asked: list[float] = []
+
+    class Asked(ScriptedSource):
+        def entities(self) -> Mapping[str, Entity]:
+            asked.append((clock.now - START).total_seconds())
+            return super().entities()
+
+    source = Asked([TEAM], clock=clock, tells=False)
+    Runs(World(source, MemoryLake(clock=clock), clock, link(linked_entity(TEAM.name))), 400).go()
+    assert asked == [0, 70, 150, 310]
+
+
 def test_an_idle_entity_is_polled_as_rarely_as_the_budget_of_the_day_asks(silent: World) -> None:
     runs = Runs(silent, 2000)
     runs.go(budget=Budget(None, silent.clock, per_day=288))
@@ -338,7 +351,7 @@ def test_a_run_stops_while_the_definitions_do_not_come(clock: Clock) -> None:
 
 
 def test_a_call_that_waits_for_the_budget_ends_with_the_stop(world: World) -> None:
-    attended = Attended(world.source, Budget(1, world.clock), lambda seconds: seconds == 60)
+    attended = Attended(world.source, Budget(1, world.clock), lambda seconds: seconds == 60, world.clock)
     assert attended.count("account") == 0
     with pytest.raises(Partial, match="was stopped"):
         attended.entities()

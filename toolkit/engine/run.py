@@ -58,7 +58,7 @@ def run(
     linked = read()
     ways = Ways(clock, settings, progress, stop=lambda: wait(0.0), patient=True, mask_key=linked.mask_key)
     with (
-        closing(Attended(source, budget, wait)) as attended,
+        closing(Attended(source, budget, wait, clock)) as attended,
         opened(linked, holder, ways) as session,
     ):
         began()
