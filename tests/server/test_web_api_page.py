@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.server.fetch_xml import OPERATORS
-from toolkit.server.filters import FUNCTIONS
-from toolkit.server.options import OPTIONS, REFUSED
+from toolkit.server.query.filters import FUNCTIONS
+from toolkit.server.query.options import OPTIONS, REFUSED
 from toolkit.server.routes import ROUTES
+from toolkit.server.rows.fetch_xml import OPERATORS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "web-api.md").read_text()
 HEADINGS = re.split(r"^## (.+)$", PAGE, flags=re.MULTILINE)[1:]

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from toolkit.errors import ToolkitError
-from toolkit.server import (
-    batch,
-    bulk_delete,
-    fetch_xml,
-    functions,
-    metadata,
-    multiples,
-    records,
-    related,
-    solutions,
-    sql,
-    tracking,
-    writes,
-)
 from toolkit.server.call import Answer, Call, not_supported
+from toolkit.server.metadata import reads as metadata
 from toolkit.server.refusals import refusal
 from toolkit.server.route import Route
+from toolkit.server.rows import batch, bulk_delete, fetch_xml, multiples, records, related, sql, tracking, writes
+from toolkit.server.system import functions, solutions
 from toolkit.server.world import World
 
 

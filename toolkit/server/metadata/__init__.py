@@ -1,0 +1,1 @@
+"""Metadata over the Web API: definitions of entities, attributes, relationships and choices."""

@@ -1,0 +1,1 @@
+"""Rows over the Web API: reading, writing, batches, change tracking."""
