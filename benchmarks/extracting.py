@@ -158,19 +158,19 @@ def plain(place: Place, url: str) -> Task:
 
 
 def idle(place: Place, entities: str, busy: str, per_day: str) -> Task:  # noqa: ARG001 - every task has a place
-    """Run a day of an engine on many entities of which some change now and then, on a clock of its own.
+    """Run an engine for a day and two hours on many entities of which some change now and then, on a clock of its own.
 
     The service is a transport that answers at once; requests are counted where they leave the client.
     """
     names = [f"cts_small{number:03d}" for number in range(int(entities))]
     service = Service(names, busy=int(busy))
-    lake = MemoryLake(clock=lambda: service.now)
+    target = world.linked(MemoryLake(clock=lambda: service.now), *names)
     budget = Budget(None, lambda: service.now, int(per_day))
     url = "http://127.0.0.1:9"
 
     def wait(seconds: float) -> bool:
         service.now += timedelta(seconds=seconds)
-        return seconds > 0 and service.now >= NOW + 2 * DAY
+        return seconds > 0 and service.now >= NOW + (WARM_UP + 24) * HOUR
 
     def work() -> None:
         client = Client(
@@ -182,7 +182,7 @@ def idle(place: Place, entities: str, busy: str, per_day: str) -> Task:  # noqa:
             budget=budget,
         )
         engine.run(
-            lambda: world.linked(lake, *names),
+            lambda: target,
             DataverseSource(client, clock=lambda: service.now),
             clock=lambda: service.now,
             wait=wait,
@@ -191,10 +191,12 @@ def idle(place: Place, entities: str, busy: str, per_day: str) -> Task:  # noqa:
             settings=Settings(workers=1),
         )
 
-    return Task(work, lambda: {"days": service.days})
+    return Task(work, lambda: {"first": service.requests(0), "later": service.requests(WARM_UP)})
 
 
-DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+WARM_UP = 2
+"""Hours until the initial loads are done and every idle entity is polled as rarely as it will be."""
 
 
 class Service:
@@ -202,15 +204,23 @@ class Service:
 
     def __init__(self, names: list[str], busy: int) -> None:
         self.now = NOW
-        self.days: Counter[int] = Counter()
+        self.hours: Counter[int] = Counter()
         self._metadata = _described(names)
         self._busy = frozenset(f"{name}s" for name in names[:busy])
         self._read = dict[str, int]()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.days[(self.now - NOW).days] += 1
+        self.hours[self._hour] += 1
         path = unquote(request.url.path).removeprefix(API)
         return httpx.Response(200, content=to_json(self._answer(path, str(request.url))))
+
+    def requests(self, since: int) -> int:
+        """Return the requests of the 24 hours from hour ``since`` on."""
+        return sum(self.hours[hour] for hour in range(since, since + 24))
+
+    @property
+    def _hour(self) -> int:
+        return int((self.now - NOW) / HOUR)
 
     def _answer(self, path: str, url: str) -> Any:  # noqa: ANN401 - any JSON value
         if path == "WhoAmI":
@@ -221,7 +231,7 @@ class Service:
             return {"ServerVersionStamp": "1", "EntityMetadata": self._metadata}
         if path.endswith("/$count"):
             return 1
-        hour = int((self.now - NOW) / timedelta(hours=1))
+        hour = self._hour
         since = self._read.get(path)
         self._read[path] = hour
         changed = since is None or (path in self._busy and hour > since)

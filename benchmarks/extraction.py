@@ -140,6 +140,7 @@ def beside(run: Run) -> Iterator[Line]:
             "",
         )
         yield f"rows/s beside {name}", ratios([1 / each for each in rounds.ratio("ours", name)]), "at least 3"
+        yield "the same by CPU seconds", ratios([1 / each for each in rounds.ratio("ours", name, "cpu")]), ""
 
 
 def stages(run: Run) -> Iterator[Line]:
@@ -168,17 +169,17 @@ def memory(run: Run) -> Iterator[Line]:
 
 
 def budget(run: Run) -> Iterator[Line]:
-    days = task("idle", run.scratch(), IDLE, BUSY, PER_DAY)["days"]
+    requests = task("idle", run.scratch(), IDLE, BUSY, PER_DAY)
     what = f"requests_per_day: {PER_DAY}, {IDLE:,} entities of which {BUSY} change every hour"
-    for day, name in (("0", "the first day, initial loads included"), ("1", "the second day")):
-        yield f"{what}: {name}", f"{days[day]:,} requests", f"at most {PER_DAY:,}"
+    for day, name in (("first", "a first day, initial loads included"), ("later", "any other day")):
+        yield f"{what}: {name}", f"{requests[day]:,} requests", f"at most {PER_DAY:,}"
 
 
 SECTIONS = (served, beside, stages, memory, budget)
 
 
-def page(run: Run, tables: Mapping[str, Sequence[Line]]) -> str:
-    """Return the results as Markdown."""
+def page(run: Run, load: float, tables: Mapping[str, Sequence[Line]]) -> str:
+    """Return the results as Markdown; ``load`` is the load average of the machine before anything was measured."""
     node = subprocess.run(["node", "--version"], check=False, capture_output=True, text=True).stdout.strip()
     lines = [
         "# Extraction over HTTP",
@@ -186,7 +187,7 @@ def page(run: Run, tables: Mapping[str, Sequence[Line]]) -> str:
         "`make bench` writes this page. A ratio is of two processes of one round; a bar is what the project aims at.",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.platform()},",
-        f"Python {platform.python_version()}, Node {node}. {run.rounds} rounds.",
+        f"Python {platform.python_version()}, Node {node}. {run.rounds} rounds. Load average before: {load:.1f}.",
     ]
     for name, table in tables.items():
         lines += ["", f"## {name}", "", "| what | measured | bar |", "|---|---|---|"]
@@ -204,11 +205,11 @@ def main() -> None:
     folder = given.folder or Path(tempfile.mkdtemp(prefix="bench-"))
     folder.mkdir(exist_ok=True)
     run = Run(given.rows, given.rounds, folder)
-    tables = {}
+    tables, load = {}, os.getloadavg()[0]
     for section in SECTIONS:
         print(section.__name__, flush=True)
         tables[section.__name__] = list(section(run))
-    given.results.write_text(page(run, tables))
+    given.results.write_text(page(run, load, tables))
     print(given.results.read_text())
     if given.folder is None:
         shutil.rmtree(folder)

@@ -190,6 +190,7 @@ class DataverseSource:
                 ahead = link_ahead(content)
                 coming = threads.submit(partial(get, ahead)) if ahead else None
                 page = wanted.read(content)
+                content = b""  # as large as what was made of it, and whoever takes that may take a while
                 if tracked and not (page.next_link or page.delta_link):
                     raise _without_link(wanted.entity)
                 yield page
