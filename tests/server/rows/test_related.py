@@ -169,4 +169,4 @@ def test_an_alternate_key_is_kept_by_every_write(related: Database, api: httpx.C
         api.post("notes", json={"title": "one"}),
         api.patch(f"notes({TWO})", json={"title": "one"}),
     ]
-    assert [(each.status_code, each.json()["error"]["code"]) for each in found] == [(412, "0x80040237")] * 2
+    assert [(each.status_code, each.json()["error"]["code"]) for each in found] == [(412, "0x80060892")] * 2
