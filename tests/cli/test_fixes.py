@@ -60,5 +60,5 @@ def test_a_command_that_is_told_exists_and_has_what_it_needs(module: str, words:
 
 
 def test_command_lines_are_found() -> None:
-    assert ("environment/by_hand.py", "import core", "") in told()
+    assert ("environment/refusals.py", "import core", "") in told()
     assert ("cli/linked.py", "lake link", " --account NAME") in told()

@@ -21,6 +21,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import duckdb
@@ -131,10 +132,11 @@ def made(folder: Path, rows: int, seed: int) -> Scene:
     return Scene(folder, time.time())
 
 
-def export(scene: Scene) -> None:
-    """Export until killed: what the process of a round does."""
+def export(scene: Scene, begun: Event) -> None:
+    """Export until killed: what the process of a round does. ``begun`` is set when the engine is about to start."""
     with scene.database() as database:
         source = EmbeddedSource(database, batch_size=100)
+        begun.set()
         engine.run(
             scene.linked,
             source,
@@ -258,10 +260,13 @@ def _reading(readers: list[Reader]) -> Iterator[None]:
 def _round(scene: Scene, chance: random.Random, number: int) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=export, args=(scene,))
+    begun = context.Event()
+    process = context.Process(target=export, args=(scene, begun))
     process.start()
     with scene.database() as database:
         churn(database, 20, seed=number, clock=lambda: START)
+    # On a busy machine a process may take longer to start than it is left to live.
+    begun.wait(30)
     process.join(chance.uniform(0.0, 0.3))
     process.kill()
     process.join()

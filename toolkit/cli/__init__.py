@@ -19,7 +19,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "init": Lazy("start", "Write a toolkit.yaml with comments."),
         "doctor": Lazy("doctor", "Check that an environment can be worked with, and say what to fix."),
         "schema": Lazy("start", "Print the JSON Schemas of the YAML files, or write them to a folder."),
-        "env": Lazy("env", "Environments: create, list, show, define, seed, churn."),
+        "env": Lazy("env", "Environments: create, list, show, define, seed, churn, serve, snapshot, reset."),
     },
     "Bundles": {
         "pack": Lazy("bundle", "Make a solution zip of a source folder."),
