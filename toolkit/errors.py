@@ -151,8 +151,11 @@ class SourceError(ToolkitError):
 class Retriable(SourceError):
     """A passing fault; ``after`` is the time to wait in seconds."""
 
-    def __init__(self, code: str, what: str, *, after: float, where: Place | str = "", why: str = "") -> None:
-        super().__init__(code, what, where=where, why=why, fix=f"try again in {after:g} s")
+    def __init__(
+        self, code: str, what: str, *, after: float, where: Place | str = "", why: str = "", fix: str = ""
+    ) -> None:
+        again = f"try again in {round(after, 1):g} s"
+        super().__init__(code, what, where=where, why=why, fix=f"{fix}, or {again}" if fix else again)
         self.after = after
 
 

@@ -262,6 +262,19 @@ def test_a_bundle_without_an_overlay_for_the_environment_warns_with_the_nearest(
     )
 
 
+def test_a_bundle_with_an_overlay_for_this_time_needs_none_for_the_environment(prod: Run, tmp_path: Path) -> None:
+    prod("env", "create", "prd", "--account", "contososalesprod")
+    overlay = tmp_path / "ContosoLake" / "environments" / "prod.yaml"
+    assert "BND017" not in prod("plan", "ContosoLake", "--env", "prd", "--overlay", str(overlay)).stderr
+
+
+def test_a_quiet_import_still_tells_what_verification_finds(imported: Run, tmp_path: Path) -> None:
+    for index in tmp_path.glob("lakes/contososalesprod/*/model.json"):
+        index.unlink()
+    result = imported("-q", "import", "Lake.zip", "--yes", "--no-sync")
+    assert (result.exit_code, "verification failed" in result.stdout) == (5, True)
+
+
 def test_an_environment_without_a_history_says_so(prod: Run) -> None:
     prod("env", "create", "other")
     assert prod("history", "--env", "other").stdout == "nothing was applied to other\n"

@@ -193,6 +193,30 @@ def test_a_read_whose_connection_broke_is_repeated(failure: Exception) -> None:
     assert service.client().get("accounts").json() == {"a": 1}
 
 
+def test_an_address_that_never_answered_is_given_up_soon() -> None:
+    service = Service(httpx.ConnectError("refused"))
+    with pytest.raises(Retriable) as caught:
+        service.client().get("accounts")
+    assert service.slept == [1.0, 2.0, 4.0]
+    assert caught.value.fix == "check the url in toolkit.yaml, the network and the proxy, or try again in 8 s"
+
+
+def test_a_server_that_answered_before_is_waited_for_longer() -> None:
+    service = Service(answer(), httpx.ConnectError("refused"))
+    client = service.client()
+    client.get("accounts")
+    with pytest.raises(Retriable):
+        client.get("accounts")
+    assert len(service.slept) == 7
+
+
+def test_what_is_wrong_with_a_header_is_told_without_the_header() -> None:
+    service = Service(httpx.LocalProtocolError("Illegal header value b'Bearer a secret'"))
+    with pytest.raises(ToolkitError) as caught:
+        service.client().get("accounts")
+    assert (caught.value.code, caught.value.why) == ("DV012", "LocalProtocolError")
+
+
 def test_a_certificate_that_is_not_trusted_is_no_passing_fault() -> None:
     untrusted = httpx.ConnectError("certificate verify failed")
     untrusted.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")

@@ -136,6 +136,22 @@ def test_a_given_token_is_read_anew_whenever_it_is_asked_for() -> None:
     assert "second" not in repr(found.get_token(SERVED.scope))
 
 
+def test_the_line_end_of_a_token_is_left_out() -> None:
+    given = credential(SignIn(method="token", variable="TOKEN"), SERVED, folder=Path(), variables=lambda _: "ey.J-_~\n")
+    assert given is not None
+    assert (given.get_token().token,) == ("ey.J-_~",)
+
+
+@pytest.mark.parametrize("text", ["two words", "two\nlines", "\u00e9", "\n"])
+def test_a_variable_that_holds_no_token_is_refused_without_its_value(text: str) -> None:
+    given = credential(SignIn(method="token", variable="TOKEN"), SERVED, folder=Path(), variables=lambda _: text)
+    assert given is not None
+    with pytest.raises(Refused) as caught:
+        given.get_token()
+    assert (caught.value.code, caught.value.what) == ("DV022", "the environment variable TOKEN holds no token")
+    assert text not in caught.value.why
+
+
 def test_a_variable_that_is_not_set_is_named_when_the_first_token_is_needed() -> None:
     found = credential(SignIn(method="token", variable="TOKEN"), SERVED, folder=Path(), variables=lambda _: None)
     assert found is not None

@@ -330,7 +330,7 @@ def test_what_is_not_known_of_an_account_is_a_note() -> None:
     assert [(note.code, note.severity) for note in found] == [
         (code, Severity.NOTE) for code in ("PLN021", "PLN022", "PLN023", "PLN024", "PLN027", "PLN028")
     ]
-    assert found[0].what == "not checked: the storage account 'contosolake' is not of kind StorageV2"
+    assert found[0].what == "not checked whether the storage account 'contosolake' is not of kind StorageV2"
 
 
 def test_a_file_system_has_one_config() -> None:

@@ -92,6 +92,11 @@ def test_the_package_is_rewritten_and_the_plan_says_so() -> None:
     assert plan.brought.bundle == ONE.digest
 
 
+def test_a_package_without_configs_is_not_rewritten() -> None:
+    plan = plan_import(ONE, (), world(registration=Registration.EFFECTIVE))
+    assert [describe(each).after for each in plan.changes if isinstance(each, RegisterSolution)] == ["1.0.0.0"]
+
+
 def test_a_row_with_the_values_of_the_overlay_is_as_it_should_be() -> None:
     rows = {CONFIG: ConfigRow(config=OVERLAID, managed=True)}
     found = replace(

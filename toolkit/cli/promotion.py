@@ -81,7 +81,8 @@ def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...])
     """Read, validate and overlay a bundle for an environment; its warnings go to stderr."""
     found = loaded(text)
     warnings = without_errors(found)
-    session.warn((*warnings, *bundles.overlay_findings(found.bundle, site.name, found.path)))
+    missing = () if overlays else bundles.overlay_findings(found.bundle, site.name, found.path)
+    session.warn((*warnings, *missing))
     return Desired(found, bundles.effective(found.bundle, site.name, overlays))
 
 
@@ -148,8 +149,12 @@ def _finish_import(session: Session, site: Site, wanted: Desired, report: Report
     checked = check(session, site, wanted, profile)
     verified = verification(checked)
     text = "\n".join(part for part in (doing.report_text(report), verified.text) if part)
-    session.say(text, {**doing.report_data(report), "verify": verified.data})
-    return doing.failed(session, report.synced.values()) or exit_status(checked)
+    status = exit_status(checked)
+    if session.quiet and session.format == "text" and status:
+        session.show(verified)
+    else:
+        session.say(text, {**doing.report_data(report), "verify": verified.data})
+    return doing.failed(session, report.synced.values()) or status
 
 
 @click.command(cls=Command, formats=(*FORMATS, "junit", "github"))

@@ -90,6 +90,7 @@ class Client:
         self._gate = Gate(limits, clock, sleep)
         self._clock, self._sleep, self._random, self._limits = clock, sleep, random, limits
         self._on_request = on_request
+        self._answered = False
 
     def __enter__(self) -> Self:
         return self
@@ -191,7 +192,7 @@ class Client:
             begun, status, size = time.perf_counter(), None, 0
             try:
                 response = self._http.request(call.method, call.url, headers=headers, content=call.content)
-                status, size = response.status_code, len(response.content)
+                self._answered, status, size = True, response.status_code, len(response.content)
             finally:
                 self._on_request(Exchange(call.method, call.where, status, time.perf_counter() - begun, size))
         return Answer(status, dict(response.headers.items()), response.content)
@@ -233,7 +234,8 @@ class Client:
 
     def _rest(self, call: _Call, error: Retriable) -> None:
         call.waited += error.after
-        if call.attempts >= self._limits.attempts or call.waited > self._limits.patience:
+        most = self._limits.attempts if self._answered else min(self._limits.attempts, self._limits.greetings)
+        if call.attempts >= most or call.waited > self._limits.patience:
             raise error
         self._sleep(error.after)
 

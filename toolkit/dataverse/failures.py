@@ -19,6 +19,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+import httpx
+
 from toolkit.dataverse.answer import Answer
 from toolkit.errors import Conflict, CursorExpired, Forbidden, NotFound, Refused, Retriable, SourceError, ToolkitError
 
@@ -92,7 +94,7 @@ _KINDS = {
         Forbidden,
         "DV003",
         "the token is not accepted",
-        "check the tenant of sign_in, and that the url is that of the organization",
+        "check sign_in in toolkit.yaml, and that the url is that of the organization",
     ),
     404: _Kind(NotFound, "DV005", "it does not exist"),
     412: _Kind(Conflict, "DV006", "it changed since it was read, or is there already"),
@@ -141,7 +143,10 @@ def dropped(error: Exception, where: str, after: float) -> ToolkitError:
         fix = "name the CA bundle that it needs in SSL_CERT_FILE; checking cannot be turned off"
         return Refused("DV013", "the certificate of the server is not trusted", where=where, why=str(error), fix=fix)
     what = "there is no connection to Dataverse"
-    return Retriable("DV012", what, after=after, where=where, why=str(error) or type(error).__name__)
+    # What is wrong with a request itself is told with its headers: that would be the token.
+    said = "" if isinstance(error, httpx.LocalProtocolError) else str(error)
+    fix = "check the url in toolkit.yaml, the network and the proxy"
+    return Retriable("DV012", what, after=after, where=where, why=said or type(error).__name__, fix=fix)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

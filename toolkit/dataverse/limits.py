@@ -15,6 +15,8 @@ class Limits:
     """Requests at once, at the most. The service refuses the 53rd of one user."""
     attempts: int = 8
     """How often one request is sent before its failure is told."""
+    greetings: int = 4
+    """How often one is sent to an address that never answered: it may well be wrong, and somebody waits."""
     patience: float = 300.0
     """How long one request waits between its attempts, all waits together, before its failure is told."""
     backoff: float = 1.0

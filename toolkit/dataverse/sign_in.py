@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -83,14 +84,14 @@ def credential(
     """Return the credential, None for ``none``; ``folder`` is what the certificate's path is relative to.
 
     Variables and files are read when the first token is asked for, which raises NotFound (DV020) for a variable that
-    is not set, and Refused (DV021) for a certificate that cannot be read.
+    is not set, and Refused for a certificate that cannot be read (DV021), or a variable without a token (DV022).
     """
     maker = _Maker(sign_in, address, folder, variables)
     match sign_in.method:
         case "none":
             return None
         case "token":
-            return _Given(maker.secret)
+            return _Given(maker.token)
         case _:
             return _Late(maker)
 
@@ -164,6 +165,15 @@ class _Maker:
                 fix=f"set {variable}, or correct sign_in in toolkit.yaml",
             )
         return value
+
+    def token(self) -> str:
+        """Return the token of the variable, without the line end that a file of it had."""
+        token = self.secret().strip()
+        if re.fullmatch(r"[!-~]+", token) is None:
+            what = f"the environment variable {self.sign_in.variable} holds no token"
+            why = "a token has letters, digits and punctuation, and no blanks or line ends between them"
+            raise Refused("DV022", what, where=self.address.origin, why=why, fix="set it to the token alone")
+        return token
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def core(subject: Subject) -> str | Unasked:
     real = isinstance(subject.entry, DataverseEntry)
     fix = "toolkit import core"
     if real:
-        fix = "install Export to Data Lake Core from AppSource, or set mode: link-only in toolkit.yaml"
+        fix = "get it from AppSource (a served one: toolkit import core), or set mode: link-only in toolkit.yaml"
     why = "an export config is a row of its table"
     raise Refused("DR006", f"{CORE_SOLUTION} is not installed", where=subject.site.name, why=why, fix=fix)
 

@@ -151,7 +151,7 @@ def _register(bundle: Bundle, configs: Sequence[ExportConfig], world: World) -> 
         managed=is_managed(solution.package),
         installed=None if installed is None else installed.version,
         version=solution.version,
-        effective=inventory.registration is Registration.EFFECTIVE,
+        effective=bool(configs) and inventory.registration is Registration.EFFECTIVE,
     )
 
 

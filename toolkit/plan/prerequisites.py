@@ -291,7 +291,12 @@ def account_prerequisites(
     for rule in _rules(account, inventory, profile):
         if rule.holds is None:
             yield Finding(
-                rule.code, Severity.NOTE, f"not checked: {rule.what.format(name)}", place, "not known here", rule.fix
+                rule.code,
+                Severity.NOTE,
+                f"not checked whether {rule.what.format(name)}",
+                place,
+                "it is not known here",
+                rule.fix,
             )
         elif not rule.holds:
             yield Finding(rule.code, rule.severity, rule.what.format(name), place, rule.why, rule.fix.format(name))

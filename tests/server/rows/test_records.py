@@ -280,7 +280,7 @@ def test_no_more_than_5000_rows_are_counted_or_sent(database: Database, api: htt
         ("$select=nothing", 400, "Could not find a property named 'nothing' on type 'Microsoft.Dynamics.CRM.note'."),
         ("$skip=1", 400, "Skip Clause is not supported in CRM"),
         ("$nothing=1", 400, "The query parameter $nothing is not supported."),
-        ("$top=many", 400, "$top needs a whole number"),
+        ("$top=many", 400, "$top needs a whole number of at most 10 digits"),
         ("$count=yes", 400, "$count is true or false"),
         ("$orderby=title up", 400, "title up is no order: a property, then asc or desc"),
         ("$expand=title", 400, "Could not find a property named 'title' on type 'Microsoft.Dynamics.CRM.note'."),
@@ -291,6 +291,12 @@ def test_no_more_than_5000_rows_are_counted_or_sent(database: Database, api: htt
 def test_an_option_that_cannot_be_followed_says_why(api: httpx.Client, query: str, status: int, message: str) -> None:
     found = refusal(api.get(f"notes?{query}"))
     assert (found[0], found[2]) == (status, message)
+
+
+@pytest.mark.parametrize(("top", "number"), [("0", 0), ("1", 1), ("2147483647", 2)])
+def test_at_most_so_many_rows_are_given(api: httpx.Client, top: str, number: int) -> None:
+    assert [api.post("notes", json={"title": title}).status_code for title in "ab"] == [204, 204]
+    assert len(values(api.get(f"notes?$top={top}"))) == number
 
 
 def test_options_that_are_no_ones_of_odata_are_left_alone(api: httpx.Client) -> None:

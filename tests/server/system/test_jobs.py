@@ -51,6 +51,13 @@ def zipped(data: bytes, **more: object) -> dict[str, Any]:
     return {"CustomizationFile": b64encode(data).decode(), "ImportJobId": JOB, **more}
 
 
+@pytest.mark.parametrize("action", ["ImportSolution", "ImportSolutionAsync", "StageAndUpgrade"])
+def test_an_import_whose_job_has_no_guid_is_refused(api: httpx.Client, action: str) -> None:
+    answer = api.post(action, json=zipped(LAKE, SolutionParameters="x") | {"ImportJobId": "x"})
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "ImportJobId needs a GUID")
+    assert api.get("importjobs").json()["value"] == []
+
+
 def done(answer: httpx.Response) -> dict[str, Any]:
     assert answer.is_success, answer.text
     found: dict[str, Any] = answer.json() if answer.content else {}

@@ -119,8 +119,8 @@ def _expand(text: str) -> Expand:
 
 
 def _number(name: str, text: str) -> int:
-    if not text.isdecimal() or len(text) > 9:
-        raise bad_request(f"{name} needs a whole number")
+    if not text.isdecimal() or len(text) > 10:
+        raise bad_request(f"{name} needs a whole number of at most 10 digits")
     return int(text)
 
 

@@ -57,7 +57,7 @@ class Query:
         schema = arrow_schema(self.table.definition, list(columns))
         found = self._rows(connection, schema.names, start, limit + 1)
         rows = from_storage(found.slice(0, limit), schema)
-        if found.num_rows <= limit:
+        if found.num_rows <= limit or limit == 0:
             return Page(rows)
         last = found.slice(limit - 1, 1).to_pylist()[0]
         values = tuple(last[f"key_{place}"] for place in range(len(self.keys)))

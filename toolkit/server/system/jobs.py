@@ -6,6 +6,7 @@ write of the organization's file, so that a job is at 0, 50 or 100 percent.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as NoBase64
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.errors import Finding, ToolkitError
+from toolkit.model.names import GUID
 from toolkit.model.solution import MissingDependency
 from toolkit.organization import importing, incoming, installation, jobs, operations, solutions
 from toolkit.organization.database import Connection
@@ -171,7 +173,7 @@ class _Import:
         if body.get("ComponentParameters"):
             raise not_supported("ComponentParameters of an import")
         upload = _upload(body)
-        key = str(body.get("ImportJobId") or world.new_id()).lower()
+        key = _job_id(body) or world.new_id()
         job = ImportJob(id=key, started=world.clock())
         with world.write() as connection:
             archive = _uploaded(connection, upload) if upload else _decoded(required(body, "CustomizationFile"))
@@ -193,8 +195,16 @@ class _Import:
                 operations.drop_package(connection, self.upload)
 
 
+def _job_id(body: Mapping[str, Any]) -> str | None:
+    given = body.get("ImportJobId")
+    if given and re.fullmatch(GUID, str(given)) is None:
+        raise bad_request("ImportJobId needs a GUID")
+    return str(given).lower() if given else None
+
+
 def _upload(body: Mapping[str, Any]) -> str | None:
-    given = (body.get("SolutionParameters") or {}).get("StageSolutionUploadId")
+    parameters = body.get("SolutionParameters")
+    given = parameters.get("StageSolutionUploadId") if isinstance(parameters, Mapping) else None
     return str(given) if given and given != _NO_ID else None
 
 
