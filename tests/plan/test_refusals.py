@@ -22,13 +22,14 @@ from tests.plan.build import (
     record,
     world,
 )
-from toolkit.errors import Finding, Refused, Severity
+from toolkit.errors import Finding, Place, Refused, Severity
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import Condition, ExportConfig, Layout, LinkedEntity, Mask, Output, Storage, Times
 from toolkit.model.entity import TableType
 from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, RootComponent
 from toolkit.model.version import Version
 from toolkit.plan import LakeName, Profile, World, plan_entities, plan_import, plan_link, plan_uninstall
+from toolkit.plan.rules import refuse
 
 
 def refused(of: Bundle, there: World, profile: Profile = Profile.ENGINE) -> tuple[Finding, ...]:
@@ -555,3 +556,12 @@ def test_only_an_entity_that_is_added_and_hashed_needs_a_key() -> None:
 def test_a_mask_that_writes_nothing_needs_no_key() -> None:
     brings = bundle(config(linked("account").model_copy(update={"mask": {"name": Mask.NULL}})))
     assert plan_import(brings, brings.configs, keyless()).changes
+
+
+def test_a_refusal_has_no_notes_beside_what_stands_in_the_way() -> None:
+    told = [Finding(f"PLN00{number}", severity, "x", Place("x")) for number, severity in enumerate(Severity)]
+    with pytest.raises(Refused) as caught:
+        refuse(told)
+    assert {found.severity for found in caught.value.findings} == {Severity.ERROR, Severity.WARNING}
+    harmless = [found for found in told if found.severity is not Severity.ERROR]
+    assert refuse(harmless) == tuple(harmless)

@@ -37,7 +37,7 @@ def test_a_plan_is_read_with_its_consequences() -> None:
         "  1. import solution    ContosoLake: 1.0.0.0 -> 1.1.0.0\n"
         "  2. change setting     contosolake interval_minutes: 60 -> 30\n"
         "  3. remove entity      contosolake/contact: linked\n"
-        "      data kept aside: 500 rows, about 25 kB\n"
+        "      data kept aside (the environment has 500 rows, about 25 kB)\n"
         "  4. add entity         contosolake/lead: Year, in place\n"
         "      initial sync of 20,000 rows, about 1.0 MB\n"
         "warning: the storage account 'contosolake' is not read-access geo-redundant\n"
@@ -122,8 +122,8 @@ CONSEQUENCES = [
         "re-initialisation without a gap for readers",
         "re-initialisation of 1 row, about 50 B without a gap for readers",
     ),
-    (Effect.DATA_KEPT, "data kept aside", "data kept aside: 1 row, about 50 B"),
-    (Effect.DATA_DELETED, "data deleted", "data deleted: 1 row, about 50 B"),
+    (Effect.DATA_KEPT, "data kept aside", "data kept aside (the environment has 1 row, about 50 B)"),
+    (Effect.DATA_DELETED, "data deleted", "data deleted (the environment has 1 row, about 50 B)"),
     (Effect.HISTORY_DELETED, "history deleted", "history deleted; initial sync of 1 row, about 50 B"),
 ]
 

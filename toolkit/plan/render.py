@@ -107,9 +107,9 @@ def consequence_text(consequence: Consequence) -> str:  # noqa: PLR0911 - one re
         case Effect.DATA_STAYS:
             return "its data stays in the folders that are there"
         case Effect.DATA_KEPT:
-            return f"data kept aside{many and f': {many}'}"
+            return f"data kept aside{many and f' (the environment has {many})'}"
         case Effect.DATA_DELETED:
-            return f"data deleted{many and f': {many}'}"
+            return f"data deleted{many and f' (the environment has {many})'}"
         case Effect.HISTORY_DELETED:
             return f"history deleted{many and f'; initial sync of {many}'}"
         case _:

@@ -29,10 +29,10 @@ LOWER_VERSION = "0x80048541"
 
 
 def refuse(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Raise Refused with every finding when one of them is an error; otherwise return them."""
+    """Raise Refused with every error and warning when one is an error; otherwise return them, and the notes too."""
     every = tuple(findings)
     if any(finding.severity is Severity.ERROR for finding in every):
-        raise Refused.of(every)
+        raise Refused.of([finding for finding in every if finding.severity is not Severity.NOTE])
     return every
 
 
