@@ -111,13 +111,23 @@ def test_the_status_file_has_the_times_of_all_entities_that_are_polled_one_by_on
     linked = link(linked_entity("account"), linked_entity("teammembership"))
     tracked = TEAM.model_copy(update={"intersect": False})
     world = World(source_of(clock, ACCOUNT, tracked, tells=False), MemoryLake(clock=clock), clock, linked)
-    runs, uneven = Runs(world, 1500), cycle((0.0, 0.4))
-    runs.go(jitter=lambda: next(uneven))
+    world.source.fail("teammembership", Retriable("SRC009", "busy", after=340))
+    runs = Runs(world, 1500)
+    runs.go()
     found = status(world.linked).entities
     synced = {each.entity: (each.last_synced - START).total_seconds() for each in found if each.last_synced}
-    # The file of 1210 s is not a minute old at 1258.4 s, when teammembership was polled again.
-    assert (runs.times()[-2:], runs.times("teammembership")[-2:]) == ([910.0, 1210.0], [946.4, 1258.4])
-    assert {name: round(time, 1) for name, time in synced.items()} == {"account": 1210.0, "teammembership": 946.4}
+    # The file of 1210 s is not a minute old at 1250 s, when teammembership was polled again.
+    assert (runs.times()[-2:], runs.times("teammembership")[-2:]) == ([910, 1210], [950, 1250])
+    assert synced == {"account": 1210, "teammembership": 950}
+
+
+def test_what_is_nearly_due_is_polled_with_what_is_due(clock: Clock) -> None:
+    entities = [TEAM.model_copy(update={"name": name, "set_name": f"{name}s"}) for name in ("one", "other")]
+    linked = link(*(linked_entity(each.name) for each in entities))
+    world = World(ScriptedSource(entities, clock=clock, tells=False), MemoryLake(clock=clock), clock, linked)
+    runs, uneven = Runs(world, 700), cycle((0.0, 1.0))
+    runs.go(jitter=lambda: next(uneven))
+    assert runs.times("one") == runs.times("other") == [0, 10, 30, 70, 150, 310, 610]
 
 
 def test_a_change_that_the_source_tells_of_is_exported_at_once(world: World) -> None:

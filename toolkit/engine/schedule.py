@@ -32,6 +32,11 @@ class _Turn:
     rest: timedelta
     failures: int = 0
 
+    @property
+    def nearly_due(self) -> datetime:
+        """When it may be polled, where others are: a tenth of its rest earlier, unless it failed."""
+        return self.due if self.failures else self.due - self.rest * JITTER
+
 
 @dataclass(slots=True)
 class Schedule:
@@ -43,8 +48,14 @@ class Schedule:
     _turns: dict[str, _Turn] = field(default_factory=dict)
 
     def due(self, names: Iterable[str], now: datetime) -> list[str]:
-        """Return which of some entities are due, those that change most first."""
-        due = [name for name in names if name not in self._turns or self._turns[name].due <= now]
+        """Return which of some entities are due, those that change most first.
+
+        Those that rest well and are nearly due come along: a pass over many costs little more than one over one.
+        """
+        known = list(names)
+        due = [name for name in known if name not in self._turns or self._turns[name].due <= now]
+        if due:
+            due = [name for name in known if name not in self._turns or self._turns[name].nearly_due <= now]
         return sorted(due, key=lambda name: (self._rest(name), name))
 
     def next(self, names: Iterable[str]) -> datetime | None:
