@@ -22,6 +22,7 @@ CREATE TABLE entity (
     schema_version INTEGER NOT NULL,
     purged_version INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX entity_set ON entity (definition ->> '$.set_name');
 CREATE TABLE global_choice (
     name TEXT PRIMARY KEY,
     options TEXT NOT NULL

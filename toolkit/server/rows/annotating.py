@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from toolkit.server.call import Preferences
 from toolkit.server.query.navigation import Navigation, navigations
 from toolkit.server.query.properties import property_name
 from toolkit.server.query.tables import find
-from toolkit.server.rows.rendering import member, text
+from toolkit.server.rows.rendering import Piece, escaped, optional, plain_decimals, text_of
 
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOGICAL_NAME = "Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -64,7 +64,7 @@ class Annotator:
         """Return the annotator of an entity."""
         return cls(connection, wanted, navigations(connection, entity) if NAVIGATION in wanted else ())
 
-    def members(self, rows: pa.RecordBatch, attribute: Attribute) -> Iterable[Column]:
+    def members(self, rows: pa.RecordBatch, attribute: Attribute) -> Iterator[Iterable[Piece]]:
         """Yield the members that annotate an attribute's property, in the order in which Dataverse writes them."""
         if not self.wanted.patterns:
             return
@@ -72,18 +72,17 @@ class Annotator:
         if attribute.type in LOOKUPS:
             types = _types(rows, attribute)
             if NAVIGATION in self.wanted:
-                yield member(f"{name}@{NAVIGATION}", _mapped(types, self._named(attribute)), or_null=False)
+                yield optional(f"{name}@{NAVIGATION}", _mapped(types, self._named(attribute)))
             if LOGICAL_NAME in self.wanted:
-                yield member(f"{name}@{LOGICAL_NAME}", text(None, types), or_null=False)
+                yield optional(f"{name}@{LOGICAL_NAME}", escaped(types))
             if FORMATTED in self.wanted:
-                yield member(f"{name}@{FORMATTED}", text(None, names(self.connection, values, types)), or_null=False)
-        elif FORMATTED in self.wanted and (form := _form(attribute)) is not None:
-            shown = pa.array([None if each is None else form(each) for each in values.to_pylist()], pa.string())
-            yield member(f"{name}@{FORMATTED}", text(None, shown), or_null=False)
+                yield optional(f"{name}@{FORMATTED}", escaped(names(self.connection, values, types)))
+        elif FORMATTED in self.wanted and (readable := shown(attribute, values)) is not None:
+            yield optional(f"{name}@{FORMATTED}", escaped(readable))
 
     def _named(self, attribute: Attribute) -> dict[str, str]:
-        """Return the navigation properties of a lookup by target, as JSON."""
-        return {leads.target: json.dumps(leads.name) for leads in self.navigations if leads.attribute == attribute}
+        """Return the navigation properties of a lookup by target."""
+        return {leads.target: leads.name for leads in self.navigations if leads.attribute == attribute}
 
 
 def _types(rows: pa.RecordBatch, attribute: Attribute) -> Column:
@@ -128,18 +127,26 @@ def _mapped(keys: Column, values: Mapping[str, str | None]) -> Column:
 # --- what a person would read ---------------------------------------------------------------------------------------
 
 
-def _form(attribute: Attribute) -> Callable[[Any], str] | None:
-    """Return how a value is shown in English, or None where it is shown as it is."""
+def shown(attribute: Attribute, values: Column) -> Column | None:
+    """Return how values are shown in English; None for an attribute whose values are shown as they are."""
     kind = attribute.type
     if kind in CHOICES or kind is AttributeType.BOOLEAN:
-        return _labels(attribute)
-    if kind in {AttributeType.DECIMAL, AttributeType.DOUBLE}:
-        return lambda number: f"{number:,.{precision(attribute)}f}"
-    if kind is AttributeType.MONEY:
-        return lambda number: f"{'-' if number < 0 else ''}${abs(number):,.{precision(attribute)}f}"
+        return _each(values, _labels(attribute))
+    if kind in {AttributeType.DECIMAL, AttributeType.MONEY}:
+        numbers = _each(plain_decimals(attribute, values), lambda text: format(Decimal(text), ",f"))
+        return _dollars(numbers) if kind is AttributeType.MONEY else numbers
+    if kind is AttributeType.DOUBLE:
+        digits = f",.{precision(attribute)}f"
+        return _each(values, lambda number: format(number, digits))
     if kind in {AttributeType.INTEGER, AttributeType.BIGINT}:
-        return lambda number: f"{number:,}"
-    return _shown_time if kind is AttributeType.DATETIME else None
+        return _each(values, lambda number: format(number, ","))
+    return _times(values) if kind is AttributeType.DATETIME else None
+
+
+def _each(values: Column, form: Callable[[Any], str]) -> Column:
+    """Return each value in a form, which is made once for all that are alike."""
+    found = values.dictionary_encode()
+    return pa.array(map(form, found.dictionary.to_pylist()), pa.string()).take(found.indices)
 
 
 def _labels(attribute: Attribute) -> Callable[[Any], str]:
@@ -149,8 +156,20 @@ def _labels(attribute: Attribute) -> Callable[[Any], str]:
     return lambda chosen: labels.get(int(chosen), str(chosen))
 
 
-def _shown_time(time: datetime | date) -> str:
-    day = f"{time.month}/{time.day}/{time.year}"
-    if not isinstance(time, datetime):
-        return day
-    return f"{day} {time.hour % 12 or 12}:{time:%M} {'PM' if time.hour >= 12 else 'AM'}"
+def _dollars(numbers: Column) -> Column:
+    return cast("Column", compute.replace_substring(text_of("$", numbers), "$-", "-$"))
+
+
+_HOURS = pa.array([str(hour % 12 or 12) for hour in range(24)])
+_MINUTES = pa.array([f"{minute:02}" for minute in range(60)])
+_HALVES = pa.array(["AM"] * 12 + ["PM"] * 12)
+
+
+def _times(values: Column) -> Column:
+    """Return times as 3/1/2026 12:00 PM, days as 3/1/2026."""
+    month, day, year = (part(values).cast(pa.string()) for part in (compute.month, compute.day, compute.year))
+    if pa.types.is_date32(values.type):
+        return text_of(month, "/", day, "/", year)
+    hour, minute = compute.hour(values), compute.minute(values)
+    time = _HOURS.take(hour), ":", _MINUTES.take(minute), " ", _HALVES.take(hour)
+    return text_of(month, "/", day, "/", year, " ", *time)

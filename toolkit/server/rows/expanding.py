@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 import pyarrow as pa
 
@@ -23,6 +24,7 @@ from toolkit.server.query.tables import Table, table_of
 from toolkit.server.rows import rendering
 from toolkit.server.rows.annotating import NO_ANNOTATIONS, Annotator, Wanted
 from toolkit.server.rows.reading import query, with_ids
+from toolkit.server.rows.rendering import Piece
 
 DEEPEST = 10
 """Levels of ``$expand`` in ``$expand``."""
@@ -39,24 +41,31 @@ class Records:
 
     def objects(self, entity: Entity, rows: pa.RecordBatch, options: Options) -> Column:
         """Return a JSON object for each row. Raises ODataError (400)."""
-        members = [*self._members(entity, rows, options), *self._expanded(entity, rows, options)]
-        return rendering.objects(members, rows.num_rows)
+        return rendering.objects(self._pieces(entity, rows, options))
+
+    def array(self, entity: Entity, rows: pa.RecordBatch, options: Options) -> bytes | memoryview:
+        """Return these objects as the JSON array of a page holds them. Raises ODataError (400)."""
+        return rendering.array(self._pieces(entity, rows, options))
 
     def columns(self, entity: Entity, options: Options) -> set[str]:
         """Return the names of the attributes that ``objects`` needs."""
         followed = [leads for each in options.expand for leads in navigation.find(self.connection, entity, each.name)]
         return {attribute.name for attribute in options.select} | {leads.attribute.name for leads in followed}
 
-    def _members(self, entity: Entity, rows: pa.RecordBatch, options: Options) -> Iterator[Column]:
+    def _pieces(self, entity: Entity, rows: pa.RecordBatch, options: Options) -> Iterator[Piece]:
+        members = chain(self._members(entity, rows, options), self._expanded(entity, rows, options))
+        return chain.from_iterable(members)
+
+    def _members(self, entity: Entity, rows: pa.RecordBatch, options: Options) -> Iterator[Iterable[Piece]]:
         if "versionnumber" in rows.schema.names:
             version = rows.column("versionnumber").cast(pa.string())
-            yield rendering.text_of('"@odata.etag":"W/\\"', version, '\\""')
+            yield rendering.optional("@odata.etag", rendering.text_of('W/\\"', version, '\\"'))
         annotator = Annotator.of(self.connection, entity, self.wanted)
         for attribute in options.select:
             yield from annotator.members(rows, attribute)
             yield rendering.member(property_name(attribute), rendering.value(attribute, rows.column(attribute.name)))
 
-    def _expanded(self, entity: Entity, rows: pa.RecordBatch, options: Options) -> Iterator[Column]:
+    def _expanded(self, entity: Entity, rows: pa.RecordBatch, options: Options) -> Iterator[Iterable[Piece]]:
         for each in options.expand:
             if self.depth == DEEPEST:
                 raise bad_request(f"more than {DEEPEST} levels of $expand")

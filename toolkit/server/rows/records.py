@@ -85,10 +85,10 @@ class Reader:
     ) -> Answer:
         """Return rows as a page, with what else is told of it."""
         records = self._records()
-        objects = records.objects(self.table.definition, rows, asked).to_pylist()
+        objects = records.array(self.table.definition, rows, asked)
         counted = _counted(self.connection, self._query(asked), asked, records.wanted)
         head = {"@odata.context": self._context(asked), **counted, **told}
-        return Answer.text(envelope(head, map(str, objects), link), headers=applied(self.call))
+        return Answer.text(envelope(head, objects, link), headers=applied(self.call))
 
     def record(self, key: Key, status: int = 200) -> Answer:
         """Return the row that has a key, as the call asks for it. Raises ODataError (400, 404)."""
@@ -123,11 +123,18 @@ class Reader:
         return f"{self.call.base}$metadata#{definition.set_name}{options.context(definition, asked)}"
 
 
-def envelope(head: Mapping[str, object], objects: Iterable[str], tail: Mapping[str, object]) -> bytes:
-    """Return the JSON of a page: what is told of it, its objects in JSON, and its links."""
-    before = exact_json.dumps(head).decode()[:-1]
-    after = exact_json.dumps(tail).decode()[1:]
-    return f'{before},"value":[{",".join(objects)}]{"," if tail else ""}{after}'.encode()
+def envelope(
+    head: Mapping[str, object],
+    objects: bytes | memoryview,
+    tail: Mapping[str, object],
+    more: Iterable[bytes] = (),
+) -> bytes:
+    """Return the JSON of a page: what is told of it, its objects in JSON (a run of them, then others), its links."""
+    before = exact_json.dumps(head)[:-1]
+    after = exact_json.dumps(tail)[1:]
+    others = b",".join(more)
+    comma = b"," if objects and others else b""
+    return b"".join((before, b',"value":[', objects, comma, others, b"]," if tail else b"]", after))
 
 
 def next_link(call: Call, token: str) -> str:

@@ -1,57 +1,100 @@
-"""Rows as JSON objects, made column by column: a page of wide rows costs no Python object for each value."""
+"""Rows as JSON objects, made column by column: a page of wide rows costs no Python object for each value.
+
+What the objects are joined from, all columns at once, are pieces: texts that all rows have in common, and columns.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, cast
+from itertools import groupby
+from typing import Any, TypeAlias, cast
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from toolkit.engine.arrays import compute
 from toolkit.model.entity import Attribute, AttributeType
 from toolkit.organization.storage import Column, precision
 
-NULL = pa.scalar("null")
-_SPECIAL = '["\\\\\\x00-\\x1f]'
-"""What a text in JSON cannot hold as it is."""
+Piece: TypeAlias = "Column | str"
+
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def objects(members: Sequence[Column], count: int) -> Column:
-    """Return a JSON object for each row. A member is ``"name":value`` for each row, or null where a row lacks it."""
-    if not members:
-        return pa.array(["{}"] * count)
-    body = compute.binary_join_element_wise(*members, ",", null_handling="skip")
-    return text_of("{", body, "}")
+def objects(pieces: Iterable[Piece], end: str = "}") -> Column:
+    """Return a JSON object for each row, of the pieces of its members; the last one may not be an ``optional`` one."""
+    *members, _comma = pieces
+    how = {"null_handling": "replace", "null_replacement": "null"}
+    return cast("Column", compute.binary_join_element_wise(*_merged(["{", *members, end]), "", **how))
 
 
-def member(name: str, values: Column, *, or_null: bool = True) -> Column:
-    """Return a member of an object for each row, of values that are JSON already.
-
-    Where a row has no value the member is ``null``, or left out (``or_null`` false).
-    """
-    given = compute.coalesce(values, NULL) if or_null else values
-    return text_of(f"{json.dumps(name)}:", given)
+def array(pieces: Iterable[Piece]) -> bytes | memoryview:
+    """Return what the JSON array of such objects holds between its brackets, in UTF-8."""
+    _, data = _bytes(objects(pieces, "},"))
+    return data.data[:-1]
 
 
-def text_of(*pieces: Column | str) -> Column:
+def member(name: str, values: Column) -> tuple[Piece, ...]:
+    """Return the pieces of a member whose values are JSON already; where a row has no value it is ``null``."""
+    return f"{json.dumps(name)}:", values, ","
+
+
+def optional(name: str, texts: Column) -> tuple[Piece, ...]:
+    """Return the pieces of a member that only those rows have which have a text; ``escaped`` texts, without quotes."""
+    return (compute.coalesce(text_of(f'{json.dumps(name)}:"', texts, '",'), pa.scalar("")),)
+
+
+def text_of(*pieces: Piece) -> Column:
     """Join texts row by row; a row that lacks one of them has none."""
     return cast("Column", compute.binary_join_element_wise(*pieces, ""))
 
 
+def _merged(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """Yield the pieces, with neighbouring texts as one."""
+    for is_text, group in groupby(pieces, lambda piece: isinstance(piece, str)):
+        run = list(group)
+        yield from ["".join(map(str, run))] if is_text else run
+
+
 def value(attribute: Attribute, values: Column) -> Column:
     """Return values of an attribute, in the types of ``arrow_schema``, as JSON; null where there is none."""
-    return _FORMS.get(attribute.type, text)(attribute, values)
+    return _FORMS.get(attribute.type, _text)(attribute, values)
 
 
-def text(_attribute: Attribute | None, values: Column) -> Column:
+def _text(_attribute: Attribute, values: Column) -> Column:
     """Return texts as JSON strings."""
-    special = compute.match_substring_regex(values, _SPECIAL)
-    if compute.any(special).as_py():
-        awkward = [json.dumps(each, ensure_ascii=False)[1:-1] for each in values.filter(special).to_pylist()]
-        values = compute.replace_with_mask(values, special, pa.array(awkward, pa.string()))
-    return _quoted(values)
+    return _quoted(escaped(values))
+
+
+def escaped(values: Column) -> Column:
+    """Return texts as they stand between the quotes of JSON strings."""
+    if (special := _special(values)) is None:
+        return values
+    awkward = [_json(each)[1:-1] for each in values.filter(special).to_pylist()]
+    return cast("Column", compute.replace_with_mask(values, special, pa.array(awkward, pa.string())))
+
+
+def _special(values: Column) -> Column | None:
+    """Return which texts hold what JSON escapes, or None: many times as quick as to look at each text."""
+    offsets, data = _bytes(values)
+    places = np.flatnonzero((data < ord(" ")) | (data == ord('"')) | (data == ord("\\")))
+    if len(places) == 0:
+        return None
+    mask = np.zeros(len(values), np.bool_)
+    mask[np.searchsorted(offsets - offsets[0], places, side="right") - 1] = True
+    return cast("Column", compute.and_(pa.array(mask), compute.is_valid(values)))
+
+
+def _bytes(values: Column) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Return where each text begins (and the last one ends), and the bytes of all, without copying."""
+    _, starts, data = values.buffers()
+    if starts is None or data is None:
+        return np.zeros(1, np.int32), np.empty(0, np.uint8)
+    offsets = np.frombuffer(memoryview(starts), np.int32)[values.offset : values.offset + len(values) + 1]
+    return offsets, np.frombuffer(memoryview(data), np.uint8)[offsets[0] : offsets[-1]]
 
 
 def plain_decimals(attribute: Attribute, values: Column) -> Column:

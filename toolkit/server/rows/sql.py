@@ -6,9 +6,10 @@ Every table and column is looked up in the metadata and every value is bound: no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ from toolkit.server.route import Route
 from toolkit.server.rows import rendering
 from toolkit.server.rows.reading import PAGE
 from toolkit.server.rows.records import envelope, next_link
+from toolkit.server.rows.rendering import Piece
 from toolkit.server.world import World
 
 _TOKEN = re.compile(
@@ -103,12 +105,12 @@ def _offset(cookie: Cookie) -> int:
     return cookie.values[0]
 
 
-def _objects(columns: Sequence[_Column], found: pa.Table) -> Iterator[str]:
-    members = [_member(column, found.column(place)) for place, column in enumerate(columns)]
-    yield from map(str, rendering.objects(members, found.num_rows).to_pylist())
+def _objects(columns: Sequence[_Column], found: pa.Table) -> bytes | memoryview:
+    members = (_member(column, found.column(place)) for place, column in enumerate(columns))
+    return rendering.array(chain.from_iterable(members))
 
 
-def _member(column: _Column, values: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+def _member(column: _Column, values: pa.ChunkedArray[Any]) -> Iterable[Piece]:
     if column.term is not None:
         schema = pa.schema([pa.field("value", arrow_type(column.term.attribute))])
         typed = from_storage(pa.table({"value": values}), schema).column("value")

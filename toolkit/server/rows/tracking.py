@@ -64,8 +64,9 @@ def changes(world: World, call: Call, entity_set: str) -> Answer | None:
         page = _page(world, call, feed)
         rows, deleted, after = _read(feed, page.at, limit)
     head = {"@odata.context": _context(call, entity_set, full=page.at.full)}
-    objects = [*_objects(world, call, feed.definition, rows), *(_tombstone(call, entity_set, each) for each in deleted)]
-    return Answer.text(envelope(head, objects, _link(call, entity_set, page, after)), headers=_applied(call))
+    objects, link = _objects(world, call, feed.definition, rows), _link(call, entity_set, page, after)
+    tombstones = (_tombstone(call, entity_set, each) for each in deleted)
+    return Answer.text(envelope(head, objects, link, tombstones), headers=_applied(call))
 
 
 def changed(world: World, call: Call, entity_set: str) -> Answer | None:
@@ -80,11 +81,11 @@ def changed(world: World, call: Call, entity_set: str) -> Answer | None:
     return Answer(200, {"Content-Type": "text/plain", "OData-Version": "4.0"}, str(number).encode())
 
 
-def _objects(world: World, call: Call, definition: Entity, rows: pa.RecordBatch) -> Iterator[str]:
-    """Yield rows as JSON objects."""
+def _objects(world: World, call: Call, definition: Entity, rows: pa.RecordBatch) -> bytes | memoryview:
+    """Return rows as JSON objects."""
     with world.read() as connection:
         records = Records(connection, world.clock(), Wanted.of(call.prefer))
-        yield from map(str, records.objects(definition, rows, _asked(call, definition)).to_pylist())
+        return records.array(definition, rows, _asked(call, definition))
 
 
 def _asked(call: Call, definition: Entity) -> Options:
@@ -212,9 +213,9 @@ def _link(call: Call, entity_set: str, page: _Page, after: Position) -> dict[str
     return {"@odata.nextLink": f"{at}$skiptoken={encoded(str(page.skip(after)))}"}
 
 
-def _tombstone(call: Call, entity_set: str, deleted: Deleted) -> str:
+def _tombstone(call: Call, entity_set: str, deleted: Deleted) -> bytes:
     context = f"{call.base}$metadata#{entity_set}/$deletedEntity"
-    return exact_json.dumps({"@odata.context": context, "id": deleted.id, "reason": "deleted"}).decode()
+    return exact_json.dumps({"@odata.context": context, "id": deleted.id, "reason": "deleted"})
 
 
 def _applied(call: Call) -> dict[str, str]:
