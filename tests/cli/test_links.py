@@ -372,7 +372,7 @@ def test_sync_tells_of_each_time_that_it_tries_again(capsys: pytest.CaptureFixtu
     report = EntityReport(
         "account", EntityState.FAILED, error=Finding("SRC009", Severity.ERROR, "busy"), retry_after=30
     )
-    patience(Session()).tell(Retry((report,), 30, 1, 12))
+    patience(Session()).tell(Retry((report,), 30.04, 1, 12))
     assert capsys.readouterr().err == "account: tried again in 30 s (1 of 12): SRC009 busy\n"
 
 
