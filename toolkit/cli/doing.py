@@ -61,7 +61,9 @@ def patience(session: Session) -> Patience:
 def _tell_retry(session: Session, retry: Retry) -> None:
     for each in retry.failed:
         why = f"{each.error.code} {each.error.what}" if each.error else ""
-        session.note(f"{each.entity}: tried again in {round(retry.seconds, 1):g} s ({retry.number} of {retry.most}): {why}")
+        session.note(
+            f"{each.entity}: tried again in {round(retry.seconds, 1):g} s ({retry.number} of {retry.most}): {why}"
+        )
 
 
 def finish(session: Session, report: Report) -> int:
