@@ -223,14 +223,18 @@ def page(run: Run, tables: Mapping[str, Sequence[Line]]) -> str:
     """Return the results as Markdown."""
     peers = ", ".join(f"{name} {version(name)}" for name in ("dlt", "duckdb", "polars", "deltalake", "pyarrow"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    lines = [
-        "# What was measured",
-        "",
-        "`make bench` writes this page. A ratio is of two processes of one round; a bar is what the project aims at.",
-        "",
+    return markdown(
+        "What was measured",
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.platform()},",
         f"Python {platform.python_version()}; {peers}. {run.rounds} rounds.",
-    ]
+        tables=tables,
+    )
+
+
+def markdown(title: str, *machine: str, tables: Mapping[str, Sequence[Line]]) -> str:
+    """Return a page of results: what it was measured on, and a table for each section."""
+    how = "`make bench` writes this page. A ratio is of two processes of one round; a bar is what the project aims at."
+    lines = [f"# {title}", "", how, "", *machine]
     for name, table in tables.items():
         lines += ["", f"## {name}", "", "| what | measured | bar |", "|---|---|---|"]
         lines += [f"| {' | '.join(line)} |" for line in table]

@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import world
-from benchmarks.engine import Line, Measured, Rounds, rate, ratios
+from benchmarks.engine import Line, Measured, Rounds, markdown, rate, ratios
 from toolkit.dataverse.pages import reader
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -181,18 +181,12 @@ SECTIONS = (served, beside, stages, memory, budget)
 def page(run: Run, load: float, tables: Mapping[str, Sequence[Line]]) -> str:
     """Return the results as Markdown; ``load`` is the load average of the machine before anything was measured."""
     node = subprocess.run(["node", "--version"], check=False, capture_output=True, text=True).stdout.strip()
-    lines = [
-        "# Extraction over HTTP",
-        "",
-        "`make bench` writes this page. A ratio is of two processes of one round; a bar is what the project aims at.",
-        "",
+    return markdown(
+        "Extraction over HTTP",
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.platform()},",
         f"Python {platform.python_version()}, Node {node}. {run.rounds} rounds. Load average before: {load:.1f}.",
-    ]
-    for name, table in tables.items():
-        lines += ["", f"## {name}", "", "| what | measured | bar |", "|---|---|---|"]
-        lines += [f"| {' | '.join(line)} |" for line in table]
-    return "\n".join([*lines, ""])
+        tables=tables,
+    )
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from toolkit.model.entity import CHOICES, Attribute, AttributeType, Option
 from toolkit.model.solution import Localized
 from toolkit.organization import metadata
+from toolkit.organization.definitions import NO_YES
 from toolkit.organization.details import (
     BASE_LANGUAGE,
     AttributeDetail,
@@ -166,10 +167,7 @@ def _options(
     found = options(option_set)
     if not found and kind is not AttributeType.BOOLEAN:
         raise bad_request("a choice needs options, or GlobalOptionSet@odata.bind", BAD_PAYLOAD)
-    return found or _NO_YES, None
-
-
-_NO_YES = (Option(value=0, labels={BASE_LANGUAGE: "No"}), Option(value=1, labels={BASE_LANGUAGE: "Yes"}))
+    return found or NO_YES, None
 
 
 def _choice_name(bound: str, choice_ids: Mapping[str, str]) -> str:

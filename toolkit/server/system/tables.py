@@ -15,6 +15,7 @@ from toolkit.organization import catalog, configs, jobs, metadata_ids, operation
 from toolkit.organization.configs import ACTIVE, Held
 from toolkit.organization.customization import OPTION_SET_COMPONENT, RELATIONSHIP_COMPONENT
 from toolkit.organization.database import Connection
+from toolkit.organization.definitions import NO_YES
 from toolkit.organization.incoming import ENTITY_COMPONENT
 from toolkit.organization.solutions import Registered
 from toolkit.server.system.hosted import HOSTED_TABLES
@@ -58,8 +59,7 @@ def _choice(name: str, labels: Mapping[int, str], kind: AttributeType = Attribut
 
 
 def _boolean(name: str) -> Attribute:
-    options = (Option(value=0, labels={1033: "No"}), Option(value=1, labels={1033: "Yes"}))
-    return Attribute(name=name, type=AttributeType.BOOLEAN, options=options)
+    return Attribute(name=name, type=AttributeType.BOOLEAN, options=NO_YES)
 
 
 # --- publishers and solutions -----------------------------------------------------------------------------------------
