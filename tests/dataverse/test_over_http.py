@@ -15,11 +15,12 @@ from tests.server.served import self_signed, served
 from toolkit.dataverse.address import Address
 from toolkit.dataverse.client import Client, Exchange
 from toolkit.dataverse.limits import Limits
-from toolkit.dataverse.sign_in import SignIn, credential
 from toolkit.errors import Forbidden, Refused, Retriable, ToolkitError
 from toolkit.organization.database import Database
 from toolkit.server.call import Answer, Call
 from toolkit.server.faults import Drop, Fault
+from toolkit.sign_in.credential import credential
+from toolkit.sign_in.method import SignIn
 
 QUICK = Limits(backoff=0.001)
 

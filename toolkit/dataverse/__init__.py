@@ -1,7 +1,6 @@
 """The Dataverse Web API: who asks, how it is asked, and what an answer means.
 
 address     the URL of an organization -> its base, the scope of a token, its cloud
-sign_in     how ``toolkit.yaml`` says to sign in -> a credential
 tokens      a credential -> bearer tokens, kept until shortly before they expire
 gate        how many requests are under way at once
 client      one request, with all that it takes to get an answer: waits, repeats, refreshed tokens

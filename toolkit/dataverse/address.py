@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import quote, urlsplit
+
+from toolkit.sign_in.origin import is_loopback, origin
 
 _DATA = "/api/data/"
 API = f"{_DATA}v9.2/"
@@ -74,7 +75,7 @@ class Address:
         if parts.scheme not in {"https", "http"} or not host:
             message = "the URL of an organization is like https://contoso.crm4.dynamics.com"
             raise ValueError(message)
-        if parts.scheme == "http" and not _is_loopback(host):
+        if parts.scheme == "http" and not is_loopback(host):
             message = "plain http is for loopback only; write https"
             raise ValueError(message)
         if parts.username is not None or parts.query or parts.fragment:
@@ -83,7 +84,7 @@ class Address:
         if re.fullmatch(r"/?(api/data/v9\.\d/?)?", parts.path) is None:
             message = "the URL of an organization has no path"
             raise ValueError(message)
-        return cls(_origin(parts), _cloud(host))
+        return cls(origin(parts), _cloud(host))
 
     @property
     def base(self) -> str:
@@ -103,7 +104,7 @@ class Address:
     @property
     def loopback(self) -> bool:
         """Whether it is on this machine."""
-        return _is_loopback(urlsplit(self.origin).hostname or "")
+        return is_loopback(urlsplit(self.origin).hostname or "")
 
     @property
     def encrypted(self) -> bool:
@@ -127,20 +128,6 @@ def query(path: str, options: Mapping[str, str]) -> str:
 
 _SAFE = "/(),$:*@'!;="
 """What may stand in the value of a query option as it is (RFC 3986), and reads better so."""
-
-
-def _origin(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    shown = f"[{host}]" if ":" in host else host
-    standard = {"https": 443, "http": 80}.get(parts.scheme)
-    return f"{parts.scheme}://{shown}" + (f":{parts.port}" if parts.port not in {None, standard} else "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _cloud(host: str) -> DataverseCloud:

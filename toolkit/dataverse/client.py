@@ -28,8 +28,9 @@ from toolkit.dataverse.answer import Answer
 from toolkit.dataverse.failures import PASSING, dropped, failure, passing, retry_after
 from toolkit.dataverse.gate import Gate
 from toolkit.dataverse.limits import DEFAULTS, Limits
-from toolkit.dataverse.tokens import TokenCredential, Tokens
+from toolkit.dataverse.tokens import Tokens
 from toolkit.errors import Refused, Retriable, ToolkitError
+from toolkit.sign_in.token import TokenCredential
 
 HEADERS = {
     "Accept": "application/json",

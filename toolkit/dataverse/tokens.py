@@ -7,36 +7,15 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 from toolkit.errors import Forbidden, Retriable, ToolkitError
+from toolkit.sign_in.token import Token, TokenCredential
 
 EARLY_SECONDS = 300
 """How long before its end a token is replaced."""
 REST_SECONDS = 30.0
 """How long to wait when the service that issues tokens cannot be reached."""
-
-
-class Token(Protocol):
-    """A bearer token, and when it expires, in seconds since 1970."""
-
-    @property
-    def token(self) -> str:
-        """The secret."""
-        ...
-
-    @property
-    def expires_on(self) -> int:
-        """When it expires."""
-        ...
-
-
-class TokenCredential(Protocol):
-    """What gives tokens: any credential of azure-identity, or anything of that shape."""
-
-    def get_token(self, *scopes: str) -> Token:
-        """Return a token for a scope."""
-        ...
 
 
 class Tokens:

@@ -50,6 +50,15 @@ class Cloud(StrEnum):
         return {"public": "core.windows.net", "usgov": "core.usgovcloudapi.net", "china": "core.chinacloudapi.cn"}[self]
 
     @property
+    def authority(self) -> str:
+        """The host that issues tokens. Source: azure.identity.AzureAuthorityHosts."""
+        return {
+            "public": "login.microsoftonline.com",
+            "usgov": "login.microsoftonline.us",
+            "china": "login.chinacloudapi.cn",
+        }[self]
+
+    @property
     def synapse_suffix(self) -> str:
         """The domain of Synapse workspaces."""
         return {

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from toolkit.dataverse.address import Address
-from toolkit.dataverse.sign_in import SignIn
 from toolkit.model.base import Frozen
 from toolkit.model.environment import Registration
 from toolkit.model.names import StorageAccountName, VariableName
 from toolkit.model.on_failure import OnFailure
+from toolkit.sign_in.method import SignIn
 
 ENVIRONMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 EnvironmentName = Annotated[str, Field(pattern=ENVIRONMENT_NAME)]

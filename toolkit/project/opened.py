@@ -23,7 +23,7 @@ from toolkit.source.embedded import EmbeddedSource
 
 if TYPE_CHECKING:
     from toolkit.dataverse.client import Client
-    from toolkit.dataverse.sign_in import SignIn
+    from toolkit.sign_in.method import SignIn
 
 DATABASE = "organization.sqlite"
 
@@ -146,7 +146,7 @@ def open_dataverse(opening: Opening, entry: DataverseEntry) -> Iterator[Opened]:
 @contextmanager
 def _clients(opening: Opening, entry: DataverseEntry, budget: Budget) -> Iterator[Clients]:
     from toolkit.dataverse.client import Client
-    from toolkit.dataverse.sign_in import credential
+    from toolkit.sign_in.credential import credential
 
     address, injected = entry.address, opening.injected
 

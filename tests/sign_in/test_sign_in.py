@@ -3,17 +3,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
-from azure.identity import CertificateCredential, ClientSecretCredential, CredentialUnavailableError
+from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
+from azure.identity import CertificateCredential, ClientSecretCredential
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import ValidationError
 
 from toolkit.dataverse.address import Address
-from toolkit.dataverse.sign_in import SignIn, credential
-from toolkit.dataverse.tokens import Token, TokenCredential, Tokens
-from toolkit.errors import Forbidden, NotFound, Refused, Retriable, ToolkitError
+from toolkit.errors import NotFound, Refused
+from toolkit.sign_in.credential import credential, storage_credential
+from toolkit.sign_in.method import SignIn, StorageSignIn
 
 PUBLIC = Address.parse("https://contoso.crm4.dynamics.com")
 GOVERNMENT = Address.parse("https://contoso.crm.microsoftdynamics.us")
@@ -160,54 +160,99 @@ def test_a_variable_that_is_not_set_is_named_when_the_first_token_is_needed() ->
     assert (caught.value.code, caught.value.what) == ("DV020", "the environment variable TOKEN is not set")
 
 
-# tokens
+# storage accounts
+
+KEY = "a2V5" * 22
+SUFFIX = "core.windows.net"
 
 
-class Failing:
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def get_token(self, *_: str) -> Token:
-        raise self.error
+def storage(method: Any, held: str | None) -> Any:
+    sign_in = StorageSignIn(method=method, variable="HELD")
+    return storage_credential(sign_in, "contosolake", SUFFIX, PUBLIC, folder=Path(), variables=lambda _: held)
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "code"),
+    ("method", "held"),
     [
-        (ClientAuthenticationError("AADSTS7000215:\n Invalid client secret"), Forbidden, "DV001"),
-        (CredentialUnavailableError("run az login"), Forbidden, "DV001"),
-        (ServiceRequestError("no route"), Retriable, "DV002"),
+        ("account_key", f"{KEY}\n"),
+        ("connection_string", f"DefaultEndpointsProtocol=https;AccountName=contosolake;AccountKey={KEY};"),
+        ("connection_string", f"accountname=contosolake;ACCOUNTKEY={KEY};EndpointSuffix=core.windows.net"),
     ],
 )
-def test_a_credential_that_fails_says_why(error: Exception, kind: type[ToolkitError], code: str) -> None:
-    tokens = Tokens(Failing(error), PUBLIC.scope, lambda: datetime(2026, 3, 1, tzinfo=UTC))
-    with pytest.raises(kind) as caught:
-        tokens.current()
-    assert (caught.value.code, caught.value.why) == (code, " ".join(str(error).split()))
+def test_a_key_signs_the_requests_of_its_account(method: str, held: str) -> None:
+    found = storage(method, held)
+    assert type(found) is AzureNamedKeyCredential
+    assert found.named_key == ("contosolake", KEY)
 
 
-def test_a_token_that_somebody_else_replaced_already_is_not_replaced_again() -> None:
-    asked: list[TokenCredential] = []
-
-    class Counting:
-        def get_token(self, *_: str) -> Token:
-            asked.append(self)
-            return NamedToken(f"token-{len(asked)}")
-
-    tokens = Tokens(Counting(), PUBLIC.scope, lambda: datetime(2026, 3, 1, tzinfo=UTC))
-    old = tokens.current()
-    tokens.refuse(old)
-    tokens.refuse("another")
-    assert tokens.current() == "token-2"
-    tokens.refuse(old)
-    assert tokens.current() == "token-2"
+@pytest.mark.parametrize(
+    ("method", "held"),
+    [
+        ("sas", "?sv=2024-11-04&ss=b&sig=abc%3D"),
+        ("sas", "https://contosolake.dfs.core.windows.net/files?sv=2024-11-04&ss=b&sig=abc%3D"),
+        ("connection_string", "BlobEndpoint=https://x;SharedAccessSignature=sv=2024-11-04&ss=b&sig=abc%3D"),
+    ],
+)
+def test_a_signature_is_taken_without_what_stands_before_it(method: str, held: str) -> None:
+    found = storage(method, held)
+    assert type(found) is AzureSasCredential
+    assert found.signature == "sv=2024-11-04&ss=b&sig=abc%3D"
 
 
-class NamedToken:
-    expires_on = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
+@pytest.mark.parametrize(
+    ("method", "held", "what"),
+    [
+        ("account_key", "no key at all", "account key"),
+        ("account_key", "abc", "account key"),
+        ("sas", "sv=2024-11-04&ss=b", "shared access signature"),
+        ("sas", "sv=2024-11-04&sig=a b", "shared access signature"),
+        ("connection_string", f"AccountName=another;AccountKey={KEY}", "connection string of contosolake"),
+        (
+            "connection_string",
+            f"AccountKey={KEY};EndpointSuffix=core.chinacloudapi.cn",
+            f"connection string for {SUFFIX}",
+        ),
+        ("connection_string", "AccountName=contosolake", "connection string"),
+    ],
+)
+def test_a_variable_that_holds_no_such_secret_is_refused_without_its_value(method: str, held: str, what: str) -> None:
+    with pytest.raises(Refused) as caught:
+        storage(method, held)
+    assert (caught.value.code, caught.value.what) == ("DV023", f"the environment variable HELD holds no {what}")
+    assert not any(held in text for text in (caught.value.why, caught.value.fix, str(caught.value.where)))
 
-    def __init__(self, token: str) -> None:
-        self.token = token
+
+@pytest.mark.parametrize("method", ["account_key", "sas", "connection_string"])
+def test_a_secret_that_is_not_set_is_named(method: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        storage(method, None)
+    assert (caught.value.code, caught.value.what) == ("DV020", "the environment variable HELD is not set")
+
+
+def test_a_storage_account_takes_the_tokens_of_azure_identity_too() -> None:
+    target = Address.parse("https://contoso.crm.dynamics.cn")
+    sign_in = StorageSignIn(method="client_secret", variable="HELD", **APPLICATION)
+    late: Any = storage_credential(sign_in, "lake", SUFFIX, target, folder=Path(), variables=lambda _: "a secret")
+    assert late._make()._authority == "https://login.chinacloudapi.cn"
+
+
+@pytest.mark.parametrize(
+    ("form", "address", "why"),
+    [
+        ({}, PUBLIC, ""),
+        ({"method": "account_key", "variable": "K"}, SERVED, ""),
+        ({}, SERVED, "method default needs https"),
+        ({"method": "token", "variable": "T"}, SERVED, "method token needs https"),
+    ],
+)
+def test_no_token_of_a_storage_account_goes_over_plain_http(form: dict[str, Any], address: Address, why: str) -> None:
+    assert StorageSignIn(**form).unfit(address) == why
+
+
+def test_options_of_the_sdk_reach_the_credential_that_is_asked() -> None:
+    given = credential(SignIn(method="token", variable="HELD"), SERVED, folder=Path(), variables=lambda _: "tok")
+    assert given is not None
+    assert given.get_token("scope", tenant_id=TENANT, enable_cae=True).token.startswith("tok")
 
 
 def certificate(password: bytes) -> bytes:
