@@ -32,7 +32,7 @@ class Credential:
     clock: Callable[[], datetime]
     scopes: list[str] = field(default_factory=list)
 
-    def get_token(self, *scopes: str) -> Secret:
+    def get_token(self, *scopes: str, **_options: Any) -> Secret:
         self.scopes += scopes
         return Secret(f"token-{len(self.scopes)}", int(self.clock().timestamp()) + 3600)
 
