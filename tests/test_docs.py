@@ -29,7 +29,7 @@ AREAS = {
     "CLI": ("cli/",),
     "DOC": ("documents/",),
     "DR": ("doctor/",),
-    "DV": ("dataverse/",),
+    "DV": ("dataverse/", "sign_in/"),
     "ENG": ("engine/",),
     "ENV": ("environment/", "plan/adoption.py", "plan/hosted.py", "plan/prerequisites.py"),
     "LAK": ("lake/",),
