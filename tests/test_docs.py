@@ -24,7 +24,7 @@ COMMANDS = (DOCS / "commands.md").read_text()
 
 CODE = re.compile(r"\b(?:[A-Z]{2,3}\d{3}|0x800[0-9a-f]{5})\b")
 AREAS = {
-    "APL": ("apply/",),
+    "APL": ("apply/", "plan/saved.py"),
     "BND": ("bundle/", "model/overlay.py"),
     "CLI": ("cli/",),
     "DOC": ("documents/",),

@@ -154,6 +154,7 @@ def test_what_of_an_entity_is_written_changes_with_its_consequence(
         setting=setting,
         before=None if setting in {"columns", "scan_minutes"} else type(value)(),
         after=value,
+        remade=("account",) if in_place is Effect.REINITIALISE else (),
         consequence=Consequence(effect=in_place, rows=size[0], size=size[1]),
     )
     history_before, history_after = of_account(append_only=True), after.model_copy(update={"append_only": True})
@@ -174,6 +175,7 @@ def test_another_form_of_all_files_writes_the_entities_in_place_anew_and_not_tho
         before=None,
         after=1033,
         history=("lead",),
+        remade=("account",),
         consequence=Consequence(effect=Effect.REINITIALISE, rows=1000, size=50_000),
     )
 

@@ -25,11 +25,10 @@ from toolkit.apply.ownership import take_over
 from toolkit.apply.world import Marker, read_world
 from toolkit.engine import EntityProgress, Patience, SyncReport
 from toolkit.environment.protocol import Progress
-from toolkit.errors import Conflict, Place
 from toolkit.lake.protocol import Holder
 from toolkit.plan.plan import Plan
 from toolkit.plan.rules import later_findings, refuse
-from toolkit.plan.world import World, fingerprint
+from toolkit.plan.saved import require_current
 from toolkit.site import Site
 
 __all__ = ["Marker", "Report", "Step", "apply", "read_world", "take_over"]
@@ -90,18 +89,7 @@ def apply(
 
 def _change(plan: Plan, site: Site, archive: bytes | None, author: Author, progress: Callable[[Step], None]) -> None:
     world = read_world(site, plan.configs, count=False)
-    _still(plan, world)
+    require_current(plan, world)
     for change in plan.changes:
         change_environment(change, site.environment, archive, plan.configs, progress)
     Documents(plan, site, world, author).write()
-
-
-def _still(plan: Plan, world: World) -> None:
-    if fingerprint(world, plan.configs) != plan.fingerprint:
-        raise Conflict(
-            "APL001",
-            f"the plan is stale: {world.environment} has changed since it was made",
-            where=Place(world.environment),
-            why="solutions, configs, links, or linked entities and accounts are no longer what the plan assumes",
-            fix="plan again",
-        )

@@ -18,7 +18,6 @@ from toolkit.model.config import Layout
 from toolkit.model.link import Applied, Dropped, EnvironmentRecord, LakeAddress, Link
 from toolkit.plan.changes import (
     AddEntity,
-    AnyChange,
     ChangeOwner,
     ChangeSetting,
     CreateLink,
@@ -27,6 +26,7 @@ from toolkit.plan.changes import (
     RemoveLink,
     RemoveSolution,
     changed,
+    config_of,
 )
 from toolkit.plan.plan import Plan
 from toolkit.plan.world import World
@@ -176,19 +176,6 @@ class Documents:
         if link.active and link.config.output.layout is Layout.LIVE:
             for entity in link.config.entities:
                 lake.create_folder(entity.name)
-
-
-def config_of(change: AnyChange) -> str | None:
-    """Return the id of the config whose link a change is about, or None."""
-    match change:
-        case CreateLink(config=config):
-            return config.id
-        case RemoveLink(config=key) | ChangeOwner(config=key):
-            return key
-        case AddEntity(config=key) | RemoveEntity(config=key) | ChangeSetting(config=key):
-            return key
-        case _:
-            return None
 
 
 def document_bytes(document: EnvironmentRecord | Link | Marker) -> bytes:

@@ -7,13 +7,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from toolkit import engine
-from toolkit.apply.documents import config_of, forget_lake
+from toolkit.apply.documents import forget_lake
 from toolkit.engine import EntityProgress, Patience, SyncReport
 from toolkit.errors import Locked, Partial, Place
 from toolkit.lake.paths import LOCKED
 from toolkit.lake.protocol import Holder
 from toolkit.model.link import EntityState, LakeAddress
-from toolkit.plan.changes import AddEntity, ChangeSetting, CreateLink, Effect, RemoveEntity, RemoveLink
+from toolkit.plan.changes import (
+    AddEntity,
+    ChangeSetting,
+    CreateLink,
+    Effect,
+    RemoveEntity,
+    RemoveLink,
+    config_of,
+)
 from toolkit.plan.plan import Plan
 from toolkit.site import Linked, Site
 

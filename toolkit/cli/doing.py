@@ -13,6 +13,7 @@ from toolkit.cli.session import Session
 from toolkit.engine import EntityReport, Patience, Retry, SyncReport
 from toolkit.plan import Plan
 from toolkit.plan.render import plan_json, plan_markdown, plan_text, size_text
+from toolkit.plan.safety import NOTHING, Allowed, require_named, require_within
 from toolkit.site import Site
 
 
@@ -23,6 +24,10 @@ class How:
     ask: bool = False
     sync: bool = True
     wait: float | None = None
+    allowed: Allowed = NOTHING
+    """What the person named, or the command itself."""
+    limited: bool = False
+    """Whether the limits of the environment hold: for bundles, and not for what is done entity by entity."""
 
 
 def plan_result(plan: Plan) -> Result:
@@ -36,6 +41,7 @@ def do(
 ) -> Report:
     """Show a plan, ask where that is wanted, and do it; ``commit`` is that of the bundle, for the history."""
     session.preview(plan_result(plan).text)
+    _require_safe(session, plan, how)
     if how.ask and not plan.empty:
         session.confirm(f"{plural(len(plan.changes), 'change')} to {plan.environment}: go on?", "--yes")
     with session.progress() as progress:
@@ -51,6 +57,14 @@ def do(
             progress=progress,
             patience=patience(session),
         )
+
+
+def _require_safe(session: Session, plan: Plan, how: How) -> None:
+    """Refuse what destroys data, cannot be undone or changes too much, unless it was named. Raises Unsafe."""
+    _, entry = session.project.entry(plan.environment)
+    if how.limited:
+        require_within(plan, how.allowed, entry.limits, session.command)
+    require_named(plan, how.allowed, session.command)
 
 
 def patience(session: Session) -> Patience:

@@ -13,6 +13,7 @@ from toolkit.cli.session import Session
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.plan import plan_entities, plan_track
+from toolkit.plan.safety import Allowed, Harm
 from toolkit.site import Linked, Site
 
 
@@ -75,7 +76,8 @@ def remove(
     link = one_link(site, config).link
     names = tuple(dict.fromkeys(name.lower() for name in entities))
     plan = plan_entities(link.config.id, read_world(site), remove=names, delete_data=delete_data)
-    return doing.finish(session, doing.do(session, site, plan, doing.How(not yes, not no_sync, wait)))
+    how = doing.How(not yes, not no_sync, wait, Allowed.by(Harm.DELETE, names))
+    return doing.finish(session, doing.do(session, site, plan, how))
 
 
 @entity.command("list")
@@ -104,7 +106,8 @@ def track(session: Session, *, name: str, environment: str | None) -> int:
     """Enable change tracking of an entity; the platform never disables it again."""
     site = session.site(environment)
     plan = plan_track(name.lower(), read_world(site))
-    return doing.finish(session, doing.do(session, site, plan, doing.How(sync=False)))
+    how = doing.How(sync=False, allowed=Allowed.by(Harm.TRACK, [name.lower()]))
+    return doing.finish(session, doing.do(session, site, plan, how))
 
 
 def _linked_row(site: Site, linked: Linked) -> list[dict[str, object]]:

@@ -124,6 +124,7 @@ class Root(Group):
         """Run a command and leave with its exit status: what it returns, or that of its error."""
         arguments = list(sys.argv[1:] if args is None else args)
         session = extra.setdefault("obj", Session())
+        session.arguments = arguments
         try:
             status = super().main(arguments, prog_name or "toolkit", complete_var, standalone_mode=False, **extra)
         except Exception as error:  # noqa: BLE001 - the one place where every error ends

@@ -14,6 +14,7 @@ from toolkit.cli.rows import tell_broken
 from toolkit.cli.session import Session
 from toolkit.model.config import ExportConfig, Layout
 from toolkit.plan import Profile, plan_link, plan_unlink
+from toolkit.plan.safety import Danger
 from toolkit.site import Linked
 
 LINK_OPTIONS = {
@@ -98,6 +99,7 @@ def link(
 @lake.command()
 @click.argument("config")
 @options.delete_data
+@options.allow
 @options.yes
 @options.data
 @options.environment
@@ -107,6 +109,7 @@ def unlink(
     *,
     config: str,
     delete_data: bool,
+    allowed: tuple[Danger | int, ...],
     yes: bool,
     no_sync: bool,
     wait: float | None,
@@ -114,11 +117,13 @@ def unlink(
 ) -> int:
     """End a link: CONFIG is the export config's name or id.
 
-    The lake's model.json is emptied first; the data is then kept aside, unless --delete-data is given.
+    The lake's model.json is emptied first; the data is then kept aside, unless --delete-data is given and each entity
+    is named.
     """
     site = session.site(environment)
     plan = plan_unlink(one_link(site, config).link.config.id, read_world(site), delete_data=delete_data)
-    return doing.finish(session, doing.do(session, site, plan, doing.How(not yes, not no_sync, wait)))
+    how = doing.How(not yes, not no_sync, wait, options.allowed_by(allowed))
+    return doing.finish(session, doing.do(session, site, plan, how))
 
 
 @lake.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 import click
 
 from toolkit.cli.checked import checked
+from toolkit.errors import nearest
 from toolkit.model.environment import Organization, StorageAccount
-from toolkit.plan import Profile
+from toolkit.model.names import LOGICAL_NAME
+from toolkit.plan import Profile, safety
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -79,6 +81,39 @@ class Positive(click.ParamType[float]):
         return number
 
 
+class Danger(click.ParamType["safety.Danger | int"]):
+    """What is allowed by name: ``delete:account``, ``history:account``, ``track:account``, ``entities:12``."""
+
+    name = "danger"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> safety.Danger | int:
+        """Return the danger, or the number of entities."""
+        kind, _, named = value.partition(":")
+        kinds = [*(harm.value for harm in safety.Harm), safety.ENTITIES]
+        if kind not in kinds:
+            hint = nearest(kind, kinds) or f"write one of {', '.join(kinds)}"
+            self.fail(f"{value!r} names nothing that is refused; {hint}", param, ctx)
+        if kind == safety.ENTITIES:
+            if re.fullmatch(r"[1-9]\d{0,5}", named) is None:
+                self.fail(f"{value!r} does not say how many: write entities:12", param, ctx)
+            return int(named)
+        if re.fullmatch(LOGICAL_NAME, named.lower()) is None:
+            self.fail(f"{value!r} does not name an entity: write {kind}:account", param, ctx)
+        return safety.Danger(safety.Harm(kind), named.lower())
+
+
+def allowed_by(given: Sequence[safety.Danger | int]) -> safety.Allowed:
+    """Return what the values of ``--allow`` allow together."""
+    numbers = [each for each in given if isinstance(each, int)]
+    named = frozenset(each for each in given if isinstance(each, safety.Danger))
+    return safety.Allowed(named, max(numbers, default=0))
+
+
 SECONDS = Positive(most=DAY)
 RATE = Positive(most=100_000)
 SEED = click.IntRange(min=0)
@@ -93,6 +128,14 @@ take_over = click.option(
     help="The organization is another one now, and goes on with the lakes of the one before.",
 )
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+allow = click.option(
+    "--allow",
+    "allowed",
+    multiple=True,
+    type=Danger(),
+    metavar="WHAT:NAME",
+    help="Name what may be lost: delete:ENTITY, history:ENTITY, track:ENTITY; or entities:NUMBER. May be repeated.",
+)
 delete_data = click.option("--delete-data", is_flag=True, help="Delete the exported data instead of keeping it aside.")
 exit_code = click.option("--exit-code", is_flag=True, help="Exit with 3 when there is a difference.")
 overlays = click.option(

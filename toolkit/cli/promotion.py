@@ -22,6 +22,8 @@ from toolkit.files import write_whole
 from toolkit.model.config import ExportConfig
 from toolkit.model.link import Applied
 from toolkit.plan import Plan, Profile, plan_import, plan_uninstall
+from toolkit.plan.safety import Danger
+from toolkit.plan.saved import read_saved, require_current, require_same_bundle, saved, was_applied
 from toolkit.release import commit_of
 from toolkit.site import Site
 from toolkit.verify import Checked
@@ -76,6 +78,19 @@ class Desired:
         world = read_world(site, self.configs)
         return plan_import(self.found.bundle, self.configs, world, profile=profile, where=self.found.path)
 
+    def planned(self, path: Path, site: Site, profile: Profile) -> Plan:
+        """Return a saved plan, once it is sure that it is of this bundle, and of the environment as it is now.
+
+        A plan that has been done leaves nothing to do but the data. Raises Damaged, Refused, or Conflict (APL001).
+        """
+        read = read_saved(path.read_bytes(), str(path))
+        require_same_bundle(read, self.found.bundle, self.configs, site.name, str(path))
+        world = read_world(site, self.configs)
+        if was_applied(read, world) and (now := self.plan(site, profile)).empty:
+            return now
+        require_current(read, world)
+        return read
+
 
 def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...]) -> Desired:
     """Read, validate and overlay a bundle for an environment; its warnings go to stderr."""
@@ -90,6 +105,7 @@ def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...])
 @click.argument("bundle")
 @options.overlays
 @options.profile
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Save it, for import --plan.")
 @options.exit_code
 @options.environment
 @click.pass_obj
@@ -99,6 +115,7 @@ def plan(
     bundle: str,
     overlays: tuple[Path, ...],
     profile: Profile,
+    output: Path | None,
     exit_code: bool,
     environment: str | None,
 ) -> int:
@@ -108,14 +125,20 @@ def plan(
     """
     site = session.site(environment)
     planned = desired(session, bundle, site, overlays).plan(site, profile)
+    if output is not None:
+        write_whole(output, saved(planned))
     session.show(doing.plan_result(planned))
     return 3 if exit_code and not planned.empty else 0
 
 
 @click.command("import", cls=Command)
 @click.argument("bundle")
+@click.option(
+    "--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="Do this saved plan, or nothing."
+)
 @options.overlays
 @options.profile
+@options.allow
 @options.yes
 @options.data
 @options.environment
@@ -124,8 +147,10 @@ def import_(
     session: Session,
     *,
     bundle: str,
+    plan_file: Path | None,
     overlays: tuple[Path, ...],
     profile: Profile,
+    allowed: tuple[Danger | int, ...],
     yes: bool,
     no_sync: bool,
     wait: float | None,
@@ -138,9 +163,10 @@ def import_(
     """
     site = session.site(environment)
     wanted = desired(session, bundle, site, overlays)
-    how = doing.How(ask=not yes, sync=not no_sync, wait=wait)
+    planned = wanted.plan(site, profile) if plan_file is None else wanted.planned(plan_file, site, profile)
+    how = doing.How(not yes, not no_sync, wait, options.allowed_by(allowed), limited=True)
     commit = commit_of(bundle, Path.cwd())
-    report = doing.do(session, site, wanted.plan(site, profile), how, archive=wanted.archive, commit=commit)
+    report = doing.do(session, site, planned, how, archive=wanted.archive, commit=commit)
     return _finish_import(session, site, wanted, report, profile)
 
 
@@ -202,6 +228,7 @@ def check(
 @click.argument("solution")
 @click.option("--prune", is_flag=True, help="Remove configs and links of an unmanaged solution too.")
 @options.delete_data
+@options.allow
 @options.yes
 @options.data
 @options.environment
@@ -212,6 +239,7 @@ def uninstall(
     solution: str,
     prune: bool,
     delete_data: bool,
+    allowed: tuple[Danger | int, ...],
     yes: bool,
     no_sync: bool,
     wait: float | None,
@@ -220,11 +248,12 @@ def uninstall(
     """Remove a solution from an environment.
 
     A managed one takes its configs and links along; an unmanaged one leaves them as orphans, unless --prune is given.
-    The exported data is kept aside, unless --delete-data is given.
+    The exported data is kept aside, unless --delete-data is given and each entity is named.
     """
     site = session.site(environment)
     planned = plan_uninstall(solution, read_world(site), prune=prune, delete_data=delete_data)
-    return doing.finish(session, doing.do(session, site, planned, doing.How(not yes, not no_sync, wait)))
+    how = doing.How(not yes, not no_sync, wait, options.allowed_by(allowed))
+    return doing.finish(session, doing.do(session, site, planned, how))
 
 
 @click.command(cls=Command)

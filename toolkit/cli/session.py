@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import socket
 import sys
 import time
@@ -64,6 +65,8 @@ class Session:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    arguments: Sequence[str] = ()
+    """What stands behind ``toolkit`` on the command line."""
     project_path: Path | None = None
     _project: Project | None = field(default=None, repr=False)
     _opened: dict[str, Opened] = field(default_factory=dict, repr=False)
@@ -89,6 +92,11 @@ class Session:
     def site(self, environment: str | None) -> Site:
         """Return the site of an environment by name, or of the project's default one."""
         return self.opened(environment).site
+
+    @property
+    def command(self) -> str:
+        """The command line, as it is typed again."""
+        return shlex.join(["toolkit", *self.arguments])
 
     def close(self) -> None:
         """Close what was opened."""

@@ -116,6 +116,8 @@ class RemoveLink(Frozen):
     config: Guid
     name: str
     address: LakeAddress
+    entities: tuple[LogicalName, ...] = ()
+    """What it exports until then."""
     keep: bool
     consequence: Consequence
 
@@ -168,6 +170,8 @@ class ChangeSetting(Frozen):
     after: JsonValue
     history: tuple[LogicalName, ...] = ()
     """Append-only entities whose history would hold the old form: such a change is refused."""
+    remade: tuple[LogicalName, ...] = ()
+    """Entities whose files are all written anew."""
     consequence: Consequence = Consequence()
 
 
@@ -208,6 +212,10 @@ class MoveLake(Frozen):
     after: LakeAddress
     written: str | None
     """The file system as the config after the change spells it; None is the default name."""
+    entities: tuple[LogicalName, ...] = ()
+    """What is exported again to the new lake."""
+    history: tuple[LogicalName, ...] = ()
+    """Append-only entities whose history stays behind."""
     consequence: Consequence
 
 
@@ -342,6 +350,13 @@ def _with_entity(config: ExportConfig, name: str, values: dict[str, Any]) -> Exp
         for entity in config.entities
     )
     return config.model_copy(update={"entities": entities})
+
+
+def config_of(change: AnyChange) -> str | None:
+    """Return the id of the config whose link a change is about, or None."""
+    if isinstance(change, CreateLink):
+        return change.config.id
+    return change.config if isinstance(change, LinkChange) else None
 
 
 def lake_name(address: LakeAddress) -> str:

@@ -105,7 +105,7 @@ def initial_sync(config: ExportConfig, world: World) -> Consequence:
 
 def _move(link: Link, desired: ExportConfig, before: LakeAddress, after: LakeAddress, world: World) -> MoveLake:
     # The history of an append-only entity cannot be read from the source again.
-    history = any(entity.append_only for entity in link.config.entities)
+    history = tuple(entity.name for entity in link.config.entities if world.append_only(entity))
     sync = initial_sync(desired, world)
     return MoveLake(
         config=link.config.id,
@@ -113,6 +113,8 @@ def _move(link: Link, desired: ExportConfig, before: LakeAddress, after: LakeAdd
         before=before,
         after=after,
         written=desired.storage.file_system,
+        entities=tuple(entity.name for entity in link.config.entities),
+        history=history,
         consequence=sync.model_copy(update={"effect": Effect.HISTORY_DELETED}) if history else sync,
     )
 
@@ -145,11 +147,13 @@ def _with_consequence(
     live = config.output.layout is Layout.LIVE
     ways = {entity.name: reshape(aspect, append_only=live and world.append_only(entity)) for entity in entities}
     history = tuple(name for name, way in ways.items() if way is Reshape.REFUSE)
+    remade = tuple(name for name, way in ways.items() if way is Reshape.REBUILD)
+    named: dict[str, object] = {"history": history, "remade": remade}
     effects = {_EFFECTS[way] for way in ways.values() if way in _EFFECTS}
     if not effects:
-        return change.model_copy(update={"history": history})
+        return change.model_copy(update=named)
     sizes = (world.estimate(name) for name, way in ways.items() if way in _EFFECTS)
-    return change.model_copy(update={"history": history, "consequence": total(sizes, max(effects, key=_ORDER.index))})
+    return change.model_copy(update={**named, "consequence": total(sizes, max(effects, key=_ORDER.index))})
 
 
 _EFFECTS = {Reshape.COMPARE: Effect.COMPARISON, Reshape.REBUILD: Effect.REINITIALISE}

@@ -5,14 +5,16 @@ Every function here is pure. A plan that is returned can be applied; what is ref
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from shlex import quote
 
+from pydantic import JsonValue
+
 from toolkit.errors import Finding, NotFound, Place, Refused, Severity, nearest
 from toolkit.model.base import Frozen
-from toolkit.model.bundle import Bundle
+from toolkit.model.bundle import Bundle, digest
 from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.environment import InstalledSolution, Registration
 from toolkit.model.link import LakeAddress, Link
@@ -34,6 +36,7 @@ from toolkit.plan.changes import (
     TrackEntity,
     WriteConfig,
     changed,
+    config_of,
     how,
     spelled,
 )
@@ -51,7 +54,7 @@ from toolkit.plan.rules import (
     refuse,
     rows_equal,
 )
-from toolkit.plan.world import World, effective_digest, fingerprint, same_name, total
+from toolkit.plan.world import World, assumptions, effective_digest, same_name, total
 
 PLAN_FORMAT = 1
 """The format of saved plans."""
@@ -72,14 +75,17 @@ class Brought(Frozen):
 
 
 class Plan(Frozen):
-    """Ordered changes of one environment, with the fingerprint of what they assume.
+    """Ordered changes of one environment, with what they assume of it.
 
     ``configs`` are the effective configs that the plan is about; ``findings`` are warnings and notes.
     """
 
     format: int = PLAN_FORMAT
     environment: str
-    fingerprint: str
+    assumes: Mapping[str, JsonValue]
+    """See ``toolkit.plan.world.assumptions``."""
+    linked: int = 0
+    """How many entities the links export, that the plan is about, before it is done."""
     brought: Brought | None = None
     configs: tuple[ExportConfig, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -89,6 +95,16 @@ class Plan(Frozen):
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         return not self.changes
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of what the plan assumes of the environment."""
+        return digest(self.assumes)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the whole plan, by which the history names it."""
+        return digest(self.model_dump(mode="json"))
 
 
 def plan_import(
@@ -130,9 +146,11 @@ def _plan(
     findings: Sequence[Finding] = (),
     brought: Brought | None = None,
 ) -> Plan:
+    about = {config.id for config in configs} | {config_of(change) for change in changes}
     return Plan(
         environment=world.environment,
-        fingerprint=fingerprint(world, configs),
+        assumes=assumptions(world, configs),
+        linked=sum(len(link.config.entities) for link in world.links if link.active and link.config.id in about),
         brought=brought,
         configs=tuple(configs),
         changes=tuple(changes),
@@ -260,6 +278,7 @@ def remove_link(link: Link, world: World, *, keep: bool) -> RemoveLink:
         config=link.config.id,
         name=link.config.name,
         address=LakeAddress(config=link.config.id, account=link.account, file_system=link.file_system),
+        entities=tuple(entity.name for entity in link.config.entities),
         keep=keep,
         consequence=total((world.estimate(entity.name, effect) for entity in link.config.entities), effect),
     )

@@ -1,4 +1,4 @@
-"""The world a plan is made for, as one value, and its fingerprint.
+"""The world a plan is made for, as one value, and what of it a plan assumes.
 
 Inventory, record, link documents and statistics come in as values: nothing in this package reads or writes anything.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from toolkit.model.bundle import digest
 from toolkit.model.config import ExportConfig, LinkedEntity
@@ -135,49 +135,73 @@ def effective_digest(configs: Iterable[ExportConfig]) -> str:
     return digest([canonical(config) for config in sorted(configs, key=lambda config: config.id)])
 
 
-def fingerprint(world: World, configs: Sequence[ExportConfig] = ()) -> str:
-    """Return the digest of what a plan assumes of the environment; another one makes a plan stale.
+def assumptions(world: World, configs: Sequence[ExportConfig] = ()) -> dict[str, Any]:
+    """Return what a plan assumes of the environment, as JSON values; where one is another, the plan is stale.
 
-    It covers organization, solutions, config rows, record and links, and of the entities and accounts that links or
-    ``configs`` name the schema, the tracking flag and the properties, and whether there is a key where ``configs`` hash
-    columns. Rows, bytes and cursors do not count.
+    It covers organization, solutions, config rows, what was applied last, and links; of the entities and accounts that
+    links or ``configs`` name the schema (as a digest), the tracking flag and the properties; and whether there is a key
+    where ``configs`` hash columns. Rows, bytes and cursors do not count.
     """
     inventory = world.inventory
     wanted = (*configs, *(link.config for link in world.links))
     entities = sorted({entity.name for config in wanted for entity in config.entities})
     accounts = sorted({config.storage.account for config in wanted})
-    return digest(
-        {
-            "organization": inventory.organization.id,
-            "solutions": [_solution(name, inventory) for name in sorted(inventory.solutions)],
-            "configs": [canonical(inventory.configs[key].config) for key in sorted(inventory.configs)],
-            "entities": [_entity(name, inventory) for name in entities],
-            "accounts": [_account(name, inventory) for name in accounts],
-            "links": [_link(link) for link in world.links],
-            "record": None if world.record is None else world.record.model_dump(mode="json"),
-            "registration": inventory.registration.value,
-            "hosted": [link.model_dump(mode="json") for link in inventory.hosted],
-            "foreign": sorted([*name, what] for name, what in world.foreign.items()),
-            "no_key": bool(world.no_key) and any(config.hashed for config in configs),
-        }
-    )
+    return {
+        "organization": inventory.organization.id,
+        "registration": inventory.registration.value,
+        "solutions": {name: _solution(found) for name, found in sorted(inventory.solutions.items())},
+        "configs": {key: by_name(row.config) for key, row in sorted(inventory.configs.items())},
+        "entities": {name: _entity(name, inventory) for name in entities},
+        "accounts": {name: _account(name, inventory) for name in accounts},
+        "links": {link.config.id: _link(link) for link in world.links},
+        "record": None if world.record is None else _record(world.record),
+        "hosted": {link.id: link.model_dump(mode="json") for link in inventory.hosted},
+        "foreign": {"/".join(name): what for name, what in sorted(world.foreign.items())},
+        "no_key": bool(world.no_key) and any(config.hashed for config in configs),
+    }
 
 
-def _solution(name: str, inventory: Inventory) -> list[str]:
-    installed = inventory.solutions[name]
-    return [name, str(installed.version), str(installed.package.value), installed.publisher]
+def by_name(config: ExportConfig) -> dict[str, Any]:
+    """Return a config as JSON values, its entities by name: their order has no meaning."""
+    entities = {entity.name: entity.model_dump(mode="json") for entity in config.entities}
+    return {**config.model_dump(mode="json"), "entities": entities}
 
 
-def _entity(name: str, inventory: Inventory) -> list[object]:
+def _solution(installed: InstalledSolution) -> dict[str, str]:
+    return {
+        "version": str(installed.version),
+        "package": installed.package.name.lower(),
+        "publisher": installed.publisher,
+    }
+
+
+def _entity(name: str, inventory: Inventory) -> dict[str, Any] | None:
     entity = inventory.entities.get(name)
-    return [name, None if entity is None else entity.model_dump(mode="json")]
+    if entity is None:
+        return None
+    schema = entity.model_dump(mode="json", exclude={"change_tracking"})
+    return {"change_tracking": entity.change_tracking, "schema": digest(schema)}
 
 
-def _account(name: str, inventory: Inventory) -> list[object]:
+def _account(name: str, inventory: Inventory) -> dict[str, Any] | None:
     account = inventory.accounts.get(name)
-    return [name, None if account is None else account.model_dump(mode="json")]
+    return None if account is None else account.model_dump(mode="json")
 
 
-def _link(link: Link) -> dict[str, object]:
+def _link(link: Link) -> dict[str, Any]:
     kept = {"generation", "organization", "account", "file_system", "solution", "active"}
-    return {**link.model_dump(mode="json", include=kept), "config": canonical(link.config)}
+    return {**by_name(link.config), **link.model_dump(mode="json", include=kept)}
+
+
+def _record(record: EnvironmentRecord) -> dict[str, Any]:
+    names = dict.fromkeys(entry.solution for entry in record.applied)
+    last = {name: record.last_applied(name) for name in names}
+    return {
+        "organization": record.organization,
+        "lakes": {address.config: f"{address.account}/{address.file_system}" for address in record.lakes},
+        "applied": {
+            name: {"version": str(entry.version), "bundle": entry.bundle, "effective": entry.effective}
+            for name, entry in last.items()
+            if entry is not None
+        },
+    }

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from toolkit.dataverse.address import Address
 from toolkit.model.base import Frozen
 from toolkit.model.environment import Registration
+from toolkit.model.limits import Limits
 from toolkit.model.names import StorageAccountName, VariableName
 from toolkit.model.on_failure import OnFailure
 from toolkit.sign_in.method import SignIn
@@ -55,6 +56,8 @@ class _Entry(Frozen):
     """The key of hashed columns; needed only where a config hashes one."""
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """How many requests all links of the environment together may make in a minute; None: no limit."""
+    limits: Limits = Limits()
+    """How much of what it exports one import may change."""
 
 
 class EmbeddedEntry(_Entry):

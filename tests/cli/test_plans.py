@@ -1,0 +1,134 @@
+"""Saved plans, what has to be named, and limits, by the command line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, prepare
+
+ROOT = Path(__file__).parents[2]
+ACCOUNTS = "--account contososalesprod --account contososerviceprod"
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment prod into which ContosoLake 1.0.0.0 was imported, and 1.1.0.0 with lead gone and task new."""
+    folder = tmp_path_factory.mktemp("ready")
+    shutil.copytree(ROOT / "solutions" / "ContosoLake", folder / "ContosoLake")
+    prepare(
+        folder,
+        "init",
+        f"env create prod {ACCOUNTS}",
+        "import core --yes",
+        "env seed prod --rows account=3",
+        "pack ContosoLake --managed -o Lake.zip",
+        "import Lake.zip --yes --no-sync",
+    )
+    edit(folder / "ContosoLake" / "solution.yaml", 'version: "1.0.0.0"', 'version: "1.1.0.0"')
+    edit(folder / "ContosoLake" / "configs" / "contososales.yaml", "{name: lead, ", "{name: task, ")
+    return prepare(folder, "pack ContosoLake --managed -o Next.zip")
+
+
+@pytest.fixture
+def prod(ready: Path, run: Run, tmp_path: Path) -> Run:
+    """A copy of that environment."""
+    shutil.copytree(ready, tmp_path, dirs_exist_ok=True)
+    return run
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_saved_plan_is_done_as_it_was_shown(prod: Run) -> None:
+    shown = prod("plan", "Next.zip", "-o", "plans/next.json")
+    done = prod("import", "Next.zip", "--plan", "plans/next.json", "--yes", "--no-sync")
+    assert (shown.exit_code, done.exit_code, done.stdout.startswith(shown.stdout)) == (0, 0, True)
+    assert prod("plan", "Next.zip").stdout == "prod: ContosoLake 1.1.0.0: nothing to do\n"
+
+
+def test_a_plan_that_has_been_done_leaves_the_data_to_do(prod: Run) -> None:
+    prod("plan", "Next.zip", "-o", "next.json")
+    prod("import", "Next.zip", "--plan", "next.json", "--yes", "--no-sync")
+    again = prod("import", "Next.zip", "--plan", "next.json", "--yes")
+    assert again.exit_code == 0
+    assert again.stdout.startswith("prod: ContosoLake 1.1.0.0: nothing to do\ncontososalesprod: ")
+
+
+def test_a_stale_plan_changes_nothing_and_says_what_moved(prod: Run) -> None:
+    prod("plan", "Next.zip", "-o", "next.json")
+    prod("solution", "create", "Other", "--publisher", "contoso")
+    result = prod("import", "Next.zip", "--plan", "next.json", "--yes")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "error[APL001] the plan is stale: prod has changed since it was made" in result.stderr
+    assert "why: solution Other is new" in result.stderr
+
+
+def test_a_plan_of_another_bundle_is_refused(prod: Run) -> None:
+    prod("plan", "Next.zip", "-o", "next.json")
+    result = prod("import", "Lake.zip", "--plan", "next.json", "--yes")
+    assert (result.exit_code, "error[PLN084]" in result.stderr) == (1, True)
+
+
+def test_a_plan_that_is_none_is_refused(prod: Run, tmp_path: Path) -> None:
+    (tmp_path / "next.json").write_text("{")
+    assert "error[PLN080]" in prod("import", "Next.zip", "--plan", "next.json", "--yes").stderr
+    assert "error[CLI005]" in prod("import", "Next.zip", "--plan", "missing.json", "--yes").stderr
+
+
+def test_deleting_data_needs_the_name_of_every_entity(prod: Run) -> None:
+    prod("sync")
+    assert list(Path().glob("lakes/*/*/account/*.csv")) != []
+    refused = prod("uninstall", "ContosoLake", "--delete-data", "--yes", "--allow", "delete:lead")
+    assert refused.exit_code == 4
+    fix = refused.stderr.partition("fix: if that is meant: toolkit ")[2].splitlines()[0]
+    assert "uninstall ContosoLake --delete-data --yes --allow delete:lead --allow delete:account" in fix
+    done = prod(*fix.split())
+    assert (done.exit_code, list(Path().glob("lakes/*/*/account/*.csv"))) == (0, [])
+
+
+def test_an_entity_that_the_command_names_is_named(prod: Run) -> None:
+    prod("lake", "link", "--account", "contososalesprod", "--file-system", "byhand", "--entity", "product")
+    removing = ("entity", "remove", "product", "--config", "contososalesprod", "--delete-data", "--yes")
+    assert "several export configs" in prod(*removing).stderr
+    config = json.loads(prod("lake", "show", "--format", "json").stdout)[0]["id"]
+    assert prod(*removing[:4], config, *removing[5:]).exit_code == 0
+    assert prod("entity", "track", "queue").exit_code == 0
+
+
+def test_ending_a_link_with_its_data_is_named_too(prod: Run) -> None:
+    prod(
+        "lake", "link", "--account", "contososalesprod", "--file-system", "byhand", "--name", "own", "--entity", "team"
+    )
+    refused = prod("lake", "unlink", "own", "--delete-data", "--yes")
+    assert (refused.exit_code, "--allow delete:team" in refused.stderr) == (4, True)
+    assert prod("lake", "unlink", "own", "--delete-data", "--yes", "--allow", "delete:team").exit_code == 0
+
+
+def test_limits_of_an_environment_stand_in_toolkit_yaml(prod: Run, tmp_path: Path) -> None:
+    limits = "folder: environments/prod\n    limits: {changed_percent: 5, from_entities: 2}"
+    edit(tmp_path / "toolkit.yaml", "folder: environments/prod", limits)
+    refused = prod("import", "Next.zip", "--yes")
+    assert refused.exit_code == 4
+    assert "error[PLN073] 1 of 11 linked entities would be removed or re-initialised: 9 %" in refused.stderr
+    assert "fix: if that is meant: toolkit import Next.zip --yes --allow entities:1" in refused.stderr
+    assert prod("import", "Next.zip", "--yes", "--no-sync", "--allow", "entities:1").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("delte:account", "names nothing that is refused; did you mean 'delete'?"),
+        ("x:account", "names nothing that is refused; known: delete, entities, history, track"),
+        ("delete:", "does not name an entity: write delete:account"),
+        ("history:a b", "does not name an entity: write history:account"),
+        ("entities:many", "does not say how many: write entities:12"),
+    ],
+)
+def test_what_is_no_danger_cannot_be_allowed(prod: Run, given: str, said: str) -> None:
+    result = prod("import", "Next.zip", "--yes", "--allow", given)
+    assert (result.exit_code, said in result.stderr) == (2, True)
