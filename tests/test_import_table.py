@@ -25,7 +25,7 @@ TABLE: dict[str, set[str]] = {
     "dataverse": {"model", "sign_in"},
     "environment": {"model", "bundle", "organization", "dataverse"},
     "source": {"model", "organization", "dataverse"},
-    "lake": {"model"},
+    "lake": {"model", "sign_in"},
     "site": {"model", "environment", "source", "lake"},
     "plan": {"model"},
     "engine": {"model", "site", "source", "lake"},

@@ -1,15 +1,20 @@
 """What every lake promises. A further backend joins by one more line in BACKENDS."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from azure.core.credentials import AzureNamedKeyCredential
 
+from tests.lake.dfs.serving import served
 from toolkit.errors import Conflict, Damaged, Locked, NotFound, Refused
+from toolkit.lake.adls.account import StorageAccount
+from toolkit.lake.adls.lake import AdlsLake
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import ABSENT, Etag, Fence, Holder, Lake, Staged
@@ -27,21 +32,29 @@ class Backend:
     reopen: Callable[[], Lake]
 
 
-def memory(_: Path) -> Backend:
+def memory(_: Path, __: ExitStack) -> Backend:
     lake = MemoryLake()
     return Backend(lake, lake.reopen)
 
 
-def folder(at: Path) -> Backend:
+def folder(at: Path, _: ExitStack) -> Backend:
     return Backend(FolderLake(at / "lake"), lambda: FolderLake(at / "lake"))
 
 
-BACKENDS = {"memory": memory, "folder": folder}
+def adls(_: Path, until: ExitStack) -> Backend:
+    storage = until.enter_context(served())
+    key = AzureNamedKeyCredential(storage.account, storage.key)
+    account = StorageAccount(storage.account, storage.url, storage.blob_url, key)
+    return Backend(AdlsLake(account, "lake"), lambda: AdlsLake(account, "lake"))
+
+
+BACKENDS = {"memory": memory, "folder": folder, "adls": adls}
 
 
 @pytest.fixture(params=sorted(BACKENDS))
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    return BACKENDS[request.param](tmp_path)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    with ExitStack() as until:
+        yield BACKENDS[request.param](tmp_path, until)
 
 
 @pytest.fixture
