@@ -28,7 +28,7 @@ AREAS = {
     "BND": ("bundle/", "model/overlay.py"),
     "CLI": ("cli/",),
     "DOC": ("documents/",),
-    "DR": ("doctor/",),
+    "DR": ("doctor/", "lake/probing.py"),
     "DV": ("dataverse/", "sign_in/"),
     "ENG": ("engine/",),
     "ENV": ("environment/", "plan/adoption.py", "plan/hosted.py", "plan/prerequisites.py"),

@@ -33,7 +33,7 @@ TABLE: dict[str, set[str]] = {
     "verify": {"model", "plan", "bundle", "environment", "source", "engine", "lake", "site"},
     "release": {"model", "bundle", "plan"},
     "project": {"model", "sign_in", "organization", "dataverse", "environment", "source", "lake", "site"},
-    "doctor": {"model", "dataverse", "engine", "source", "lake", "site", "project"},
+    "doctor": {"model", "dataverse", "plan", "engine", "source", "lake", "site", "project"},
     "watch": {"model", "engine"},
     "report": {"model", "plan", "verify", "engine", "site"},
 }

@@ -6,7 +6,7 @@ Reads the environment's record and the link documents; only ``toolkit.apply`` wr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,9 +14,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from toolkit.environment.protocol import Environment
-from toolkit.errors import Damaged, Place
+from toolkit.errors import Damaged, Place, ToolkitError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
 from toolkit.model.config import LEAST_KEY
+from toolkit.model.environment import Inventory, StorageAccount
 from toolkit.model.link import LINK_FORMAT, EnvironmentRecord, LakeAddress, Link
 from toolkit.source.protocol import Source
 
@@ -68,10 +69,13 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A lake of the record whose link document cannot be read (STA001, STA002) or is gone (STA003), and the error."""
+    """A lake of the record, and the error that keeps its link from being read.
+
+    The document is damaged (STA001), too new (STA002) or gone (STA003), or the storage account does not let us in.
+    """
 
     address: LakeAddress
-    error: Damaged
+    error: ToolkitError
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Site:
     """One environment with its source, its lakes, and the place of its record.
 
     ``open_lake(account, file_system)`` gives a lake whether or not the file system exists; nothing is created before
-    the first write.
+    the first write. ``look(account)`` asks a storage account what it is; None where only the environment tells.
     """
 
     name: str
@@ -88,6 +92,15 @@ class Site:
     state: Lake
     open_lake: Callable[[str, str], Lake]
     mask_key: MaskKey = NO_KEY
+    look: Callable[[str], StorageAccount | None] = lambda _: None
+
+    def seen(self, inventory: Inventory, accounts: Iterable[str]) -> Inventory:
+        """Return a reading of the environment with these storage accounts as they are themselves found to be.
+
+        Raises what keeps an account from being asked, such as Forbidden.
+        """
+        found = {name: account for name in set(accounts) if (account := self.look(name)) is not None}
+        return inventory.model_copy(update={"accounts": {**inventory.accounts, **found}}) if found else inventory
 
     def record(self) -> tuple[EnvironmentRecord | None, Etag]:
         """Return the environment's record with its etag, or None and ABSENT before the first apply."""
@@ -116,10 +129,11 @@ class Site:
         return (self._look_at(address) for address in lakes.values())
 
     def _look_at(self, address: LakeAddress) -> Linked | Broken:
-        lake, again = self.lake_at(address), _again(self.name, address)
+        again = _again(self.name, address)
         try:
+            lake = self.lake_at(address)
             linked = read_link(lake, again)
-        except Damaged as error:
+        except ToolkitError as error:
             return Broken(address, error)
         if linked is None:
             return Broken(address, _gone(lake, again))

@@ -92,7 +92,7 @@ def test_properties_of_accounts_are_those_of_the_options(run: Run) -> None:
     shown = json.loads(run("env", "show", "dev", "--format", "json").stdout)
     (account,) = shown["accounts"]
     assert (account["kind"], account["hierarchical_namespace"]) == ("BlobStorage", False)
-    assert account["folder"].endswith("/elsewhere")
+    assert account["location"].endswith("/elsewhere")
     assert shown["administrator"] is False
 
 

@@ -68,7 +68,8 @@ def tried(folder: Path, database: Database, faults: Faults | None = None) -> Ite
         project = Project.load(folder / "toolkit.yaml")
         opened = stack.enter_context(project.opened("web", clock=lambda: START, new_id=new_id, sleep=lambda _: None))
         subject = Subject(project.entry("web")[1], opened, lambda: START, new_id)
-        yield trial(subject, "contosodev", project, Holder("ada", "lab", 1, START))
+        lakes = project.lakes("web", clock=lambda: START, sleep=lambda _: None)
+        yield trial(subject, "contosodev", lakes, Holder("ada", "lab", 1, START))
 
 
 def left(folder: Path, database: Database) -> list[str]:
@@ -191,5 +192,5 @@ def test_an_embedded_environment_is_not_what_is_in_question(tmp_path: Path) -> N
     with project.opened("dev", clock=lambda: START, new_id=lambda: "x") as opened:
         subject = Subject(project.entry("dev")[1], opened, lambda: START, lambda: "x")
         with pytest.raises(Refused) as caught:
-            trial(subject, "contosodev", project, Holder("ada", "lab", 1, START))
+            trial(subject, "contosodev", project.lakes("dev", clock=lambda: START), Holder("ada", "lab", 1, START))
     assert caught.value.code == "DR022"

@@ -2,7 +2,7 @@
 
 Order, and why a stop anywhere between two steps is mended by planning and applying again:
 
-    1  lock the environment, read the world again, refuse a stale plan
+    1  lock the environment, read the world again, refuse a stale plan, try new lakes in Azure
     2  change the environment: an import is one atomic job, so a refusal by Dataverse leaves all as it was
     3  name the lakes in the record: an address without a link document is skipped by every reader
     4  mark new file systems as ours, then write link documents, each conditional and one generation higher
@@ -22,6 +22,7 @@ from toolkit.apply.documents import ENVIRONMENT_LOCK, Author, Documents
 from toolkit.apply.environment import change_environment, require_package
 from toolkit.apply.handover import hand_over
 from toolkit.apply.ownership import take_over
+from toolkit.apply.readiness import require_lakes
 from toolkit.apply.world import Marker, read_world
 from toolkit.engine import EntityProgress, Patience, SyncReport
 from toolkit.environment.protocol import Progress
@@ -90,6 +91,7 @@ def apply(
 def _change(plan: Plan, site: Site, archive: bytes | None, author: Author, progress: Callable[[Step], None]) -> None:
     world = read_world(site, plan.configs, count=False)
     require_current(plan, world)
+    require_lakes(plan, site, author.at)
     for change in plan.changes:
         change_environment(change, site.environment, archive, plan.configs, progress)
     Documents(plan, site, world, author).write()

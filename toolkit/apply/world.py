@@ -37,7 +37,7 @@ class Marker(Frozen):
 def read_world(site: Site, configs: Iterable[ExportConfig] = (), *, count: bool = True) -> World:
     """Read what a plan about ``configs`` stands on. With ``count`` the rows of the entities they name are counted."""
     wanted = tuple(configs)
-    inventory = site.environment.inventory()
+    inventory = site.seen(site.environment.inventory(), (config.storage.account for config in wanted))
     record, _ = site.record()
     world = World(environment=site.name, inventory=inventory, record=record, links=_known_links(site))
     found = {name: found for config in wanted for name, found in _found(site, world, config)}

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from toolkit.bundle import wire
 from toolkit.bundle.parts import Parts
-from toolkit.documents import Document, Key, Tree
+from toolkit.documents import Document, Key, Tree, secrets
 from toolkit.errors import Finding, Place, Severity, nearest
 from toolkit.model.base import Frozen
 from toolkit.model.config import (
@@ -23,18 +23,6 @@ from toolkit.model.config import (
 )
 from toolkit.model.names import GUID
 
-_SECRETS = (
-    re.compile(r"AccountKey\s*=\s*[^;\s\"']+", re.IGNORECASE),
-    re.compile(r"SharedAccess(?:Signature|Key)\s*=\s*[^;\s\"']+", re.IGNORECASE),
-    re.compile(r"(?<![A-Za-z0-9])sig=[A-Za-z0-9%+/=_-]{16,}", re.IGNORECASE),
-    re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}=="),
-)
-"""Connection strings, SAS tokens, and the bare form of a storage account's key (64 bytes in base64)."""
-_SECRET_KEY = re.compile(
-    r"(?:account|access|shared)[_-]?key|client[_-]?secret|passw(?:or)?d|sas[_-]?token|connection[_-]?string"
-    r"|shared[_-]?access[_-]?signature|private[_-]?key|bearer",
-    re.IGNORECASE,
-)
 _RESERVED_SUFFIX = "_upgrade"
 _TRUE = frozenset({"true", "1", "yes", "on", "y", "t"})
 
@@ -265,40 +253,19 @@ def _overlay(environment: str, overlay: Document, configs: Sequence[Document]) -
 def _secrets(parts: Parts) -> Iterator[Finding]:
     """Yield secrets by place, never by value: in YAML whole lines are searched (comments too), in XML the values."""
     for path, text in parts.texts.items():
-        for number, line in enumerate(text.splitlines(), 1):
-            if _has_secret(line):
-                yield _secret(Place(path, number))
+        yield from map(_secret, secrets.in_lines(text, path))
     documents = [parts.solution, *parts.configs, *parts.overlays.values()]
-    for document in documents:
-        if document is not None and document.path not in parts.texts:
-            yield from _tree_secrets(document, document.data)
-    for document in documents:
-        if document is not None:
-            yield from _secret_keys(document, document.data)
+    present = [document for document in documents if document is not None]
+    for document in present:
+        if document.path not in parts.texts:
+            yield from map(_secret, secrets.in_values(document))
+    for document in present:
+        yield from map(_secret, secrets.by_name(document))
 
 
-def _tree_secrets(document: Document, tree: Tree, *path: Key) -> Iterator[Finding]:
-    for key, value in _pairs(tree):
-        if isinstance(value, str) and _has_secret(value):
-            yield _secret(document.place(*path, key))
-        yield from _tree_secrets(document, value, *path, key)
-
-
-def _secret_keys(document: Document, tree: Tree, *path: Key) -> Iterator[Finding]:
-    for key, value in _pairs(tree):
-        if isinstance(value, str) and value.strip("\"' ") and _SECRET_KEY.search(str(key)) and not _has_secret(value):
-            yield _secret(document.place(*path, key))
-        yield from _secret_keys(document, value, *path, key)
-
-
-def _pairs(tree: Tree) -> Sequence[tuple[Key, Tree]]:
-    if isinstance(tree, dict):
-        return list(tree.items())
-    return list(enumerate(tree)) if isinstance(tree, list) else []
-
-
-def _has_secret(text: str) -> bool:
-    return any(pattern.search(text) for pattern in _SECRETS)
+def secret_findings(text: str, document: Document) -> Iterator[Finding]:
+    """Yield the secrets of a YAML file alone, such as an overlay beside a bundle."""
+    yield from map(_secret, (*secrets.in_lines(text, document.path), *secrets.by_name(document)))
 
 
 def _secret(where: Place) -> Finding:
@@ -315,6 +282,6 @@ def redacted(finding: Finding) -> Finding:
 
 
 def _redacted(text: str) -> str:
-    for pattern in _SECRETS:
+    for pattern in secrets.SECRETS:
         text = pattern.sub("***", text)
     return text

@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.documents import as_model, load
-from toolkit.errors import Finding, Place, Severity, nearest
+from toolkit.bundle.checks import secret_findings
+from toolkit.documents import as_model, findings, parse, read
+from toolkit.errors import Finding, Invalid, Place, Severity, nearest
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
 from toolkit.model.overlay import Overlay, overlaid
 
 
 def load_overlay(path: Path) -> Overlay:
-    """Read an overlay file. Raises NotFound or Invalid with every finding."""
-    return as_model(load(path), Overlay)
+    """Read an overlay file. Raises NotFound or Invalid with every finding; BND025 for a secret."""
+    text = read(path)
+    document = parse(text, str(path))
+    found = [*findings(document, Overlay), *secret_findings(text, document)]
+    if found:
+        raise Invalid(found)
+    return as_model(document, Overlay)
 
 
 def effective(bundle: Bundle, environment: str, extra: Sequence[Path] = ()) -> tuple[ExportConfig, ...]:

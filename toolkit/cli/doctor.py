@@ -20,7 +20,9 @@ _COLOURS = {Outcome.OK: "green", Outcome.FAIL: "red", Outcome.NOT_CHECKED: "yell
 
 @click.command(cls=Command)
 @click.option("--live", is_flag=True, help="Try what no one has seen yet, with a scratch entity that is deleted again.")
-@click.option("--account", metavar="NAME", help="The storage account that --live exports to; else the only one.")
+@click.option(
+    "--account", metavar="NAME", help="A storage account to examine too; --live exports to it, else to the only one."
+)
 @click.option("--yes", is_flag=True, help="Do not ask before --live creates the entity.")
 @options.environment
 @click.pass_obj
@@ -36,7 +38,7 @@ def doctor(session: Session, *, live: bool, account: str | None, yes: bool, envi
 
     def opened() -> Subject:
         name, entry = session.project.entry(environment)
-        return Subject(entry, session.opened(name), session.clock, session.new_id)
+        return Subject(entry, session.opened(name), session.clock, session.new_id, _known(session, account))
 
     checks = _tried(session, opened(), account, yes=yes) if live else list(examine(opened, STEPS))
     session.show(Result({"passed": passed(checks), "checks": [_data(check) for check in checks]}, _text(checks)))
@@ -45,7 +47,7 @@ def doctor(session: Session, *, live: bool, account: str | None, yes: bool, envi
 
 def _tried(session: Session, subject: Subject, account: str | None, *, yes: bool) -> list[Check]:
     """Try out what the documents say, after a yes."""
-    tried = trial(subject, _account(session, account), session.project, session.holder())
+    tried = trial(subject, _account(session, account), session.lakes(subject.site.name), session.holder())
     question = f"create the entity {tried.scratch.name} in {subject.site.name}, export it to {tried.place}, delete both"
     if not yes:
         session.confirm(f"{question}: go on?", "--yes")
@@ -57,9 +59,15 @@ def _account(session: Session, named: str | None) -> str:
     known = list(session.project.file.accounts)
     if named is None and len(known) != 1:
         raise click.UsageError(f"name the storage account with --account; toolkit.yaml names {len(known)}")
+    return named or known[0]
+
+
+def _known(session: Session, named: str | None) -> str | None:
+    """Return an account that toolkit.yaml names, or None for none."""
+    known = list(session.project.file.accounts)
     if named is not None and named not in known:
         raise click.UsageError(f"toolkit.yaml names no account {named!r}; {nearest(named, known)}")
-    return named or known[0]
+    return named
 
 
 def _data(check: Check) -> dict[str, Any]:

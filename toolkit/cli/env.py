@@ -22,7 +22,7 @@ from toolkit.organization.catalog import Settings
 from toolkit.organization.churn import Churned, churn_for
 from toolkit.organization.churn import churn as churn_rows
 from toolkit.organization.seed import seed as seed_rows
-from toolkit.project import DataverseEntry, Embedded, Opened
+from toolkit.project import DataverseEntry, Embedded, Lakes, Opened
 
 VERSION = "9.2.26014.164"
 """The version that a new organization says it has: a recent one of Dataverse."""
@@ -60,6 +60,7 @@ def create(
     A storage account that it can see is a folder: --account NAME (lakes/NAME) or --account NAME=FOLDER. Without more
     options it is of the kind, region and tenant that the prerequisites ask for.
     """
+    session.project.refuse_folders(accounts.folders)
     identity = organization_id or session.new_id()
     organization = checked(
         Organization,
@@ -113,7 +114,7 @@ def show(session: Session, name: str | None) -> None:
         **inventory.organization.model_dump(mode="json", exclude={"environment"}),
         "file_system": inventory.file_system,
         "administrator": inventory.administrator,
-        "accounts": [_account_row(session, account) for account in inventory.accounts.values()],
+        "accounts": [_account_row(account, session.lakes(name)) for account in inventory.accounts.values()],
         "solutions": [
             {"solution": each.unique_name, "version": str(each.version), "package": each.package.name.lower()}
             for each in inventory.solutions.values()
@@ -131,14 +132,14 @@ def _rows(opened: Opened, entity: str) -> int | None:
     return opened.site.source.count(entity) if opened.on_this_machine else None
 
 
-def _account_row(session: Session, account: StorageAccount) -> dict[str, Any]:
+def _account_row(account: StorageAccount, lakes: Lakes) -> dict[str, Any]:
     return {
         "account": account.name,
         "kind": account.kind,
         "region": account.region,
         "replication": account.replication,
         "hierarchical_namespace": account.hierarchical_namespace,
-        "folder": str(session.project.account_folder(account.name)),
+        "location": lakes.place(account.name),
     }
 
 
@@ -156,6 +157,7 @@ def define(session: Session, *, name: str, files: tuple[Path, ...], accounts: op
     seen = accounts.seen_by(opened.environment.inventory().organization)
     if not files and not seen:
         raise click.UsageError("there is nothing to define: give FILE or --account")
+    session.project.refuse_folders(accounts.folders)
     entities = _define(opened, files)
     opened.environment.show(seen.values())
     session.project.with_account_folders(accounts.folders)

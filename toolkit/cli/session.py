@@ -24,7 +24,7 @@ from toolkit.errors import Finding, Refused
 if TYPE_CHECKING:
     from toolkit.cli.progress import Report
     from toolkit.lake.protocol import Holder
-    from toolkit.project import Opened, Project
+    from toolkit.project import Lakes, Opened, Project
     from toolkit.site import Site
 
 
@@ -97,6 +97,10 @@ class Session:
     def command(self) -> str:
         """The command line, as it is typed again."""
         return shlex.join(["toolkit", *self.arguments])
+
+    def lakes(self, environment: str | None) -> Lakes:
+        """Return the lakes of the project's storage accounts, as an environment reaches them."""
+        return self.project.lakes(environment, clock=self.clock, sleep=self.sleep)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -4,6 +4,7 @@ examination   steps that ask, one after the other, and what came of each
 subject       the environment that is examined, and what several steps ask of it
 steps         what is asked of every environment
 over_the_web  what is asked of a Dataverse organization
+storage       what is asked of storage accounts in Azure
 live          what the documents say about Dataverse, tried with a scratch entity
 """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from toolkit.errors import Finding, ToolkitError
+from toolkit.errors import Finding, Refused, ToolkitError
 
 
 class Described(Protocol):
@@ -57,6 +57,13 @@ class Step(Generic[S]):
     name: str
     ask: Callable[[S], str | Unasked]
     needs: tuple[str, ...] = ()
+
+
+def all_or_none(findings: Iterable[Finding], said: str) -> str:
+    """Return what was found where nothing is wrong. Raises Refused with every finding."""
+    if found := list(findings):
+        raise Refused.of(found)
+    return said
 
 
 OPENING = "toolkit.yaml"

@@ -24,7 +24,7 @@ from toolkit.lake.protocol import ABSENT, Holder, Lake
 from toolkit.model.config import ExportConfig, LinkedEntity, Storage
 from toolkit.model.entity import AttributeType
 from toolkit.model.link import Link
-from toolkit.project import Project
+from toolkit.project import Lakes
 from toolkit.site import Linked
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ STEPS: tuple[Step[Trial], ...] = (
 )
 
 
-def trial(subject: Subject, account: str, project: Project, holder: Holder) -> Trial:
+def trial(subject: Subject, account: str, lakes: Lakes, holder: Holder) -> Trial:
     """Return a trial in a Dataverse organization. Raises Refused (DR022) for an embedded environment."""
     clients = subject.opened.over_the_web
     if clients is None:
@@ -262,8 +262,8 @@ def trial(subject: Subject, account: str, project: Project, holder: Holder) -> T
         described=subject.described,
         scratch=Scratch(clients.environment, _prefix(subject), unique),
         source=DataverseSource(clients.environment, page_size=PAGE, clock=subject.clock),
-        lake=project.lake(account, file_system),
-        drop_lake=lambda: project.drop_lake(account, file_system),
+        lake=lakes.open(account, file_system),
+        drop_lake=lambda: lakes.drop(account, file_system),
         account=account,
         file_system=file_system,
         holder=holder,

@@ -9,11 +9,12 @@ from importlib.metadata import version
 
 from toolkit import __version__
 from toolkit.doctor import over_the_web
-from toolkit.doctor.examination import Step, Unasked
-from toolkit.doctor.probing import probe
+from toolkit.doctor.examination import Step, Unasked, all_or_none
+from toolkit.doctor.storage import accounts
 from toolkit.doctor.subject import Subject
 from toolkit.engine.settings import DEFAULTS
 from toolkit.errors import Finding, Place, Refused, Severity
+from toolkit.lake.probing import probe
 from toolkit.model.entity import Entity
 from toolkit.model.environment import Registration
 from toolkit.model.solution import CORE_SOLUTION
@@ -39,13 +40,6 @@ def _by_kind(
         return embedded if isinstance(embedded, str) else embedded(subject)
 
     return ask
-
-
-def all_or_none(findings: Iterable[Finding], said: str) -> str:
-    """Return what was found where nothing is wrong. Raises Refused with every finding."""
-    if found := list(findings):
-        raise Refused.of(found)
-    return said
 
 
 def versions(subject: Subject) -> str:
@@ -175,5 +169,6 @@ STEPS = (
     Step("importing", _by_kind("an embedded environment lets everybody import", over_the_web.importing), ("sign-in",)),
     Step("Core solution", core, ("organization",)),
     Step("requests", budget, ("sign-in", "state")),
+    Step("accounts", accounts, ("organization", "state")),
     Step("lakes", lakes, ("state",)),
 )

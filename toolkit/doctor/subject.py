@@ -32,6 +32,8 @@ class Subject:
     opened: Opened
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    account: str | None = None
+    """A storage account that is examined besides those that are linked."""
 
     @property
     def site(self) -> Site:

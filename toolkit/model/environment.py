@@ -10,9 +10,10 @@ from pydantic import Field
 
 from toolkit.errors import Finding
 from toolkit.model.base import Frozen
-from toolkit.model.config import ExportConfig, LinkedEntity
+from toolkit.model.config import Cloud, ExportConfig, LinkedEntity
 from toolkit.model.entity import Entity
 from toolkit.model.names import FileSystemName, Guid, StorageAccountName, UniqueName, default_file_system
+from toolkit.model.roles import DATA_ROLE
 from toolkit.model.solution import Package, Publisher, RootComponent
 from toolkit.model.version import Version
 
@@ -42,8 +43,15 @@ class StorageAccount(Frozen):
     tenant: Guid | None = None
     replication: str | None = "RAGRS"
     """The last part of the SKU: LRS, ZRS, GRS, RAGRS, GZRS, RAGZRS."""
-    roles: tuple[str, ...] = ("Owner", "Storage Blob Data Contributor")
+    roles: tuple[str, ...] | None = ("Owner", DATA_ROLE)
     """The roles that the user holds on the account."""
+    cloud: Cloud | None = None
+    """Where the account is in Azure; None for a folder that stands in for one, which is good for any cloud."""
+
+
+def unknown(name: str) -> StorageAccount:
+    """Return an account of which nothing is known yet."""
+    return StorageAccount(name=name, kind=None, hierarchical_namespace=None, replication=None, roles=None)
 
 
 class InstalledSolution(Frozen):

@@ -24,13 +24,14 @@ from toolkit.model.config import (
     Layout,
     LinkedEntity,
     PartitionStrategy,
+    Storage,
 )
 from toolkit.model.entity import Entity, TableType
 from toolkit.model.environment import Inventory, StorageAccount
+from toolkit.model.roles import DATA_ROLE, assignment
 from toolkit.model.shape import unmaskable
 
 READ_ACCESS = frozenset({"RAGRS", "RAGZRS"})
-DATA_ROLE = "Storage Blob Data Contributor"
 
 
 class Profile(StrEnum):
@@ -288,18 +289,47 @@ def account_prerequisites(
             _account_fix(name, inventory, environment),
         )
         return
-    for rule in _rules(account, inventory, profile):
+    yield from account_findings(account, config.storage, inventory, profile, place)
+
+
+def account_findings(
+    account: StorageAccount, storage: Storage, inventory: Inventory, profile: Profile, place: Place
+) -> Iterator[Finding]:
+    """Yield what stands against exporting to an account that is known, where ``storage`` is what a config says of it.
+
+    What is not known of it is a note.
+    """
+    name = account.name
+    if account.cloud not in {None, storage.cloud}:
+        yield _other_cloud(account, storage, place)
+    for rule in _rules(account, storage, inventory, profile):
         if rule.holds is None:
             yield Finding(
                 rule.code,
                 Severity.NOTE,
-                f"not checked whether {rule.what.format(name)}",
+                f"not checked whether {_named(rule.what, name)}",
                 place,
                 "it is not known here",
-                rule.fix,
+                _named(rule.fix, name),
             )
         elif not rule.holds:
-            yield Finding(rule.code, rule.severity, rule.what.format(name), place, rule.why, rule.fix.format(name))
+            yield Finding(rule.code, rule.severity, _named(rule.what, name), place, rule.why, _named(rule.fix, name))
+
+
+def _named(text: str, account: str) -> str:
+    return text.replace("{}", repr(account))
+
+
+def _other_cloud(account: StorageAccount, storage: Storage, place: Place) -> Finding:
+    return Finding(
+        "PLN029",
+        Severity.ERROR,
+        f"toolkit.yaml has the storage account {account.name!r} in the cloud {account.cloud}, "
+        f"and the export config in {storage.cloud}",
+        place,
+        "the endpoints that an import registers would be those of another cloud",
+        "set storage.cloud of the export config, or cloud of the account in toolkit.yaml",
+    )
 
 
 def _account_fix(name: str, inventory: Inventory, environment: str) -> str:
@@ -309,25 +339,26 @@ def _account_fix(name: str, inventory: Inventory, environment: str) -> str:
     return f"{hint} {show}" if hint else f"{show}; or name another account"
 
 
-def _rules(account: StorageAccount, inventory: Inventory, profile: Profile) -> Iterator[_Rule]:
+def _rules(account: StorageAccount, storage: Storage, inventory: Inventory, profile: Profile) -> Iterator[_Rule]:
     yield from _required(account)
-    yield from _by_profile(account, inventory, Severity.ERROR if profile is Profile.HOSTED else Severity.WARNING)
+    severity = Severity.ERROR if profile is Profile.HOSTED else Severity.WARNING
+    yield from _by_profile(account, storage, inventory, severity)
     if profile is Profile.ENGINE:
         yield _Rule(
             "PLN026",
-            DATA_ROLE in account.roles,
+            None if account.roles is None else DATA_ROLE in account.roles,
             Severity.ERROR,
-            "the user lacks the role Storage Blob Data Contributor on the storage account {!r}",
+            "the user lacks the role Storage Blob Data Contributor on the storage account {}",
             "the engine writes the lake with it",
-            "assign the role Storage Blob Data Contributor on {!r}",
+            assignment(DATA_ROLE, account.name, storage.subscription, storage.resource_group),
         )
     yield _Rule(
         "PLN028",
         None if account.replication is None else account.replication in READ_ACCESS,
         Severity.WARNING,
-        "the storage account {!r} is not read-access geo-redundant",
+        "the storage account {} is not read-access geo-redundant",
         "it is recommended, so that the lake can be read while its region is down",
-        "change the replication of {!r} to RA-GRS or RA-GZRS",
+        "change the replication of {} to RA-GRS or RA-GZRS",
     )
 
 
@@ -336,27 +367,27 @@ def _required(account: StorageAccount) -> Iterator[_Rule]:
         "PLN021",
         None if account.kind is None else account.kind == "StorageV2",
         Severity.ERROR,
-        "the storage account {!r} is not of kind StorageV2",
+        "the storage account {} is not of kind StorageV2",
         "Azure Data Lake Storage Gen2 is a capability of StorageV2 accounts",
-        "create a StorageV2 account, or upgrade {!r}",
+        "create a StorageV2 account, or upgrade {}",
     )
     yield _Rule(
         "PLN022",
         account.hierarchical_namespace,
         Severity.ERROR,
-        "the storage account {!r} has no hierarchical namespace",
+        "the storage account {} has no hierarchical namespace",
         "a file appears whole by a rename, which a flat account cannot do at once",
-        "create an account with hierarchical namespace, or upgrade {!r}",
+        "create an account with hierarchical namespace, or upgrade {}",
     )
 
 
-def _by_profile(account: StorageAccount, inventory: Inventory, severity: Severity) -> Iterator[_Rule]:
+def _by_profile(account: StorageAccount, storage: Storage, inventory: Inventory, severity: Severity) -> Iterator[_Rule]:
     organization = inventory.organization
     yield _Rule(
         "PLN023",
         None if account.tenant is None else account.tenant == organization.tenant,
         severity,
-        "the storage account {!r} is in another tenant than the environment",
+        "the storage account {} is in another tenant than the environment",
         "the reference documentation asks for the same tenant",
         "use an account of the environment's tenant",
     )
@@ -364,17 +395,17 @@ def _by_profile(account: StorageAccount, inventory: Inventory, severity: Severit
         "PLN024",
         None if account.region is None else account.region == organization.region,
         severity,
-        f"the storage account {{!r}} is in another region than the environment ({organization.region})",
+        f"the storage account {{}} is in another region than the environment ({organization.region})",
         "the reference documentation asks for the same region",
         "use an account in the environment's region",
     )
     yield _Rule(
         "PLN025",
-        "Owner" in account.roles,
+        None if account.roles is None else "Owner" in account.roles,
         severity,
-        "the user is not Owner of the storage account {!r}",
+        "the user is not Owner of the storage account {}",
         "the reference documentation asks for the role Owner",
-        "assign the role Owner on {!r}",
+        assignment("Owner", account.name, storage.subscription, storage.resource_group),
     )
     yield _Rule(
         "PLN027",

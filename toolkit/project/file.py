@@ -13,6 +13,7 @@ from toolkit.model.environment import Registration
 from toolkit.model.limits import Limits
 from toolkit.model.names import StorageAccountName, VariableName
 from toolkit.model.on_failure import OnFailure
+from toolkit.project.account import AccountEntry, account_by_kind
 from toolkit.sign_in.method import SignIn
 
 ENVIRONMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -22,7 +23,7 @@ SCHEMA = "schemas/project.schema.json"
 """Where editors find the schema; `toolkit init` writes it there."""
 
 TEMPLATE = """\
-# The environments of this project, and the folders that stand in for their storage accounts.
+# The environments of this project, and their storage accounts: in Azure, or folders that stand in for them.
 # Paths are relative to this file. `toolkit env create NAME` adds an environment here; the first one becomes the
 # default_environment, which commands mean when they are given no --env.
 
@@ -35,10 +36,14 @@ environments: {}
   #   url: https://contoso.crm4.dynamics.com
   #   sign_in: {method: default}    # az login, a managed identity, environment variables, ...
 
-# Where the file systems of a storage account lie; lakes/<account> when it is not named here.
+# Where the file systems of a storage account lie. One that is not named here is the folder lakes/<account>, for
+# embedded environments alone. Keys and signatures never stand in this file, only names of environment variables.
 accounts: {}
   # contososalesdev:
   #   folder: lakes/contososalesdev
+  # contososalesprod:
+  #   kind: adls                    # Azure Data Lake Storage Gen2
+  #   sign_in: {method: default}    # az login, a managed identity, environment variables, ...
 """
 
 
@@ -119,19 +124,14 @@ def _by_kind(data: Any) -> Any:  # noqa: ANN401 - any YAML
 Entry = EmbeddedEntry | DataverseEntry
 
 
-class AccountEntry(Frozen):
-    """A storage account that is a folder on this machine."""
-
-    folder: Annotated[str, Field(min_length=1)]
-
-
 class ProjectFile(Frozen):
     """The content of ``toolkit.yaml``."""
 
     default_environment: EnvironmentName | None = None
     """The environment that a command means when it names none."""
     environments: Mapping[EnvironmentName, Annotated[Entry, BeforeValidator(_by_kind)]] = {}
-    accounts: Mapping[StorageAccountName, AccountEntry] = {}
-    """Where the file systems of a storage account lie; ``lakes/<account>`` when it is not named here."""
+    accounts: Mapping[StorageAccountName, Annotated[AccountEntry, BeforeValidator(account_by_kind)]] = {}
+    """Where the file systems of a storage account lie. One that is not named here is the folder ``lakes/<account>`` for
+    embedded environments, and refused for a Dataverse organization."""
     on_failure: OnFailure | None = None
     """Who is told when an entity begins to fail, and when it recovers."""

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 
 from toolkit.budget import Allowance, Budget, CountedElsewhere
 from toolkit.environment.embedded import EmbeddedEnvironment
+from toolkit.environment.protocol import Environment
 from toolkit.errors import Refused
 from toolkit.lake.folder import FolderLake
-from toolkit.lake.protocol import Lake
-from toolkit.model.environment import StorageAccount
+from toolkit.model.environment import StorageAccount, unknown
 from toolkit.organization import database
 from toolkit.organization.database import Database
+from toolkit.project.account import FolderEntry
 from toolkit.project.file import DataverseEntry, EmbeddedEntry
+from toolkit.project.lakes import Lakes
 from toolkit.site import MaskKey, Site
 from toolkit.source.embedded import EmbeddedSource
+from toolkit.source.protocol import Source
 
 if TYPE_CHECKING:
     from toolkit.dataverse.client import Client
@@ -95,10 +98,25 @@ class Opening:
     """The folder of toolkit.yaml."""
     state: Path
     """The folder of the environment's record."""
-    lake: Callable[[str, str], Lake]
-    accounts: Mapping[str, StorageAccount]
-    """The accounts that toolkit.yaml names: a Dataverse organization does not know any."""
+    lakes: Lakes
     injected: Injected
+
+    @property
+    def accounts(self) -> Mapping[str, StorageAccount]:
+        """The accounts that toolkit.yaml names: a Dataverse organization does not know any.
+
+        A folder can do all that is asked of an account; what one in Azure can do is asked when a plan is about it.
+        """
+        return {
+            name: StorageAccount(name=name) if isinstance(entry, FolderEntry) else unknown(name)
+            for name, entry in self.lakes.accounts.items()
+        }
+
+    def site(self, environment: Environment, source: Source, entry: EmbeddedEntry | DataverseEntry) -> Site:
+        """Return the environment as everybody sees it."""
+        key = MaskKey(entry.mask_key.variable if entry.mask_key else None)
+        state = FolderLake(self.state)
+        return Site(self.name, environment, source, state, self.lakes.open, key, self.lakes.look)
 
 
 @contextmanager
@@ -107,14 +125,7 @@ def open_embedded(opening: Opening, entry: EmbeddedEntry) -> Iterator[Opened]:
     injected = opening.injected
     with database.at(opening.state / DATABASE) as organization:
         environment = EmbeddedEnvironment(opening.name, organization, clock=injected.clock, new_id=injected.new_id)
-        site = Site(
-            opening.name,
-            environment,
-            EmbeddedSource(organization),
-            FolderLake(opening.state),
-            opening.lake,
-            _mask_key(entry),
-        )
+        site = opening.site(environment, EmbeddedSource(organization), entry)
         budget = Budget(entry.requests_per_minute, injected.clock)
         yield Opened(site, budget, on_this_machine=Embedded(environment, organization))
 
@@ -139,8 +150,7 @@ def open_dataverse(opening: Opening, entry: DataverseEntry) -> Iterator[Opened]:
             accounts=opening.accounts,
             registration=entry.mode,
         )
-        site = Site(opening.name, environment, source, FolderLake(opening.state), opening.lake, _mask_key(entry))
-        yield Opened(site, budget, over_the_web=clients)
+        yield Opened(opening.site(environment, source, entry), budget, over_the_web=clients)
 
 
 @contextmanager
@@ -157,7 +167,3 @@ def _clients(opening: Opening, entry: DataverseEntry, budget: Budget) -> Iterato
     with ExitStack() as closing:
         environment = client(entry.sign_in)
         yield Clients(environment, client(entry.engine_sign_in) if entry.engine_sign_in else environment)
-
-
-def _mask_key(entry: EmbeddedEntry | DataverseEntry) -> MaskKey:
-    return MaskKey(entry.mask_key.variable if entry.mask_key else None)

@@ -2,38 +2,30 @@
 
 Paths in the file are relative to its folder. An embedded environment is a folder with the organization's database
 and the environment's record; of a Dataverse organization the folder holds the record alone. The lakes of a storage
-account are the folders below the account's folder.
+account are its file systems, or the folders below the folder that stands in for it.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from toolkit import documents
-from toolkit.documents import Document
+from toolkit.documents import Document, secrets
 from toolkit.environment import embedded
 from toolkit.errors import Finding, Invalid, NotFound, Place, Refused, Severity, nearest
 from toolkit.files import write_whole
-from toolkit.lake.folder import FolderLake
 from toolkit.model.environment import Organization, StorageAccount
 from toolkit.model.on_failure import OnFailure
 from toolkit.organization.catalog import Settings
-from toolkit.project.file import (
-    ENVIRONMENT_NAME,
-    SCHEMA,
-    TEMPLATE,
-    AccountEntry,
-    EmbeddedEntry,
-    Entry,
-    ProjectFile,
-)
+from toolkit.project.account import AdlsEntry, FolderEntry
+from toolkit.project.file import ENVIRONMENT_NAME, SCHEMA, TEMPLATE, EmbeddedEntry, Entry, ProjectFile
+from toolkit.project.lakes import Lakes
 from toolkit.project.opened import DATABASE, Injected, Opened, Opening, open_dataverse, open_embedded
 
 PROJECT_FILE = "toolkit.yaml"
@@ -79,8 +71,9 @@ class Project:
     @classmethod
     def load(cls, path: Path) -> Project:
         """Read a toolkit.yaml. Raises Invalid with every finding."""
-        document = documents.load(path)
-        found = [*documents.findings(document, ProjectFile), *_unknown_default(document)]
+        text = documents.read(path)
+        document = documents.parse(text, str(path))
+        found = [*documents.findings(document, ProjectFile), *_unknown_default(document), *_secrets(text, document)]
         if found:
             raise Invalid(sorted(found, key=lambda finding: finding.where.line or 0))
         return cls(path, documents.as_model(document, ProjectFile))
@@ -133,11 +126,6 @@ class Project:
         written = entry.folder if isinstance(entry, EmbeddedEntry) else entry.state
         return written or f"environments/{chosen}"
 
-    def account_folder(self, account: str) -> Path:
-        """Return the folder that stands in for a storage account."""
-        entry = self.file.accounts.get(account)
-        return self.root / (entry.folder if entry else f"lakes/{account}")
-
     @contextmanager
     def opened(
         self,
@@ -152,27 +140,23 @@ class Project:
         The organization itself is opened at its first use: what is asked of the lakes alone does not touch it.
         """
         chosen, entry = self.entry(name)
-        # A folder stands in for the account, and can do all that is asked of one.
-        accounts = {account: StorageAccount(name=account) for account in self.file.accounts}
-        injected = Injected(clock, new_id, sleep)
-        opening = Opening(chosen, self.root, self.folder(chosen), self.lake, accounts, injected)
+        lakes = self.lakes(chosen, clock=clock, sleep=sleep)
+        opening = Opening(chosen, self.root, self.folder(chosen), lakes, Injected(clock, new_id, sleep))
         found = open_embedded(opening, entry) if isinstance(entry, EmbeddedEntry) else open_dataverse(opening, entry)
         with found as opened:
             yield opened
 
-    def lake(self, account: str, file_system: str) -> FolderLake:
-        """Return the folder that stands in for a file system; nothing is created."""
-        return FolderLake(self.account_folder(account) / file_system)
-
-    def drop_lake(self, account: str, file_system: str) -> None:
-        """Delete a file system with all that is in it, and its account's folder where nothing else is there."""
-        folder = self.account_folder(account) / file_system
-        shutil.rmtree(folder, ignore_errors=True)
-        if folder.exists():
-            what, fix = f"{folder} could not be deleted", "delete it by hand"
-            raise Refused("PRJ041", what, where=str(folder), fix=fix)
-        with suppress(OSError):
-            folder.parent.rmdir()
+    def lakes(
+        self,
+        name: str | None,
+        *,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Lakes:
+        """Return the lakes of the storage accounts, as an environment reaches them."""
+        _, entry = self.entry(name)
+        unnamed = isinstance(entry, EmbeddedEntry)
+        return Lakes(self.path, self.file.accounts, unnamed=unnamed, clock=clock, sleep=sleep)
 
     def create_environment(
         self,
@@ -212,9 +196,17 @@ class Project:
             what = f"{name!r} is no name for an environment"
             raise Refused("PRJ007", what, where=where, why=why, fix="choose a name like dev, test or prod-eu")
 
+    def refuse_folders(self, folders: Mapping[str, str]) -> None:
+        """Raise Refused (PRJ051) where a folder is given to an account that the file has in Azure."""
+        for name, folder in folders.items():
+            if folder and isinstance(self.file.accounts.get(name), AdlsEntry):
+                what = f"the storage account {name} is one in Azure, and no folder"
+                fix = f"leave out ={folder}, or change accounts in {PROJECT_FILE}"
+                raise Refused("PRJ051", what, where=Place(str(self.path), key=f"accounts.{name}"), fix=fix)
+
     def with_account_folders(self, folders: Mapping[str, str]) -> Project:
         """Say where the file systems of storage accounts lie; an empty folder says nothing."""
-        said = {name: AccountEntry(folder=folder) for name, folder in folders.items() if folder}
+        said = {name: FolderEntry(folder=folder) for name, folder in folders.items() if folder}
         accounts = {**self.file.accounts, **said}
         return self._written(self.file.model_copy(update={"accounts": accounts}))
 
@@ -236,3 +228,11 @@ def _unknown_default(document: Document) -> Iterator[Finding]:
         what = f"default_environment names {default!r}, which is not among the environments"
         fix = nearest(default, known) or "take the line out"
         yield Finding("PRJ003", Severity.ERROR, what, document.place("default_environment"), fix=fix)
+
+
+def _secrets(text: str, document: Document) -> Iterator[Finding]:
+    """Yield where secrets stand; what they are is never told."""
+    what, why = "a secret has no place in toolkit.yaml", "the file is kept in version control"
+    fix = "take it out and revoke it; sign_in names the environment variable that holds a secret"
+    for where in (*secrets.in_lines(text, document.path), *secrets.by_name(document)):
+        yield Finding("PRJ052", Severity.ERROR, what, where, why, fix)

@@ -186,11 +186,13 @@ def read_facts(
 ) -> Facts:
     """Read what every check needs."""
     record, _ = site.record()
+    links = site.links()
+    accounts = (linked.link.config.storage.account for linked in links if linked.link.active)
     return Facts(
         site=site,
-        inventory=site.environment.inventory(),
+        inventory=site.seen(site.environment.inventory(), accounts),
         record=record,
-        links=site.links(),
+        links=links,
         broken=site.broken(),
         now=clock(),
         profile=profile,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from toolkit.errors import Damaged
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Lake
 
-CONTENT = b"toolkit doctor was here\n"
+CONTENT = b"toolkit was here\n"
 
 
 def probe(lake: Lake, name: str) -> None:
     """Create, write, rename, read and delete a file below the lake's state folder. Raises what the lake raises.
 
-    Nothing of it stays, whatever fails, unless deleting is what fails.
+    Nothing of it stays but the lake itself, whatever fails, unless deleting is what fails. ``name`` is unique.
     """
-    run, path = f"doctor-{name}", f"{STATE_FOLDER}/doctor-{name}"
+    run, path = f"probe-{name}", f"{STATE_FOLDER}/probe-{name}"
     writer = lake.stage(run, "probe")
     try:
         writer.write(CONTENT)

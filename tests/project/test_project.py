@@ -66,12 +66,6 @@ def test_folders_are_relative_to_the_file(tmp_path: Path) -> None:
     assert loaded.folder("prod") == Path("/srv/prod")
 
 
-def test_an_account_is_a_folder_of_its_own_unless_named(tmp_path: Path) -> None:
-    loaded = Project.load(written(tmp_path, TWO))
-    assert loaded.account_folder("contososalesdev") == tmp_path / "elsewhere"
-    assert loaded.account_folder("contososalesprod") == tmp_path / "lakes" / "contososalesprod"
-
-
 def test_no_name_means_the_default_environment(tmp_path: Path) -> None:
     assert Project.load(written(tmp_path, TWO)).entry(None)[0] == "dev"
 

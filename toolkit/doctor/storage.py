@@ -1,0 +1,49 @@
+"""What is asked of storage accounts in Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.doctor.examination import Unasked, all_or_none
+from toolkit.doctor.subject import Subject
+from toolkit.errors import Finding, Place, Severity
+from toolkit.model.config import Cloud, Storage
+from toolkit.model.environment import StorageAccount
+from toolkit.plan.prerequisites import Profile, account_findings
+
+
+def accounts(subject: Subject) -> str | Unasked:
+    """Ask each account that is linked, or named, what it is. Raises Refused for what stands against an export."""
+    linked = {each.link.account: each.link.config.storage for each in subject.links}
+    named = {subject.account: None} if subject.account else {}
+    told: list[str] = []
+    found: list[Finding] = []
+    for name, storage in {**named, **linked}.items():
+        if (account := subject.site.look(name)) is not None:
+            said = storage or Storage(account=name, cloud=account.cloud or Cloud.PUBLIC)
+            findings = list(_findings(account, said, subject))
+            found += (finding for finding in findings if finding.severity is Severity.ERROR)
+            told.append(_told(account, findings))
+    if not linked and not named:
+        return Unasked("no lake is linked yet; --account NAME examines a storage account")
+    return all_or_none(found, "; ".join(told) or "folders stand in for them")
+
+
+def _findings(account: StorageAccount, storage: Storage, subject: Subject) -> Iterator[Finding]:
+    place = Place(subject.site.name, key=account.name)
+    return account_findings(account, storage, subject.inventory, Profile.ENGINE, place)
+
+
+def _told(account: StorageAccount, findings: list[Finding]) -> str:
+    known = {
+        "": account.kind,
+        "replication ": account.replication,
+        "tenant ": account.tenant,
+        "hierarchical namespace ": {True: "on", False: "off", None: None}[account.hierarchical_namespace],
+    }
+    said = [f"{word}{value}" for word, value in known.items() if value is not None]
+    warned = [finding.what for finding in findings if finding.severity is Severity.WARNING]
+    unknown = [finding.what for finding in findings if finding.severity is Severity.NOTE]
+    return ", ".join(
+        [f"{account.name}: {said[0] if said else 'it tells nothing of itself'}", *said[1:], *warned, *unknown]
+    )
