@@ -27,7 +27,7 @@ from toolkit.engine.ways import Ways
 from toolkit.errors import ToolkitError
 from toolkit.lake.memory import Call, Crashed, Kind, MemoryLake
 from toolkit.lake.protocol import ABSENT
-from toolkit.model.config import LinkedEntity, Retention
+from toolkit.model.config import LinkedEntity, PartitionStrategy, Retention
 from toolkit.model.entity import AttributeType, Entity
 from toolkit.model.link import Link
 from toolkit.site import Linked
@@ -37,6 +37,7 @@ MONTHS = tuple(datetime(*month, tzinfo=UTC) for month in ((2025, 11, 3), (2026, 
 YEARS = (MONTHS[0], MONTHS[2])
 CONTACT = ACCOUNT.model_copy(update={"name": "contact", "set_name": "contacts"})
 IN_PLACE, APPEND_ONLY = linked_entity("account"), linked_entity("contact", append_only=True)
+BY_YEAR = linked_entity("account", partition_strategy=PartitionStrategy.YEAR)
 LIMIT = 8_000
 """Bytes of a part: a month of accounts has two parts, and the third comes when rows grow."""
 SETTINGS = Settings(workers=1, part_limit=LIMIT, bucket=64, progress_age=timedelta(0))
@@ -146,6 +147,18 @@ def let_readers_go(script: Script) -> None:
     script.clock.forward(minutes=60)
 
 
+def cut_by_year(script: Script) -> None:
+    """Another strategy, a change that came meanwhile, and a snapshot that is due."""
+    script.clock.forward(minutes=90)
+    script.source.update("account", account(8), name="before the cut")
+    script.entities(BY_YEAR, keep=1)
+
+
+def cut_by_month(script: Script) -> None:
+    script.clock.forward(minutes=5)
+    script.entities(IN_PLACE, keep=1)
+
+
 STAGES: tuple[tuple[Callable[[Script], None], Act], ...] = (
     (fill, syncs),
     (change, syncs),
@@ -155,6 +168,8 @@ STAGES: tuple[tuple[Callable[[Script], None], Act], ...] = (
     (purge, syncs),
     (unlink_one, syncs),
     (let_readers_go, syncs),
+    (cut_by_year, syncs),
+    (cut_by_month, syncs),
 )
 NAMES = tuple(prepare.__name__ for prepare, _ in STAGES)
 

@@ -56,12 +56,15 @@ class Basis:
 def basis_of(work: Work, linked: LinkedEntity, entity: Entity, old: Checkpoint) -> Basis:
     """Return what a pass starts from. Raises Refused for what cannot be done to the files (ENG002, ENG004, ENG072)."""
     mode = mode_of(linked, entity)
-    _require_history_kept(old, mode)
+    if entity.name not in work.history_ended:
+        _require_history_kept(old, mode)
+    history = old.append_only and mode.append_only
     shaped = shaping(entity, shape_of(linked, work.output), work.mask_key)
-    ways = _ways(old, shaped.form)
+    ways = _ways(old, shaped.form, history=history)
     fresh = old.completed is None or Reshape.REBUILD in ways
     evolution = evolve(columns_of(shaped.entity) if fresh else old.columns, shaped.entity)
-    _require_one_spelling(old, evolution.retyped)
+    if history:
+        _require_one_spelling(old, evolution.retyped)
     now = work.clock()
     return Basis(
         old=old,
@@ -75,10 +78,10 @@ def basis_of(work: Work, linked: LinkedEntity, entity: Entity, old: Checkpoint) 
     )
 
 
-def _ways(old: Checkpoint, form: Form) -> set[Reshape]:
+def _ways(old: Checkpoint, form: Form, *, history: bool) -> set[Reshape]:
     """Return what another form asks of the files that are there. Raises Refused where it cannot be done (ENG072)."""
     other = reformed(old.form, form) if old.completed else ()
-    ways = {aspect: reshape(aspect, append_only=old.append_only) for aspect in other}
+    ways = {aspect: reshape(aspect, append_only=history) for aspect in other}
     if refused := [aspect.replace("_", " ") for aspect, way in ways.items() if way is Reshape.REFUSE]:
         raise Refused(
             "ENG072",
@@ -91,14 +94,12 @@ def _ways(old: Checkpoint, form: Form) -> set[Reshape]:
 
 
 def _must_rebuild(old: Checkpoint, mode: Mode, *, again: bool) -> bool:
-    """Whether the parts are of no more use. Append-only parts always are: they hold history."""
-    if old.completed is None or old.append_only:
-        return False
-    return again or (old.append_only, old.strategy) != (mode.append_only, mode.strategy)
+    """Whether the parts are of no more use: they have another form, or one of them holds history and the other not."""
+    return old.completed is not None and (again or old.append_only != mode.append_only)
 
 
 def _require_one_spelling(old: Checkpoint, retyped: tuple[str, ...]) -> None:
-    if retyped and old.append_only and old.completed is not None:
+    if retyped and old.completed is not None:
         raise Refused(
             "ENG004",
             f"{', '.join(retyped)} of {old.entity} has another type now, and its history has values of the old one",

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from toolkit.engine.columns import Column
+from toolkit.engine.columns import CREATED, Column
 from toolkit.engine.schema_history import SchemaChange
 from toolkit.engine.style import Style
 from toolkit.errors import Damaged, Finding, Place, Severity
@@ -203,8 +203,19 @@ class Checkpoint(Frozen):
 
 
 def form_due(checkpoint: Checkpoint, linked: LinkedEntity, output: Output) -> tuple[str, ...]:
-    """Return in which aspects the files of an entity are not yet as its config says."""
+    """Return in which aspects of form the files of an entity are not yet as its config says."""
     return reshaped(checkpoint.form.shape, shape_of(linked, output)) if checkpoint.completed else ()
+
+
+def files_due(checkpoint: Checkpoint, linked: LinkedEntity, output: Output) -> tuple[str, ...]:
+    """Return in which aspects live files are not yet as their config says: those of form, mode, strategy."""
+    if checkpoint.completed is None:
+        return ()
+    # Without createdon an entity is append-only whatever its config says.
+    append_only = linked.append_only or not any(column.name == CREATED for column in checkpoint.columns)
+    mode = ("mode",) if checkpoint.append_only != append_only else ()
+    cut = () if append_only or mode or checkpoint.strategy is linked.strategy else ("strategy",)
+    return (*form_due(checkpoint, linked, output), *mode, *cut)
 
 
 def checkpoint_path(entity: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -113,10 +114,30 @@ def scan(lake: Lake, path: str, columns: Sequence[Column], *, chunk: int = CHUNK
 
     Raises Damaged where it is no file of ours.
     """
+    return joined(found.entries for found in scan_chunks(lake, path, columns, chunk=chunk)).sorted()
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """Whole records of a file: their bytes, their entries in the order of the file, and where their fields end."""
+
+    data: bytes
+    entries: Entries
+    _stops: Places
+    _first: Places
+    """The place in ``_stops`` of the end of each record's first field."""
+
+    def field(self, number: int) -> tuple[Places, Places]:
+        """Return where a field of each record begins and ends in ``data``; the first one is no such field."""
+        return self._stops[self._first + number - 1] + 1, self._stops[self._first + number]
+
+
+def scan_chunks(lake: Lake, path: str, columns: Sequence[Column], *, chunk: int = CHUNK) -> Iterator[Scanned]:
+    """Yield the records of a file as ``scan`` finds them, so many bytes at a time. Raises Damaged."""
     names = [column.name for column in columns]
     fields = names.index(VERSION), names.index(IS_DELETE)
-    chunks = _without_header(record_chunks(lake, path, chunk), header_line(columns))
-    return joined(_scanned(data, start, fields, path) for start, data in chunks).sorted()
+    for start, data in _without_header(record_chunks(lake, path, chunk), header_line(columns)):
+        yield _scanned(data, start, fields, path)
 
 
 def readable(lake: Lake, path: str, columns: Sequence[Column]) -> bool:
@@ -163,8 +184,8 @@ def _end_of_records(data: bytes) -> int:
     return int(ends[-1]) + 1 if ends.size else 0
 
 
-def _scanned(data: bytes, start: int, fields: tuple[int, int], path: str) -> Entries:
-    """Return the entries of whole records; ``fields`` are the places of versionnumber and IsDelete."""
+def _scanned(data: bytes, start: int, fields: tuple[int, int], path: str) -> Scanned:
+    """Return whole records; ``fields`` are the places of versionnumber and IsDelete."""
     array = np.frombuffer(data, np.uint8)
     outside = outside_quotes(array)
     ends = np.flatnonzero((array == _LINE_FEED) & outside) + 1
@@ -176,12 +197,13 @@ def _scanned(data: bytes, start: int, fields: tuple[int, int], path: str) -> Ent
     if (width <= max(fields)).any() or (stops[first] - begins != ID_LENGTH).any():
         raise Damaged("ENG022", f"{path} has a record that is none of ours", where=path, fix=_restore_or_anew(path))
     version, deleted = fields
-    return Entries(
+    entries = Entries(
         ids=_ids(array[begins[:, None] + np.arange(ID_LENGTH)], path),
         offsets=(start + begins).astype(np.uint64),
         sizes=_sizes(ends - begins, stops[first + deleted] - stops[first + deleted - 1] > 1),
         versions=_numbers(data, stops[first + version - 1] + 1, stops[first + version], path),
     )
+    return Scanned(data, entries, stops, first)
 
 
 def _ids(letters: npt.NDArray[np.uint8], path: str) -> Ids:

@@ -11,6 +11,7 @@ import re
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from toolkit.engine.arrays import Array, Places
@@ -28,6 +29,7 @@ _SNAPSHOT = re.compile(
 _UNITS = {PartitionStrategy.YEAR: "datetime64[Y]", PartitionStrategy.MONTH: "datetime64[M]"}
 _NO_TIME = np.iinfo(np.int64).min
 """Numpy's own not-a-time."""
+_MONTH = len("2018-05")
 _FORMATS = {PartitionStrategy.YEAR: "%Y", PartitionStrategy.MONTH: "%Y-%m"}
 
 
@@ -56,6 +58,22 @@ def partitions_of(created: Array, strategy: PartitionStrategy) -> tuple[tuple[st
     micros = np.asarray(times.cast(pa.int64()).fill_null(_NO_TIME).to_numpy(zero_copy_only=False), np.int64)
     units, codes = np.unique(micros.view("datetime64[us]").astype(_UNITS[strategy]), return_inverse=True)
     return tuple(UNPLACED if np.isnat(unit) else str(unit) for unit in units), codes
+
+
+def recut(data: bytes, starts: Places, stops: Places, strategy: PartitionStrategy, old: str) -> npt.NDArray[np.str_]:
+    """Return the partitions of rows that were in the partition ``old`` of another strategy.
+
+    Their ``createdon`` lies between ``starts`` and ``stops``, in quotes. Rows without one go to the first month of
+    their year.
+    """
+    year = old[:4]
+    if strategy is PartitionStrategy.YEAR:
+        return np.full(len(starts), year)
+    months = np.full(len(starts), f"{year}-01")
+    given = np.flatnonzero(stops - starts > _MONTH)
+    letters = np.frombuffer(data, np.uint8)[starts[given, None] + 1 + np.arange(_MONTH)]
+    months[given] = np.ascontiguousarray(letters).view(f"S{_MONTH}").ravel().astype(np.str_)
+    return months
 
 
 def part_name(partition: str, number: int) -> str:

@@ -34,6 +34,7 @@ from toolkit.engine.lookup import Lookup
 from toolkit.engine.partitions import part_name, partition_of
 from toolkit.engine.place import Coming, Piece, Target, coming, targets
 from toolkit.engine.progress import Reading
+from toolkit.engine.repartition import repartition
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.resync import resynced
@@ -115,7 +116,12 @@ def _pass_or_resync(
     work: Work, linked: LinkedEntity, entity: Entity, before: Committed, cursor: str | None, *, resume: bool
 ) -> Outcome:
     try:
-        return _resyncing(work, linked, entity, before, cursor, resume=resume)
+        cut = repartition(work, linked, entity, before)
+        if cut is None:
+            return _resyncing(work, linked, entity, before, cursor, resume=resume)
+        committed, report = cut
+        outcome = _resyncing(work, linked, entity, committed, cursor, resume=resume)
+        return replace(outcome, report=report.followed_by(outcome.report))
     except pa.ArrowException as error:
         # Its own words quote values.
         raise unspelled(f"a row of {entity.name}", f"Arrow said {type(error).__name__}") from None

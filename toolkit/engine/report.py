@@ -143,7 +143,8 @@ class EntityStatus:
     healed: tuple[Finding, ...] = ()
     """Damage that was made good of late."""
     form_due: tuple[str, ...] = ()
-    """In which aspects its files are not yet as the link says: columns, filter, mask, header, times, labels."""
+    """In which aspects its files are not yet as the link says: columns, filter, mask, header, times, labels; mode,
+    strategy."""
     calculated: tuple[str, ...] = ()
     """The columns that the platform computes: a delta brings their values only when the row changes otherwise."""
 

@@ -122,8 +122,9 @@ def append_only(given: Located, tombstones: Tombstones, known: Located, *, full:
 
 
 def missing(known: Entries, given: Ids) -> Entries:
-    """Return the entries whose id is not among others."""
-    return known.take(~_member(known.ids, np.unique(given)))
+    """Return the last known records of the ids that are not among others, and that no delete row has ended."""
+    last = _last_of_each(standing(located([known]).sorted()), _same_id).entries
+    return last.take(~last.deletes & ~_member(last.ids, np.unique(given)))
 
 
 def standing(known: Located) -> Located:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from threading import Event
 from typing import Any
 
-from toolkit.engine.checkpoint import Checkpoint
+from toolkit.engine.checkpoint import Checkpoint, files_due
 from toolkit.engine.companions import Companions
 from toolkit.engine.definitions import definitions_of, scans
 from toolkit.engine.healing import taken_from
@@ -37,7 +37,7 @@ from toolkit.engine.ways import Ways, work_of
 from toolkit.engine.work import Work, gone
 from toolkit.errors import Locked, Partial, ToolkitError
 from toolkit.lake.protocol import Fence, Lake
-from toolkit.model.config import LinkedEntity
+from toolkit.model.config import LinkedEntity, Output
 from toolkit.model.entity import Entity
 from toolkit.model.link import Link
 from toolkit.source.protocol import Source
@@ -82,7 +82,7 @@ class Session:
         failed = {**mute, **self._states.unsettled, **self._begin(work, linked, definitions)}
         self._listing.publish()
         asked = [each for each in linked if entities is None or each.name in entities]
-        resting = [] if scan else [each.name for each in asked if self._rests(each, definitions)]
+        resting = [] if scan else [each.name for each in asked if self._rests(each, link.config.output, definitions)]
         ended = dict(self._passes(work, [each for each in asked if each.name not in resting], definitions, failed))
         reports = [report for each in asked if (report := ended.get(each.name)) is not None]
         due = [name for name in resting if is_due(self._states.committed[name].checkpoint, work.clock(), work.interval)]
@@ -264,10 +264,12 @@ class Session:
 
     # passes
 
-    def _rests(self, linked: LinkedEntity, definitions: Mapping[str, Entity]) -> bool:
+    def _rests(self, linked: LinkedEntity, output: Output, definitions: Mapping[str, Entity]) -> bool:
         """Whether an entity that cannot be tracked was read whole so lately that it is not read again yet."""
-        known = linked.name in self._states.committed and linked.name not in self._states.doubtful
-        return known and scans(linked.name, definitions) and self._scanned_lately(linked)
+        state = self._states.committed.get(linked.name)
+        if state is None or linked.name in self._states.doubtful or not scans(linked.name, definitions):
+            return False
+        return self._scanned_lately(linked) and not files_due(state.checkpoint, linked, output)
 
     def _must_scan(self, linked: LinkedEntity) -> bool:
         """Whether the time has come for an entity that was read whole to be read so again."""

@@ -48,7 +48,7 @@ def with_snapshot(checkpoint: Checkpoint, now: datetime, retention: Retention, g
         files=tuple(PublishedFile(partition=p.partition, number=p.number, path=p.snapshot or "") for p in parts),
     )
     snapshots = (*_superseded(checkpoint.snapshots, published, now), *(_snapshot(part, second) for part in made))
-    kept, dropped = _retained(snapshots, now, retention, grace)
+    kept, dropped = _retained(snapshots, _excess(snapshots, published, retention.keep), now, retention, grace)
     return checkpoint.model_copy(
         update={
             "parts": parts,
@@ -85,18 +85,33 @@ def _superseded(snapshots: tuple[Snapshot, ...], published: Published, now: date
     )
 
 
-def _retained(
-    snapshots: tuple[Snapshot, ...], now: datetime, retention: Retention, grace: timedelta
-) -> tuple[tuple[Snapshot, ...], tuple[Snapshot, ...]]:
-    """Return which snapshots stay and which go: beyond the number and the age that are kept, and no reader at them."""
+def _excess(snapshots: tuple[Snapshot, ...], published: Published, keep: int) -> set[str]:
+    """Return the paths of the snapshots beyond the number that is kept.
+
+    Of a part that is no more, as after another strategy, those stay that were made with one of the last snapshots.
+    """
+    live = {(file.partition, file.number) for file in published.files}
+    oldest = min(sorted({snapshot.second for snapshot in snapshots})[-keep:], default=0)
     of_part: dict[tuple[str, int], list[Snapshot]] = defaultdict(list)
     for snapshot in snapshots:
         of_part[snapshot.partition, snapshot.number].append(snapshot)
+    return {
+        snapshot.path
+        for part, those in of_part.items()
+        for snapshot in (those[:-keep] if part in live else those)
+        if part in live or snapshot.second < oldest
+    }
+
+
+def _retained(
+    snapshots: tuple[Snapshot, ...], excess: Collection[str], now: datetime, retention: Retention, grace: timedelta
+) -> tuple[tuple[Snapshot, ...], tuple[Snapshot, ...]]:
+    """Return which snapshots stay and which go: of those in excess the old ones at which there is no reader."""
     gone = {
         snapshot.path
-        for those in of_part.values()
-        for snapshot in those[: -retention.keep]
-        if snapshot.superseded is not None
+        for snapshot in snapshots
+        if snapshot.path in excess
+        and snapshot.superseded is not None
         and now - snapshot.superseded > grace
         and not _young(snapshot, now, retention)
     }

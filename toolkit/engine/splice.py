@@ -133,7 +133,7 @@ def do(lake: Lake, task: Task) -> Made:
     with lake.together():
         match task:
             case Adopt():
-                return _indexed(lake, task, task.staged, change.come.sorted())
+                return indexed(lake, task.run, task.name, task.staged, change.come.sorted())
             case Splice():
                 return _spliced(lake, task, change)
             case _:
@@ -174,9 +174,10 @@ def damaged(path: str) -> Damaged:
     )
 
 
-def _indexed(lake: Lake, task: Task, staged: Staged, entries: Entries) -> Made:
+def indexed(lake: Lake, run: str, name: str, staged: Staged, entries: Entries) -> Made:
+    """Stage the index of a staged part that holds these entries, which are sorted."""
     data, digest = index_bytes(entries, staged.etag, staged.size)
-    return Made(staged, _staged(lake, task.run, f"{task.name}.idx", [data]), len(entries), digest)
+    return Made(staged, _staged(lake, run, f"{name}.idx", [data]), len(entries), digest)
 
 
 class Appended:
@@ -224,7 +225,7 @@ def _spliced(lake: Lake, task: Splice, change: Change) -> Made:
         stayed = _write_kept(lake, writer, task, kept)
         came = _write_new(lake, writer, task, change, start=int(stayed.ends[-1]) if len(stayed) else len(task.head))
         staged = writer.seal()
-    return _indexed(lake, task, staged, merged(stayed.take(_ranks(stay, len(known))), came.sorted()))
+    return indexed(lake, task.run, task.name, staged, merged(stayed.take(_ranks(stay, len(known))), came.sorted()))
 
 
 def _places_that_stay(known: Entries, gone: Entries, task: Splice) -> Places:

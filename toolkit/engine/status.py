@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from toolkit.engine.checkpoint import Checkpoint, Newer, entities_with_state, form_due, read_checkpoint
+from toolkit.engine.checkpoint import Checkpoint, Newer, entities_with_state, files_due, read_checkpoint
 from toolkit.engine.columns import calculated
 from toolkit.engine.incremental.record import Exported, read_record
 from toolkit.engine.incremental.status import status as incremental_status
@@ -99,6 +99,6 @@ def _status(
         reason=reason,
         schema_changes=checkpoint.schema_changes,
         healed=tuple(each.finding for each in checkpoint.healed),
-        form_due=form_due(checkpoint, linked, output),
+        form_due=files_due(checkpoint, linked, output),
         calculated=calculated(checkpoint.columns),
     )

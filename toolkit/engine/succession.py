@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from toolkit.engine.basis import Basis
@@ -17,7 +17,7 @@ from toolkit.engine.shape import effective, shaping
 from toolkit.engine.splice import Made
 from toolkit.engine.work import Work, mode_of
 from toolkit.lake.protocol import ABSENT
-from toolkit.model.config import LinkedEntity
+from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.model.shape import shape_of
 
@@ -95,12 +95,33 @@ def following(
     )
 
 
+def repartitioned(
+    old: Checkpoint, strategy: PartitionStrategy, fence: int, now: datetime, made: Sequence[tuple[Target, Made]]
+) -> Checkpoint:
+    """Return the checkpoint after all parts were cut anew: the rows are the same, and so is the cursor."""
+    parts = _in_order(part for target, result in made if (part := _part(old, target, result)))
+    return old.model_copy(
+        update={
+            "fence": fence,
+            "seq": old.seq + 1,
+            "strategy": strategy,
+            "parts": parts,
+            "changed": old.changed or now,
+            "pending": (*_moves(old, made), *_removes(old, parts), *_carried(old, parts)),
+        }
+    )
+
+
 def _parts(basis: Basis, made: Sequence[tuple[Target, Made]]) -> tuple[Part, ...]:
     """Return the parts that stay and those that were written, in their order."""
     touched = {(target.partition, target.number) for target, _ in made}
     kept = [part for part in basis.parts if (part.partition, part.number) not in touched]
     new = [part for target, result in made if (part := _part(basis.old, target, result))]
-    return tuple(sorted((*kept, *new), key=lambda part: (part.partition, part.number)))
+    return _in_order((*kept, *new))
+
+
+def _in_order(parts: Iterable[Part]) -> tuple[Part, ...]:
+    return tuple(sorted(parts, key=lambda part: (part.partition, part.number)))
 
 
 def _part(old: Checkpoint, target: Target, made: Made) -> Part | None:

@@ -51,6 +51,7 @@ def work_of(
         source=source,
         organization=link.organization,
         generation=link.generation,
+        history_ended=frozenset(link.history_ended),
         fence=fence,
         clock=ways.clock,
         interval=timedelta(minutes=link.config.interval_minutes),

@@ -28,6 +28,8 @@ class Work:
     source: Source
     organization: str
     generation: int
+    history_ended: frozenset[str]
+    """Entities whose history may be deleted, since they are exported in place now."""
     fence: Fence
     clock: Callable[[], datetime]
     interval: timedelta

@@ -72,6 +72,8 @@ class Link(Frozen):
     created: datetime
     changed: datetime
     dropped: tuple[Dropped, ...] = ()
+    history_ended: tuple[LogicalName, ...] = ()
+    """Entities that were append-only and are in place now: the engine may delete their history."""
     active: bool = True
     """False once unlinked: the engine retires every entity and starts nothing."""
     history: tuple[Applied, ...] = ()
