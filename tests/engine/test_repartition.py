@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ from toolkit.engine.checkpoint import read_checkpoint
 from toolkit.engine.index import read_index
 from toolkit.lake.memory import MemoryLake
 from toolkit.model.config import Output, PartitionStrategy, Retention, Times
-from toolkit.source.protocol import Batch, Cursor
+from toolkit.source.protocol import Batch, Cursor, Source
 
 YEAR = linked_entity("account", partition_strategy=PartitionStrategy.YEAR)
 MONTH = linked_entity("account", partition_strategy=PartitionStrategy.MONTH)
@@ -31,15 +31,15 @@ DATES = [datetime(year, month, 3, tzinfo=UTC) for year, month in MONTHS]
 class Counting:
     """A source that counts the first syncs it is asked for."""
 
-    behind: Any
+    behind: Source
     whole: list[str] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.behind, name)
 
-    def changes(self, entity: str, columns: Any, after: Cursor | None) -> Iterator[Batch]:
+    def changes(self, entity: str, columns: Sequence[str] | None, after: Cursor | None) -> Iterator[Batch]:
         self.whole += [entity] * (after is None)
-        return self.behind.changes(entity, columns, after)  # type: ignore[no-any-return]
+        return self.behind.changes(entity, columns, after)
 
 
 def world_of(entity: Any = MONTH, limit: int = 1 << 20, **how: Any) -> World:
