@@ -28,7 +28,7 @@ from toolkit.engine.splice import Made, damaged, indexed
 from toolkit.engine.succession import repartitioned
 from toolkit.engine.work import Work, mode_of, stopped
 from toolkit.errors import Finding, Place, Severity
-from toolkit.lake.protocol import STATE_FOLDER, Writer
+from toolkit.lake.protocol import STATE_FOLDER, Lake, Writer
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.model.link import EntityState
@@ -56,12 +56,16 @@ def _cut(work: Work, old: Checkpoint, strategy: PartitionStrategy) -> list[tuple
     """Stage all parts of another strategy; nothing stays staged when that fails."""
     cutter = _Cutter(work, old, strategy, f"{work.clock():%Y%m%dT%H%M%SZ}-{work.fence.number}-{old.seq + 1}-cut")
     years = [list(parts) for _, parts in groupby(old.parts, lambda part: year_of(part.partition))]
-    try:
-        return [each for several in work.ahead(cutter.cut, years) for each in several]
-    except BaseException:
-        for stat in list(work.lake.list(f"{STATE_FOLDER}/staging/{cutter.run}")):
-            work.lake.delete(stat.path)
-        raise
+    with ExitStack() as unless_done:
+        unless_done.callback(_sweep, work.lake, cutter.run)
+        made = [each for several in work.ahead(cutter.cut, years) for each in several]
+        unless_done.pop_all()
+    return made
+
+
+def _sweep(lake: Lake, run: str) -> None:
+    for stat in list(lake.list(f"{STATE_FOLDER}/staging/{run}")):
+        lake.delete(stat.path)
 
 
 def _report(old: Checkpoint, new: Checkpoint) -> EntityReport:
