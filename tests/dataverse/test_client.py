@@ -4,8 +4,10 @@ import gzip
 import re
 import ssl
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from io import BytesIO
 from threading import Event
 
 import httpx
@@ -26,6 +28,18 @@ from toolkit.errors import (
     SourceError,
     ToolkitError,
 )
+
+
+class Torn(httpx.SyncByteStream):
+    """A body whose connection breaks behind some bytes."""
+
+    def __init__(self, some: bytes) -> None:
+        self._some = some
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._some
+        raise httpx.ReadError("gone")
+
 
 # what is sent
 
@@ -78,6 +92,21 @@ def test_numbers_with_a_point_stay_exact() -> None:
 def test_a_zipped_answer_is_unzipped() -> None:
     raw = httpx.Response(200, content=gzip.compress(b'{"a": 1}'), headers={"Content-Encoding": "gzip"})
     assert Service(raw).client().get("x").json() == {"a": 1}
+
+
+def test_a_body_takes_the_place_of_what_was_in_the_memory_that_it_is_given() -> None:
+    cut_off = httpx.Response(200, stream=Torn(b"[1, 2, 3"))
+    service = Service(answer(503, body=[0]), cut_off, answer(body=[4]))
+    body = BytesIO(b"what was there before")
+    service.client().fill(body, "accounts")
+    assert (body.getvalue(), [each.size for each in service.exchanges]) == (b"[4]", [3, 0, 3])
+
+
+def test_a_refusal_is_none_of_what_memory_was_given_for() -> None:
+    body = BytesIO(b"before")
+    with pytest.raises(NotFound):
+        Service(error(404, "0x80040217")).client().fill(body, "accounts")
+    assert body.getvalue() == b"before"
 
 
 def test_links_are_followed_byte_by_byte_with_the_same_preferences() -> None:

@@ -92,13 +92,14 @@ def test_a_decimal_with_too_many_digits_is_refused_by_its_column() -> None:
     assert (failure.value.code, failure.value.what.split()[3]) == ("DV031", "cts_every.cts_decimal")
 
 
-def test_tombstones_stand_among_the_rows() -> None:
+@pytest.mark.parametrize("expected", [True, False])
+def test_tombstones_stand_among_the_rows(expected: bool) -> None:
     tombstone: dict[str, object] = {
         "@odata.context": "https://x/$metadata#notes/$deletedEntity",
         "id": "AB",
         "reason": "deleted",
     }
-    found = reader(NOTE).read(page({"noteid": numbered(1), "versionnumber": 7}, tombstone))
+    found = reader(NOTE).read(page({"noteid": numbered(1), "versionnumber": 7}, tombstone), tombstones=expected)
     assert found.rows.column("noteid").to_pylist() == [numbered(1)]
     assert found.deleted == ["ab"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.dataverse.canned import ORGANIZATION, Canned, page
+from tests.dataverse.canned import BASE, ORGANIZATION, Canned, page
 from tests.organization.samples import EVERY, NOTE, UNTRACKED, Clock, attribute, numbered
 from toolkit.errors import CursorExpired, EntityGone, Forbidden, SourceError
 from toolkit.model.entity import TableType
@@ -57,6 +57,14 @@ def test_links_are_followed_as_they_were_given() -> None:
     web.say("notes?$deltatoken", page([], delta="notes?$deltatoken=x"))
     read(source, cursor)
     assert raw[-2:] == [b"/api/data/v9.2/notes?$skiptoken=a%2520b", b"/api/data/v9.2/notes?$deltatoken=9%2108%2f22"]
+
+
+def test_a_link_far_from_the_end_of_its_page_is_followed_too() -> None:
+    web, source = canned()
+    two_pages(web)
+    first = {"@odata.nextLink": f"{BASE}notes?$skiptoken=a%2520b", "value": [row(1), row(2) | {"title": "a" * 40_000}]}
+    web.say("notes?$select", first)
+    assert ids(read(source)) == [numbered(1), numbered(2), numbered(3)]
 
 
 def test_a_killed_load_goes_on_from_the_last_page_without_asking_for_it_again() -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 
@@ -119,6 +120,13 @@ class Client:
         """
         return self._sent(_Call("GET", self._url(path_or_link), _read_headers(prefer, strong=strong)))
 
+    def fill(self, body: BytesIO, link: str, *, prefer: Sequence[str] = ()) -> None:
+        """Read into ``body``, which then holds nothing else. Its memory is used again.
+
+        For bodies of many MB that come one after the other: new memory for each would take as long as receiving it.
+        """
+        self._sent(_Call("GET", self._url(link), _read_headers(prefer, strong=False), into=body))
+
     def look(self, path_or_link: str, *, prefer: Sequence[str] = ()) -> Answer:
         """Read, and take a refusal for an answer too: to see how the service refuses."""
         call = _Call("GET", self._url(path_or_link), _read_headers(prefer, strong=False), refusals=True)
@@ -192,11 +200,12 @@ class Client:
         with self._gate.through():
             begun, status, size = time.perf_counter(), None, 0
             try:
-                response = self._http.request(call.method, call.url, headers=headers, content=call.content)
-                self._answered, status, size = True, response.status_code, len(response.content)
+                with self._http.stream(call.method, call.url, headers=headers, content=call.content) as response:
+                    content, size = _received(response, call.into)
+                self._answered, status = True, response.status_code
             finally:
                 self._on_request(Exchange(call.method, call.where, status, time.perf_counter() - begun, size))
-        return Answer(status, dict(response.headers.items()), response.content)
+        return Answer(status, dict(response.headers.items()), content)
 
     def _pay(self, call: _Call) -> None:
         """Wait until the budget has a request to give; when that takes longer than patience lasts, say so."""
@@ -259,6 +268,8 @@ class _Call:
     headers: Mapping[str, str]
     content: bytes | None = None
     done: Callable[[], Answer | None] | None = None
+    into: BytesIO | None = None
+    """Where the body of a good answer goes."""
     refusals: bool = False
     """Whether a refusal is an answer."""
     attempts: int = 0
@@ -279,6 +290,18 @@ class _Call:
     def gone_as_wanted(self, answer: Answer) -> bool:
         """Whether a repeated DELETE finds that an attempt before it was done."""
         return self.method == "DELETE" and self.perhaps_done and answer.status == 404
+
+
+def _received(response: httpx.Response, into: BytesIO | None) -> tuple[bytes, int]:
+    """Return the body and its size; a good one goes into a buffer, where there is one."""
+    if into is None or not response.is_success:
+        content = response.read()
+        return content, len(content)
+    into.seek(0)
+    for piece in response.iter_bytes():
+        into.write(piece)
+    into.truncate()
+    return b"", into.tell()
 
 
 def _fate_unknown(call: _Call, error: Retriable) -> ToolkitError:

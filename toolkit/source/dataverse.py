@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from io import BytesIO
 from threading import RLock
 from typing import Any
 
@@ -141,7 +142,7 @@ class DataverseSource:
         wanted = reader(definition, columns)
         at = self._start(definition, wanted) if after is None else self._place(definition, wanted, after)
         ids = _Ids(definition.primary_id, whole=not (at.full or at.begun))
-        for page in self._pages(wanted, at.link, tracked=at.tracked):
+        for page in self._pages(wanted, at.link, tracked=at.tracked, tombstones=not at.full):
             ids.add(page.rows)
             back = self._existing(definition, ids.doubtful(page.deleted))
             at = _moved(at, page)
@@ -180,27 +181,30 @@ class DataverseSource:
             raise expired(name, "other columns are read than when it was made")
         return at
 
-    def _pages(self, wanted: Reader, link: str, *, tracked: bool) -> Iterator[Page]:
+    def _pages(self, wanted: Reader, link: str, *, tracked: bool, tombstones: bool = False) -> Iterator[Page]:
         """Yield the pages from a link on. Raises SourceError (SRC011) where a tracked read ends without a link."""
         prefer = self._preferences(wanted, tracked=tracked)
-        get = partial(self._content, wanted.entity, prefer)
+        get = partial(self._filled, wanted.entity, prefer)
         with closing(Threads("page")) as threads:
-            content = get(link)
+            content, spare = get(BytesIO(), link), BytesIO()
             while True:
-                ahead = link_ahead(content)
-                coming = threads.submit(partial(get, ahead)) if ahead else None
-                page = wanted.read(content)
-                content = b""  # as large as what was made of it, and whoever takes that may take a while
+                ahead = link_ahead(content.getbuffer())
+                coming = threads.submit(partial(get, spare, ahead)) if ahead else None
+                page = wanted.read(content.getbuffer(), tombstones=tombstones)
                 if tracked and not (page.next_link or page.delta_link):
                     raise _without_link(wanted.entity)
                 yield page
                 if page.next_link is None:
                     return
-                content = coming.result() if coming and ahead == page.next_link else get(page.next_link)
+                if coming and ahead == page.next_link:
+                    content, spare = coming.result(), content
+                else:  # whatever was asked for may still come into the spare one
+                    content, spare = get(content, page.next_link), BytesIO()
 
-    def _content(self, entity: Entity, prefer: Sequence[str], link: str) -> bytes:
+    def _filled(self, entity: Entity, prefer: Sequence[str], body: BytesIO, link: str) -> BytesIO:
         with self._asking(entity):
-            return self._client.get(link, prefer=prefer).content
+            self._client.fill(body, link, prefer=prefer)
+        return body
 
     def _existing(self, definition: Entity, ids: Sequence[str]) -> frozenset[str]:
         """Return which of some rows there are now."""
