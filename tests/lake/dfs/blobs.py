@@ -9,10 +9,14 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from tests.lake.dfs.conditions import require, require_for_read, require_of_source
-from tests.lake.dfs.leases import NOBODY, Holds, acted
+from tests.lake.dfs.facts import Held
+from tests.lake.dfs.leases import NOBODY, acted
 from tests.lake.dfs.paths import content, created, make_parents, metadata_of, removed, require_checksum, stamps
 from tests.lake.dfs.store import FileSystem, Node, Store
 from tests.lake.dfs.wire import Answer, Refusal, Request, parameters, place
+
+COPY_LIMIT = 256 << 20
+"""Bytes that Copy Blob From URL copies at most."""
 
 Do = Callable[[Request], Answer]
 
@@ -23,7 +27,7 @@ Permits = Callable[[Request], None]
 class Blobs:
     """Answers what comes to the blob endpoint. Whoever calls it holds the guard of the store."""
 
-    def __init__(self, store: Store, holds: Holds, permits: Permits, account: dict[str, str]) -> None:
+    def __init__(self, store: Store, holds: Held, permits: Permits, account: dict[str, str]) -> None:
         self._store = store
         self._holds = holds
         self._permits = permits
@@ -66,12 +70,14 @@ class Blobs:
 
     def _create_container(self, request: Request) -> Answer:
         codes = ("ContainerAlreadyExists", "ContainerBeingDeleted")
-        return Answer(201, stamps(created(self._store, request, self._holds, codes)))
+        return Answer(
+            self._holds.status("container-create-201"), stamps(created(self._store, request, self._holds, codes))
+        )
 
     def _delete_container(self, request: Request) -> Answer:
         self._container(request)
         removed(self._store, request, self._holds)
-        return Answer(202)
+        return Answer(self._holds.status("container-delete-202"))
 
     def _describe_container(self, request: Request) -> Answer:
         found = self._container(request)
@@ -87,7 +93,11 @@ class Blobs:
         try:
             return self._store.file_systems[request.file_system]
         except KeyError:
-            raise Refusal(404, "ContainerNotFound", "The specified container does not exist.") from None
+            raise Refusal(
+                self._holds.status("missing-container-404"),
+                "ContainerNotFound",
+                "The specified container does not exist.",
+            ) from None
 
     # Blobs
 
@@ -98,7 +108,7 @@ class Blobs:
     def _node(self, request: Request) -> Node:
         node = self._there(request)
         if node is None:
-            raise Refusal(404, "BlobNotFound", "The specified blob does not exist.")
+            raise Refusal(self._holds.status("missing-blob-404"), "BlobNotFound", "The specified blob does not exist.")
         return node
 
     def _put(self, request: Request, node: Node) -> Node:
@@ -107,12 +117,12 @@ class Blobs:
 
     def _permit(self, request: Request, node: Node | None) -> None:
         if node is not None:
-            node.lease.permit(request.headers.get("x-ms-lease-id"), self._store.clock(), self._holds)
+            node.lease.permit(request, self._store.clock(), self._holds)
 
     def _written(self, request: Request, node: Node) -> Answer:
         make_parents(self._store, self._container(request), request.path, self._holds)
         node = self._put(request, self._store.written(node))
-        return Answer(201, {**stamps(node), "x-ms-request-server-encrypted": "true"})
+        return Answer(self._holds.status("put-blob-201"), {**stamps(node), "x-ms-request-server-encrypted": "true"})
 
     def _replaced(self, request: Request) -> Node:
         """Return what a write of a whole blob starts from, when it may."""
@@ -133,7 +143,6 @@ class Blobs:
         return self._written(request, replace(node, data=request.body, directory=directory))
 
     def _put_block(self, request: Request) -> Answer:
-        self._require_of_blocks(request)
         data = request.body
         if "x-ms-copy-source" in request.headers:
             data = self._range_of_source(request)
@@ -142,16 +151,12 @@ class Blobs:
         node = self._container(request).nodes.get(request.path, nothing)
         self._permit(request, node)
         self._put(request, replace(node, blocks={**node.blocks, request.query["blockid"]: data}))
-        return Answer(201, {"x-ms-request-server-encrypted": "true"})
-
-    def _require_of_blocks(self, request: Request) -> None:
-        """A file that was made through the dfs endpoint takes no blocks."""
-        there = self._there(request)
-        if there is not None and there.origin == "dfs" and there.data and self._holds("no-blocks-over-a-dfs-file"):
-            raise Refusal(409, "InvalidBlobOrBlock", "The specified blob was written through the dfs endpoint.")
+        return Answer(self._holds.status("put-block-201"), {"x-ms-request-server-encrypted": "true"})
 
     def _put_block_list(self, request: Request) -> Answer:
-        self._require_of_blocks(request)
+        there = self._there(request)
+        if there is not None and there.origin == "dfs" and self._holds("no-block-list-over-a-dfs-file"):
+            raise Refusal(409, "InvalidBlobOrBlock", "The specified blob was written through the dfs endpoint.")
         staged = self._container(request).nodes.get(request.path)
         node = self._replaced(request)
         blocks = staged.blocks if staged else {}
@@ -163,13 +168,19 @@ class Blobs:
     def _copy(self, request: Request) -> Answer:
         source = self._source(request)
         node = self._replaced(request)
-        metadata = node.metadata or source.metadata
+        metadata = node.metadata or (source.metadata if self._holds("copy-takes-metadata-along") else {})
         copied = replace(node, data=source.data, metadata=metadata)
         if request.headers.get("x-ms-blob-type") == "BlockBlob":
             return self._written(request, copied)
+        if _at_once(request):
+            self._require_small(source)
         said = {"x-ms-copy-id": str(uuid.uuid4()), "x-ms-copy-status": "success"}
         answer = self._written(request, replace(copied, copied=said))
-        return Answer(202, {**answer.headers, **said})
+        return Answer(self._holds.status("copy-202"), {**answer.headers, **said})
+
+    def _require_small(self, source: Node) -> None:
+        if len(source.data) > COPY_LIMIT and self._holds("copy-from-url-has-a-limit"):
+            raise Refusal(409, "CannotVerifyCopySource", "The source is larger than 256 MiB.")
 
     def _source(self, request: Request) -> Node:
         """Return the blob that is copied, when whoever asks may read it.
@@ -181,8 +192,7 @@ class Blobs:
         query = parameters(address.query)
         _, file_system, path = place(address.path)
         signed = request.headers.get("x-ms-copy-source-authorization")
-        plain_copy = not request.query and request.headers.get("x-ms-requires-sync") != "true"
-        plain_copy = plain_copy and request.headers.get("x-ms-blob-type") is None
+        plain_copy = not (request.query or _at_once(request) or "x-ms-blob-type" in request.headers)
         headers = {"authorization": signed} if signed else {}
         read = Request("GET", "blob", address.path, file_system, path, query, headers, secure=request.secure)
         if (signed or query or not plain_copy) and self._holds("copy-source-is-authorized"):
@@ -200,7 +210,7 @@ class Blobs:
     def _range_of_source(self, request: Request) -> bytes:
         node = self._source(request)
         asked = request.headers.get("x-ms-source-range")
-        wanted = replace_headers(request, {"range": asked} if asked else {})
+        wanted = replace(request, headers={"range": asked} if asked else {})
         return content(wanted, node, {}, self._holds).body
 
     def _set_metadata(self, request: Request) -> Answer:
@@ -208,7 +218,7 @@ class Blobs:
         self._permit(request, node)
         require(request, node, self._holds)
         node = self._put(request, self._store.written(replace(node, metadata=metadata_of(request))))
-        return Answer(200, stamps(node))
+        return Answer(self._holds.status("set-metadata-200"), stamps(node))
 
     def _lease(self, request: Request) -> Answer:
         node = self._node(request)
@@ -239,12 +249,12 @@ class Blobs:
         require(request, node, self._holds)
         self._permit(request, node)
         found = self._container(request)
-        if any(found.below(request.path)):
+        if any(found.below(request.path)) and self._holds("blob-delete-of-full-directory-409"):
             raise Refusal(409, "DirectoryIsNotEmpty", "This operation is not permitted on a non-empty directory.")
         del found.nodes[request.path]
-        return Answer(202)
+        return Answer(self._holds.status("blob-delete-202"))
 
 
-def replace_headers(request: Request, headers: dict[str, str]) -> Request:
-    """Return the request with other headers."""
-    return replace(request, headers=headers)
+def _at_once(request: Request) -> bool:
+    """Return whether it is Copy Blob From URL, and not Copy Blob."""
+    return request.headers.get("x-ms-requires-sync", "").lower() == "true"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lake.dfs.leases import Holds
+from tests.lake.dfs.facts import Held
 from tests.lake.dfs.store import Node
 from tests.lake.dfs.wire import Refusal, Request
 
@@ -10,7 +10,7 @@ UNKNOWN = ("if-modified-since", "if-unmodified-since", "x-ms-source-if-modified-
 """Conditions that nothing of ours sends: no fact here says how they are answered."""
 
 
-def require(request: Request, node: Node | None, holds: Holds) -> None:
+def require(request: Request, node: Node | None, holds: Held) -> None:
     """Raise unless a write of a path may go on. ``node`` is None where there is none."""
     _refuse_unknown(request)
     wanted = request.headers.get("if-match")
@@ -21,7 +21,7 @@ def require(request: Request, node: Node | None, holds: Holds) -> None:
         raise _there_already(request, unwanted, holds)
 
 
-def _there_already(request: Request, unwanted: str, holds: Holds) -> Refusal:
+def _there_already(request: Request, unwanted: str, holds: Held) -> Refusal:
     if unwanted == "*" and request.method == "PUT":
         exists = "PathAlreadyExists" if request.half == "dfs" else "BlobAlreadyExists"
         return Refusal(409, exists, "The specified path already exists.")
@@ -30,7 +30,7 @@ def _there_already(request: Request, unwanted: str, holds: Holds) -> Refusal:
     return Refusal(412, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met.")
 
 
-def require_for_read(request: Request, node: Node, holds: Holds) -> None:
+def require_for_read(request: Request, node: Node, holds: Held) -> None:
     """Raise unless a read of a path may go on."""
     _refuse_unknown(request)
     wanted, unwanted = request.headers.get("if-match"), request.headers.get("if-none-match")
@@ -40,7 +40,7 @@ def require_for_read(request: Request, node: Node, holds: Holds) -> None:
         raise Refusal(304, "ConditionNotMet")
 
 
-def require_of_source(request: Request, node: Node, holds: Holds) -> None:
+def require_of_source(request: Request, node: Node, holds: Held) -> None:
     """Raise unless the source of a rename or a copy is the one that was meant."""
     wanted = request.headers.get("x-ms-source-if-match")
     unwanted = request.headers.get("x-ms-source-if-none-match")

@@ -12,7 +12,8 @@ from email.utils import format_datetime
 from urllib.parse import unquote
 
 from tests.lake.dfs.conditions import require, require_for_read, require_of_source
-from tests.lake.dfs.leases import NOBODY, Holds, Lease, acted
+from tests.lake.dfs.facts import Held
+from tests.lake.dfs.leases import NOBODY, Lease, acted
 from tests.lake.dfs.store import FileSystem, Node, Store, parents
 from tests.lake.dfs.wire import Answer, Refusal, Request
 
@@ -28,7 +29,7 @@ Do = Callable[[Request], Answer]
 class Paths:
     """Answers what comes to the dfs endpoint. Whoever calls it holds the guard of the store."""
 
-    def __init__(self, store: Store, holds: Holds) -> None:
+    def __init__(self, store: Store, holds: Held) -> None:
         self._store = store
         self._holds = holds
 
@@ -58,12 +59,12 @@ class Paths:
 
     def _create_all(self, request: Request) -> Answer:
         made = created(self._store, request, self._holds, ("FilesystemAlreadyExists", "FilesystemBeingDeleted"))
-        return Answer(201, {**stamps(made), "x-ms-namespace-enabled": "true"})
+        return Answer(self._holds.status("file-system-create-201"), {**stamps(made), "x-ms-namespace-enabled": "true"})
 
     def _delete_all(self, request: Request) -> Answer:
         self._file_system(request)
         removed(self._store, request, self._holds)
-        return Answer(202)
+        return Answer(self._holds.status("file-system-delete-202"))
 
     def _describe_all(self, request: Request) -> Answer:
         found = self._file_system(request)
@@ -73,7 +74,11 @@ class Paths:
         try:
             return self._store.file_systems[request.file_system]
         except KeyError:
-            raise Refusal(404, "FilesystemNotFound", "The specified filesystem does not exist.") from None
+            raise Refusal(
+                self._holds.status("missing-file-system-404"),
+                "FilesystemNotFound",
+                "The specified filesystem does not exist.",
+            ) from None
 
     def _list(self, request: Request) -> Answer:
         found = self._file_system(request)
@@ -107,7 +112,7 @@ class Paths:
     def _node(self, request: Request) -> Node:
         node = self._file_system(request).nodes.get(request.path)
         if node is None or not node.listed:
-            raise Refusal(404, "PathNotFound", "The specified path does not exist.")
+            raise Refusal(self._holds.status("missing-path-404"), "PathNotFound", "The specified path does not exist.")
         return node
 
     def _put(self, request: Request, node: Node) -> Node:
@@ -115,7 +120,7 @@ class Paths:
         return node
 
     def _permit(self, request: Request, node: Node) -> None:
-        node.lease.permit(request.headers.get("x-ms-lease-id"), self._store.clock(), self._holds)
+        node.lease.permit(request, self._store.clock(), self._holds)
 
     def _create(self, request: Request) -> Answer:
         found = self._file_system(request)
@@ -124,13 +129,12 @@ class Paths:
         directory = request.kind == "directory"
         if there is not None and there.directory != directory and self._holds("create-keeps-the-kind"):
             raise Refusal(409, "PathConflict", "The specified path exists and its resource type is invalid.")
-        if there is not None and not directory and not self._holds("create-overwrites"):
-            raise Refusal(409, "PathAlreadyExists", "The specified path already exists.")
         make_parents(self._store, found, request.path, self._holds)
-        lease = self._broken(there)
-        node = Node("", self._store.clock(), directory, metadata=properties(request), lease=lease)
+        node = Node("", self._store.clock(), directory, metadata=properties(request), lease=self._broken(there))
+        if there is not None and not self._holds("create-overwrites"):
+            node = there
         node = self._put(request, self._store.written(node))
-        return Answer(201, stamps(node))
+        return Answer(self._holds.status("create-201"), stamps(node))
 
     def _broken(self, there: Node | None) -> Lease:
         """Return the lease of a path that is written over."""
@@ -142,19 +146,20 @@ class Paths:
         found, source = self._file_system(request), self._source(request)
         node = found.nodes.get(source)
         if node is None:
-            raise Refusal(404, "SourcePathNotFound", "The source path for a rename operation does not exist.")
-        node.lease.permit(request.headers.get("x-ms-source-lease-id"), self._store.clock(), self._holds)
+            status = self._holds.status("rename-of-missing-404")
+            raise Refusal(status, "SourcePathNotFound", "The source path for a rename operation does not exist.")
+        node.lease.permit(request, self._store.clock(), self._holds, "x-ms-source-lease-id")
         require_of_source(request, node, self._holds)
         there = found.nodes.get(request.path)
         require(request, there, self._holds)
-        self._require_room(found, request.path, there)
-        if node.directory and there is not None:
-            raise Refusal(400, "NoFactOfThisServer", "a directory renamed onto what is there")
-        if not node.directory and there is not None and there.directory:
-            raise Refusal(400, "NoFactOfThisServer", "a file renamed onto a directory")
+        self._require_room(found, request.path)
+        if there is not None and (node.directory or there.directory):
+            raise Refusal(400, "NoFactOfThisServer", "a rename of a directory or onto one that is there")
         self._move(found, source, request.path)
         moved = self._put(request, replace(found.nodes[request.path], lease=self._broken(there)))
-        return Answer(201, {} if self._holds("rename-answers-without-etag") else stamps(moved))
+        return Answer(
+            self._holds.status("rename-201"), {} if self._holds("rename-answers-without-etag") else stamps(moved)
+        )
 
     def _source(self, request: Request) -> str:
         """Return the path that is renamed. What is percent-encoded in the header is decoded, whoever encoded it."""
@@ -164,14 +169,12 @@ class Paths:
             raise Refusal(400, "NoFactOfThisServer", "a rename from one file system to another")
         return path
 
-    def _require_room(self, found: FileSystem, path: str, there: Node | None) -> None:
+    def _require_room(self, found: FileSystem, path: str) -> None:
         parent = "/".join(path.split("/")[:-1])
         if parent and not _is_directory(found.nodes.get(parent)):
             if self._holds("rename-needs-the-parent"):
                 raise Refusal(404, "RenameDestinationParentPathNotFound", "The parent directory does not exist.")
             make_parents(self._store, found, path, self._holds)
-        if there is not None and not self._holds("rename-overwrites"):
-            raise Refusal(409, "PathAlreadyExists", "The specified path already exists.")
 
     def _move(self, found: FileSystem, source: str, path: str) -> None:
         for each in [source, *found.below(source)]:
@@ -195,12 +198,14 @@ class Paths:
         self._put(request, replace(node, pending=pending))
         if not self._holds("append-is-invisible-until-flush"):
             self._put(request, self._store.written(replace(node, data=node.data + request.body)))
-        return Answer(202 if self._holds("append-202") else 200, {"x-ms-request-server-encrypted": "true"})
+        return Answer(self._holds.status("append-202"), {"x-ms-request-server-encrypted": "true"})
 
     def _flush(self, request: Request) -> Answer:
         node = self._node(request)
         self._permit(request, node)
         require(request, node, self._holds)
+        if node.origin == "blob" and self._holds("no-flush-over-a-blob"):
+            raise Refusal(409, "InvalidFlushOperation", "The resource was created by the Blob Service API.")
         position = request.number("position")
         later = {
             at: data for at, data in node.pending.items() if at >= position and request.flag("retainuncommitteddata")
@@ -211,7 +216,7 @@ class Paths:
         kept = later if self._holds("flush-retains-on-demand") else {}
         flushed = replace(node, data=b"".join((node.data, *parts)), pending=kept)
         written = self._put(request, self._store.written(flushed) if self._holds("flush-changes-etag") else flushed)
-        return Answer(200, stamps(written))
+        return Answer(self._holds.status("flush-200"), stamps(written))
 
     @staticmethod
     def _reaches(node: Node, position: int, later: Container[int]) -> bool:
@@ -229,7 +234,8 @@ class Paths:
         node = self._node(request)
         self._permit(request, node)
         require(request, node, self._holds)
-        return Answer(200, stamps(self._put(request, self._store.written(replace(node, metadata=properties(request))))))
+        written = self._put(request, self._store.written(replace(node, metadata=properties(request))))
+        return Answer(self._holds.status("set-properties-200"), stamps(written))
 
     def _read(self, request: Request) -> Answer:
         node = self._node(request)
@@ -259,7 +265,7 @@ class Paths:
             raise Refusal(409, "DirectoryNotEmpty", "The recursive query parameter value must be true.")
         for path in (request.path, *below):
             del found.nodes[path]
-        return Answer(200)
+        return Answer(self._holds.status("path-delete-200"))
 
     def _lease(self, request: Request) -> Answer:
         node = self._node(request)
@@ -282,7 +288,7 @@ def stamps(of: Node | FileSystem) -> dict[str, str]:
     return {"ETag": of.etag, "Last-Modified": http_date(of.modified)}
 
 
-def created(store: Store, request: Request, holds: Holds, codes: tuple[str, str]) -> FileSystem:
+def created(store: Store, request: Request, holds: Held, codes: tuple[str, str]) -> FileSystem:
     """Create a file system, or raise with the code for one that is there, or one that is being deleted."""
     if request.file_system in store.file_systems and holds("file-system-exists-409"):
         raise Refusal(409, codes[0], "The specified filesystem already exists.")
@@ -293,15 +299,15 @@ def created(store: Store, request: Request, holds: Holds, codes: tuple[str, str]
     return made
 
 
-def removed(store: Store, request: Request, holds: Holds) -> None:
+def removed(store: Store, request: Request, holds: Held) -> None:
     """Delete a file system that is there."""
     found = store.file_systems[request.file_system]
-    found.lease.permit(request.headers.get("x-ms-lease-id"), store.clock(), holds)
+    found.lease.permit(request, store.clock(), holds)
     del store.file_systems[request.file_system]
     store.deleted[request.file_system] = store.clock()
 
 
-def make_parents(store: Store, found: FileSystem, path: str, holds: Holds) -> None:
+def make_parents(store: Store, found: FileSystem, path: str, holds: Held) -> None:
     """Make the directories that a path lies in."""
     for each in parents(path):
         there = found.nodes.get(each)
@@ -332,7 +338,7 @@ def metadata_of(request: Request) -> dict[str, str]:
     return {name.removeprefix("x-ms-meta-"): value for name, value in named if name.startswith("x-ms-meta-")}
 
 
-def require_checksum(request: Request, holds: Holds) -> None:
+def require_checksum(request: Request, holds: Held) -> None:
     """Raise when the body is not the one that was sent."""
     given = request.headers.get("content-md5")
     if given and given != base64.b64encode(_md5(request.body)).decode() and holds("checksum-is-verified"):
@@ -343,7 +349,7 @@ def _md5(data: bytes) -> bytes:
     return hashlib.md5(data, usedforsecurity=False).digest()
 
 
-def content(request: Request, node: Node, headers: dict[str, str], holds: Holds) -> Answer:
+def content(request: Request, node: Node, headers: dict[str, str], holds: Held) -> Answer:
     """Answer with a file or the range of it that is asked for."""
     asked = request.headers.get("x-ms-range") or request.headers.get("range")
     headers = {**headers, "Content-Type": "application/octet-stream"}

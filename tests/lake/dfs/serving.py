@@ -23,6 +23,7 @@ from time import sleep
 from tests.lake.dfs.blobs import Blobs
 from tests.lake.dfs.facts import Held
 from tests.lake.dfs.faults import Faults, Kind
+from tests.lake.dfs.identity import Identity
 from tests.lake.dfs.paths import Paths, http_date
 from tests.lake.dfs.signing import CHALLENGE, Door
 from tests.lake.dfs.store import Store
@@ -70,6 +71,7 @@ class Storage:
     door: Door
     holds: Held
     information: dict[str, str]
+    identity: Identity
     faults: Faults = field(default_factory=Faults)
     requests: list[Asked] = field(default_factory=list)
     address: str = ""
@@ -81,6 +83,11 @@ class Storage:
         return f"{self.address}/{self.account}.dfs.core.windows.net"
 
     @property
+    def identity_url(self) -> str:
+        """Where a managed identity gets tokens; as an authority for clients with a secret, ``address`` is it."""
+        return f"{self.address}/msi/token"
+
+    @property
     def blob_url(self) -> str:
         """The address of the blob endpoint."""
         return f"{self.address}/{self.account}.blob.core.windows.net"
@@ -88,11 +95,13 @@ class Storage:
     def answer(self, request: Request) -> Answer:
         """Answer a request, or say why not."""
         try:
+            if f"/{self.account}." not in request.target:
+                return self.identity.answer(request)
             with self.store.guard:
                 self.door(request)
                 return self.stamped(self._endpoint(request).answer(request))
         except Refusal as refusal:
-            return self.stamped(refusal.answer(request))
+            return self.stamped(refusal.answer(request, self.holds))
 
     def stamped(self, answer: Answer) -> Answer:
         """Return the answer with the headers that all have."""
@@ -145,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in ("lost_before", "reset_request"):
             raise _Dropped
         if fault in REFUSALS:
-            return self.storage.stamped(REFUSALS[fault].answer(request))
+            return self.storage.stamped(REFUSALS[fault].answer(request, self.storage.holds))
         answer = self.storage.answer(replace(request, body=body))
         if fault == "lost_after" or (fault == "reset_answer" and not answer.body):
             raise _Dropped
@@ -243,8 +252,9 @@ def served(
     ``clock`` is the time of leases and of writes; clients sign with the time of the day. ``off`` names facts that do
     not hold; ``information`` is what the account says of itself.
     """
-    holds = Held(off)
-    storage = Storage(account, key, store or Store(clock), Door(account, key, holds), holds, information)
+    holds = Held(set(off))
+    door = Door(account, key, holds)
+    storage = Storage(account, key, store or Store(clock), door, holds, information, Identity(door))
     handler = type("Handler", (_Handler,), {"storage": storage, "secure": tls is not None})
     server = _Server(handler, _context(tls) if tls else None)
     storage.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"

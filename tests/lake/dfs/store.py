@@ -18,7 +18,7 @@ class Node:
     etag: str
     modified: datetime
     directory: bool = False
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)
     metadata: Mapping[str, str] = field(default_factory=dict)
     origin: Half = "dfs"
     """The endpoint that made it."""

@@ -10,6 +10,8 @@ from typing import Literal
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
+from tests.lake.dfs.facts import Held
+
 Half = Literal["dfs", "blob"]
 """The endpoint of an account that a request went to. Both serve the same files."""
 
@@ -69,12 +71,12 @@ class Refusal(Exception):
         self.message = message or code
         self.headers = headers or {}
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request, holds: Held) -> Answer:
         """Spell it as the endpoint does: JSON on dfs, XML on blob, and only headers for HEAD and 304."""
         headers = {"x-ms-error-code": self.code, **self.headers}
         if request.method == "HEAD" or self.status == 304:
             return Answer(self.status, headers)
-        if request.half == "dfs":
+        if (request.half == "dfs") == holds("errors-are-json-or-xml"):
             body = json.dumps({"error": {"code": self.code, "message": self.message}}).encode()
             return Answer(self.status, {**headers, "Content-Type": "application/json;charset=utf-8"}, body)
         text = f"<Error><Code>{self.code}</Code><Message>{escape(self.message)}</Message></Error>"
@@ -83,7 +85,10 @@ class Refusal(Exception):
 
 
 def place(target: str) -> tuple[Half, str, str]:
-    """Return the endpoint, the file system and the path that an address names."""
+    """Return the endpoint, the file system and the path that an address names.
+
+    Addresses have the form that emulators use, with the name of the endpoint as the first segment of the path.
+    """
     endpoint, _, rest = target.lstrip("/").partition("/")
     file_system, _, path = rest.partition("/")
     half: Half = "blob" if ".blob." in endpoint else "dfs"
