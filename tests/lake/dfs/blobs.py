@@ -159,11 +159,13 @@ class Blobs:
             raise Refusal(409, "InvalidBlobOrBlock", "The specified blob was written through the dfs endpoint.")
         staged = self._container(request).nodes.get(request.path)
         node = self._replaced(request)
-        blocks = staged.blocks if staged else {}
+        committed = there.listed_blocks if there and self._holds("block-list-names-committed-too") else {}
+        blocks = {**committed, **(staged.blocks if staged else {})}
         listed = [each.text or "" for each in ET.fromstring(request.body)]  # noqa: S314 - what our own client wrote
         if unknown := [each for each in listed if each not in blocks]:
             raise Refusal(400, "InvalidBlockList", f"The specified block list is invalid: {unknown[0]}")
-        return self._written(request, replace(node, data=b"".join(blocks[each] for each in listed)))
+        kept = {each: blocks[each] for each in listed}
+        return self._written(request, replace(node, data=b"".join(blocks[each] for each in listed), listed_blocks=kept))
 
     def _copy(self, request: Request) -> Answer:
         source = self._source(request)

@@ -56,6 +56,7 @@ class Given:
     service: DataLakeServiceClient
     blobs: BlobServiceClient
     files: FileSystemClient
+    now: Callable[[], datetime]
     wait: Callable[[float], None]
     options: Mapping[str, Any] = field(default_factory=dict)
     """What every client is made with."""
@@ -95,7 +96,7 @@ class Given:
 
     def signed(self, path: str, permission: str = "r", **more: Any) -> str:
         """Return the address of a blob with a signature that permits something."""
-        expiry = more.pop("expiry", datetime.now(UTC) + timedelta(hours=1))
+        expiry = more.pop("expiry", self.now() + timedelta(hours=1))
         allowed = BlobSasPermissions.from_string(permission)
         name = self.files.file_system_name
         sas = generate_blob_sas(
@@ -611,6 +612,15 @@ def a_blob_of_listed_blocks_is_a_file(given: Given) -> None:
         blob.commit_block_list([BlobBlock("Mw==")])
 
 
+@shows("block-list-names-committed-too")
+def a_list_of_blocks_names_those_of_the_last_one_and_new_ones(given: Given) -> None:
+    blob = given.blob("a.csv")
+    for name, data in (("MQ==", b"12"), ("Mg==", b"34")):
+        blob.stage_block(name, data)
+        blob.commit_block_list([BlobBlock("MQ=="), *([BlobBlock("Mg==")] if name == "Mg==" else [])])
+    assert blob.download_blob().readall() == b"1234"
+
+
 @shows("no-block-list-over-a-dfs-file", "no-flush-over-a-blob")
 def no_file_is_written_through_both_endpoints(given: Given) -> None:
     given.file("a.csv", b"rows")
@@ -750,7 +760,7 @@ def a_shared_access_signature_permits_what_it_says_as_long_as_it_says(given: Giv
         assert reader.download_blob().readall() == b"rows"
         with refused(403, "AuthorizationPermissionMismatch"):
             reader.delete_blob()
-    yesterday = given.signed("a.csv", expiry=datetime.now(UTC) - timedelta(days=1))
+    yesterday = given.signed("a.csv", expiry=given.now() - timedelta(days=1))
     forged = given.signed("a.csv").replace("sp=r", "sp=rd")
     for address in (yesterday, forged):
         with given.reader(address) as client, refused(403, "AuthenticationFailed"):

@@ -155,6 +155,7 @@ FACTS = (
     ),
     Fact("put-blob-201", "writing a blob or a block list answers 201", "S", f"{REST}/put-blob"),
     Fact("put-block-201", "writing a block answers 201", "S", f"{REST}/put-block"),
+    Fact("block-list-names-committed-too", "a list may name blocks of the last one", "S", f"{REST}/put-block-list"),
     Fact("copy-202", "copying a blob answers 202", "S", f"{REST}/copy-blob"),
     Fact(
         "copy-takes-metadata-along",

@@ -253,7 +253,7 @@ def served(
     not hold; ``information`` is what the account says of itself.
     """
     holds = Held(set(off))
-    door = Door(account, key, holds)
+    door = Door(account, key, holds, clock)
     storage = Storage(account, key, store or Store(clock), door, holds, information, Identity(door))
     handler = type("Handler", (_Handler,), {"storage": storage, "secure": tls is not None})
     server = _Server(handler, _context(tls) if tls else None)

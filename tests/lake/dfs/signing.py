@@ -51,11 +51,15 @@ class Token:
 
 @dataclass
 class Door:
-    """Lets requests in or raises Refusal. ``now`` is the time of the day: clients sign with it."""
+    """Lets requests in or raises Refusal.
+
+    ``clock`` is the time of the service, ``now`` the time of the day: the SDK signs with it, and so it is with tokens.
+    """
 
     account: str
     key: str
     holds: Held
+    clock: Callable[[], datetime]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     tokens: dict[str, Token] = field(default_factory=dict)
 
@@ -115,7 +119,7 @@ class Door:
         query = request.query
         text = self._account_text(query) if "ss" in query else self._service_text(request)
         self._require_signature(text, query["sig"])
-        if datetime.fromisoformat(query["se"]) <= self.now() and self.holds("sas-expires"):
+        if datetime.fromisoformat(query["se"]) <= self.clock() and self.holds("sas-expires"):
             raise Refusal(403, "AuthenticationFailed", "Signature not valid in the specified time frame.")
         if not set(needed(request)) & set(query.get("sp", "")) and self.holds("sas-permissions"):
             code = "AuthorizationPermissionMismatch"

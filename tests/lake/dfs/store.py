@@ -23,10 +23,12 @@ class Node:
     origin: Half = "dfs"
     """The endpoint that made it."""
     lease: Lease = NOBODY
-    pending: Mapping[int, bytes] = field(default_factory=dict)
+    pending: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     """Appends that no flush has made part of the file, by position."""
-    blocks: Mapping[str, bytes] = field(default_factory=dict)
+    blocks: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Blocks that no list has made part of the file, by id."""
+    listed_blocks: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Blocks that are part of the file, by id."""
     listed: bool = True
     """Whether the file is there: one of blocks alone is not yet."""
     copied: Mapping[str, str] = field(default_factory=dict)

@@ -50,7 +50,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given]:
             BlobServiceClient(storage.blob_url, credential=key, **options) as blobs,
         ):
             files = service.get_file_system_client("none")
-            yield Given(storage.account, storage.key, service, blobs, files, hours.wait, options, storage)
+            yield Given(storage.account, storage.key, service, blobs, files, hours, hours.wait, options, storage)
 
 
 def fresh(account: Given) -> Given:
