@@ -46,7 +46,7 @@ class EmbeddedRig:
     over_http = False
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self.source: Source = EmbeddedSource(database, batch_size=2)
+        self.source: Source = EmbeddedSource(database, batch_size=2, readers=1)
         self._database = database
         self._clock = clock
         self._ids = 0

@@ -73,7 +73,8 @@ def test_every_file_is_closed_though_closing_one_fails(source: ScriptedSource) -
         insert_account(source, "a", month(number))
     with closing(Scratch()) as scratch:
         spool = Spool(lake, "run", layout, scratch, split=True, limit=1 << 20)
-        spool.add(next(source.changes("account", None, None)))
+        batch = next(source.changes("account", None, None))
+        spool.add(spool.formatted(batch, lambda batch: batch))
         with pytest.raises(OSError, match="disk"):
             spool.close()
     assert lake.open == set()

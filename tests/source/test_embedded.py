@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier, current_thread
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,6 +82,55 @@ def test_a_cursor_goes_on_after_the_file_was_closed(tmp_path: Path) -> None:
         (rest,) = EmbeddedSource(database).changes("note", None, first.resume)
     ids = first.rows.column("noteid").to_pylist() + rest.rows.column("noteid").to_pylist()
     assert len(set(ids)) == 5
+
+
+class Met(Database):
+    """A database in which two threads must meet to read pages."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.both = Barrier(2, timeout=10)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        if current_thread().name.startswith("page"):
+            self.both.wait()
+        with super().read() as connection:
+            yield connection
+
+
+def test_two_threads_read_an_entity_from_its_beginning(tmp_path: Path) -> None:
+    with organization(tmp_path, NOTE) as database, Met(tmp_path / "organization.sqlite") as met:
+        seed(database, {"note": 14}, seed=1, clock=Clock())
+        batches = list(EmbeddedSource(met, batch_size=3, readers=2).changes("note", None, None))
+        assert [batch.rows.num_rows for batch in batches] == [3, 3, 3, 3, 2]
+        assert pa.Table.from_batches([batch.rows for batch in batches]).to_pylist() == list(whole_in_turn(database))
+
+
+def whole_in_turn(database: Database) -> Iterator[dict[str, Any]]:
+    for batch in EmbeddedSource(database, readers=1).changes("note", None, None):
+        yield from batch.rows.to_pylist()
+
+
+def test_pages_of_which_rows_were_deleted_are_shorter(tmp_path: Path) -> None:
+    with organization(tmp_path, NOTE) as database:
+        rows.insert(database, "note", [{"noteid": numbered(number), "title": "a"} for number in range(1, 11)], Clock())
+        rows.delete(database, "note", [numbered(number) for number in (2, 4, 5, 6)], Clock())
+        batches = list(EmbeddedSource(database, batch_size=3).changes("note", None, None))
+        assert [batch.rows.num_rows for batch in batches] == [2, 0, 3, 1]
+        (rest,) = EmbeddedSource(database).changes("note", None, batches[1].resume)
+        assert rest.rows.num_rows == 4
+
+
+def test_a_row_that_is_inserted_anew_while_pages_are_read_ahead_is_not_missed(tmp_path: Path) -> None:
+    with organization(tmp_path, NOTE) as database:
+        rows.insert(database, "note", [{"noteid": numbered(number), "title": "a"} for number in range(1, 8)], Clock())
+        batches = EmbeddedSource(database, batch_size=2).changes("note", None, None)
+        begun = [next(batches), next(batches)]
+        rows.delete(database, "note", [numbered(6)], Clock())
+        rows.insert(database, "note", [{"noteid": numbered(6), "title": "b"}], Clock())
+        given = [row["noteid"] for batch in (*begun, *batches) for row in batch.rows.to_pylist()]
+    assert set(given) == {numbered(number) for number in range(1, 8)}
 
 
 class Busy(Database):

@@ -1,11 +1,13 @@
-"""Working ahead: the next batch is read while the last one is formatted and written, and things are done in threads."""
+"""Working ahead: a batch is read while the one before is formatted and the one before that is written."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from itertools import chain
+from typing import Protocol, TypeVar, cast
 
 from toolkit.source.protocol import Batch
 
@@ -16,14 +18,14 @@ _Done = TypeVar("_Done")
 class Ahead(Protocol):
     """Does the same to several things, and yields the results in their order."""
 
-    def __call__(self, work: Callable[[_Item], _Done], items: Iterable[_Item]) -> Iterator[_Done]:
-        """Yield the results."""
+    def __call__(self, work: Callable[[_Item], _Done], items: Iterable[_Item]) -> Generator[_Done]:
+        """Yield the results. Once it is closed nothing is at work any more."""
         ...
 
 
-def in_turn(work: Callable[[_Item], _Done], items: Iterable[_Item]) -> Iterator[_Done]:
+def in_turn(work: Callable[[_Item], _Done], items: Iterable[_Item]) -> Generator[_Done]:
     """Do the same to several things, one after the other."""
-    return map(work, items)
+    yield from map(work, items)
 
 
 def done_ahead(
@@ -42,21 +44,33 @@ def done_ahead(
         while coming:
             yield coming.popleft().result()
     finally:
-        for each in coming:
-            each.cancel()
+        # What is at work may use files that whoever takes no more results closes next.
+        wait([each for each in coming if not each.cancel()])
 
 
-def read_ahead(batches: Iterator[Batch]) -> Generator[Batch]:
-    """Yield batches while a thread reads the next one; at most one waits. A pass of one batch needs no thread."""
+def read_ahead(batches: Iterator[Batch], prepare: Callable[[Batch], _Done]) -> Generator[_Done]:
+    """Yield what is made of batches while a thread reads the next one, and another makes something of the last one.
+
+    At most one batch and one of what is made wait. A pass of one batch needs no thread.
+    """
     first = next(batches, None)
     if first is None:
         return
     if first.final:
-        yield first
+        yield prepare(first)
         return
-    with ThreadPoolExecutor(1, "reader") as reader:
-        coming = reader.submit(next, batches, None)
-        yield first
-        while (batch := coming.result()) is not None:
-            coming = reader.submit(next, batches, None)
-            yield batch
+    with (
+        closing(_one_ahead("reader", chain([first], batches))) as read,
+        closing(_one_ahead("preparer", map(prepare, read))) as prepared,
+    ):
+        yield from prepared
+
+
+def _one_ahead(name: str, items: Iterator[_Item]) -> Generator[_Item]:
+    """Yield items while a thread gets the next one."""
+    with ThreadPoolExecutor(1, name) as thread:
+        end = object()
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield cast("_Item", item)

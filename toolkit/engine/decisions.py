@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from toolkit.engine.checkpoint import Part
 from toolkit.engine.entries import entries_from, joined
-from toolkit.engine.place import Coming, by_owner, by_partition, coming_from, joined_coming
+from toolkit.engine.place import Coming, Placed, by_owner, coming_from, joined_coming
 from toolkit.engine.resolve import Located, Resolved, located
 from toolkit.engine.scratch import Region, Scratch
 
@@ -22,12 +22,12 @@ class Decisions:
         self.written = 0
         self.deleted = 0
 
-    def add(self, resolved: Resolved, come: Coming) -> None:
+    def add(self, resolved: Resolved, come: Placed) -> None:
         """Keep what was decided of a bucket."""
         self.written += len(resolved.come)
         self.deleted += resolved.deleted
-        for partition, which in by_partition(come.partitions).items():
-            self._come[partition].append(self._scratch.put(come.take(which).to_bytes()))
+        for partition, which in come.by_partition().items():
+            self._come[partition].append(self._scratch.put(come.come.take(which).to_bytes()))
         for part, which in by_owner(resolved.gone).items():
             self._gone[part].append(self._scratch.put(resolved.gone.entries.take(which).to_bytes()))
 
@@ -37,7 +37,7 @@ class Decisions:
 
     def come(self, partition: str) -> Coming:
         """Return what comes to a partition."""
-        return joined_coming([coming_from(data, partition) for data in self._read(self._come.get(partition, []))])
+        return joined_coming([*map(coming_from, self._read(self._come.get(partition, [])))])
 
     def gone(self, partition: str, parts: Sequence[Part]) -> Located:
         """Return what goes from a partition."""

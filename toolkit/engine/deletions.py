@@ -10,7 +10,8 @@ from toolkit.engine.arrays import Places
 from toolkit.engine.checkpoint import Part
 from toolkit.engine.columns import Column
 from toolkit.engine.entries import Entries, entries_of
-from toolkit.engine.place import Coming, Piece, joined_coming, newcomers
+from toolkit.engine.partitions import UNPLACED
+from toolkit.engine.place import Piece, Placed, joined_coming, newcomers
 from toolkit.engine.ranges import read_ranges
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.rows import delete_record
@@ -51,11 +52,12 @@ def delete_rows(
     return b"".join(records), entries_of(ended.ids, lengths, ended.versions, start=start, deletes=True)
 
 
-def with_ended(come: Coming, resolved: Resolved, entries: Entries, parts: Sequence[Part], owner: int) -> Coming:
+def with_ended(come: Placed, resolved: Resolved, entries: Entries, parts: Sequence[Part], owner: int) -> Placed:
     """Return what comes with delete rows beside it. Each belongs to the partition of the row that it ends."""
     new, count = resolved.ended_new, len(entries)
-    names = np.array([*(part.partition for part in parts), ""], np.str_)
-    held = names[np.where(new >= 0, -1, resolved.ended.owners)]
+    names = (*(part.partition for part in parts), UNPLACED)
+    held = np.array([come.names.index(name) for name in names])[np.where(new >= 0, -1, resolved.ended.owners)]
     partitions = np.where(new >= 0, come.partitions[new], held) if len(come.partitions) else held
     rows = Located(entries, np.full(count, owner, np.int64))
-    return joined_coming([come, newcomers(rows, partitions, np.full(count, -1, np.int64))])
+    every = joined_coming([come.come, newcomers(rows, np.full(count, -1, np.int64))])
+    return Placed(every, np.concatenate([come.partitions, partitions]), come.names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 
 from toolkit.engine.ahead import read_ahead
 from toolkit.engine.basis import Basis
@@ -60,16 +61,16 @@ class Gathering:
                 self._reading.keep(spool, self.sink, terms)
             after = progress.kept.cursor if progress else terms.begun
             changes = work.source.changes(name, shaping.read, None if after is None else Cursor(after))
-            final, left_out = False, 0
-            with closing(read_ahead(changes)) as batches, self._kept_when_it_ends(spool, terms):
-                for batch in batches:
+            final = False
+            shape = partial(shaping.shaped, full=terms.begun is None)
+            formatted = read_ahead(changes, partial(spool.formatted, shape=shape))
+            with closing(formatted), self._kept_when_it_ends(spool, terms):
+                for each in formatted:
                     self._require_going()
-                    shaped = shaping.shaped(batch, full=terms.begun is None)
-                    left_out += batch.rows.num_rows - shaped.rows.num_rows
-                    spool.add(shaped)
-                    work.progress(EntityProgress(name, Phase.READING, spool.rows + left_out, spool.bytes, total))
-                    if not (final := batch.final):
-                        self._reading.keep_when_due(spool, self.sink, terms, dear=batch.dear)
+                    spool.add(each)
+                    work.progress(EntityProgress(name, Phase.READING, spool.read, spool.bytes, total))
+                    if not (final := each.batch.final):
+                        self._reading.keep_when_due(spool, self.sink, terms, dear=each.batch.dear)
             if not final:
                 raise cut_short(name)
             return spool.seal()

@@ -32,7 +32,7 @@ from toolkit.engine.gathering import Gathering
 from toolkit.engine.healing import heal
 from toolkit.engine.lookup import Lookup
 from toolkit.engine.partitions import part_name, partition_of
-from toolkit.engine.place import Coming, Piece, Target, coming, targets
+from toolkit.engine.place import Piece, Placed, Target, placed, targets
 from toolkit.engine.progress import Reading
 from toolkit.engine.repartition import repartition
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
@@ -198,7 +198,7 @@ class _Pass:
         with closing(Appended(self.work.lake, self.name, "deletes")) as deletes:
             for given, tombstones, known in self._buckets(scratch, gathered.tombstones, full=full):
                 resolved = decide(given, tombstones, known, full=full)
-                come = coming(resolved, self.pieces, self.parts, self._now_partition)
+                come = placed(resolved, self.pieces, self.parts, self._now_partition)
                 decisions.add(resolved, self._with_delete_rows(resolved, come, deletes))
                 self.lost += [resolved.lost] if self.work.delete_log else []
             ended = deletes.seal()
@@ -250,7 +250,7 @@ class _Pass:
     def _now_partition(self) -> str:
         return partition_of(self.sink, self.basis.mode.strategy)
 
-    def _with_delete_rows(self, resolved: Resolved, come: Coming, deletes: Appended) -> Coming:
+    def _with_delete_rows(self, resolved: Resolved, come: Placed, deletes: Appended) -> Placed:
         """Write the delete rows of append-only mode to a file of their own, and let them come as well."""
         if not len(resolved.ended):
             return come

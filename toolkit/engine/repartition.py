@@ -146,7 +146,8 @@ class _Year:
     def add(self, found: Scanned, partitions: npt.NDArray[np.str_]) -> None:
         """Append records to their partitions."""
         records = between(found.data, np.append(0, np.cumsum(found.entries.lengths)))
-        for partition, which in by_partition(partitions).items():
+        names, numbers = np.unique(partitions, return_inverse=True)
+        for partition, which in by_partition(numbers, names.tolist()).items():
             self._append(partition, taken(records, which), found.entries.take(which))
 
     def seal(self) -> list[tuple[Target, Made]]:

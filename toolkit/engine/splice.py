@@ -106,7 +106,7 @@ class Splice:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Take a file of gathered records as a part, as it is; only its index is written."""
+    """Take a file of gathered records as a part, as it is; only its index is written. What comes is sorted."""
 
     run: str
     name: str
@@ -133,7 +133,7 @@ def do(lake: Lake, task: Task) -> Made:
     with lake.together():
         match task:
             case Adopt():
-                return indexed(lake, task.run, task.name, task.staged, change.come.sorted())
+                return indexed(lake, task.run, task.name, task.staged, change.come)
             case Splice():
                 return _spliced(lake, task, change)
             case _:

@@ -9,10 +9,11 @@ from there with copies of the files that were open, so that whoever still writes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +44,9 @@ pages of memory (measured)."""
 MOST_OPEN = 120
 """Partitions of a first sync that have files of their own: ten years of months. Six entities (``MOST_WORKERS``) are
 below the 1,024 files that a process may open."""
+
+SEALED_TOGETHER = 8
+"""Files that one thread makes durable, and their names at once, while another does so and this one sorts entries."""
 
 BLOCK = 8 << 20
 """Bytes of a log that are read together."""
@@ -165,6 +169,15 @@ class Layout:
         return self.style.head(self.columns)
 
 
+@dataclass(frozen=True, slots=True)
+class Formatted:
+    """What is exported of a batch of ``read`` rows, and its rows as records, a slice after the other."""
+
+    batch: Batch
+    read: int
+    slices: tuple[tuple[pa.RecordBatch, Records], ...]
+
+
 class Spool:
     """Takes batches, writes their records to files of the staging folder. Close it in any case.
 
@@ -197,27 +210,39 @@ class Spool:
         self._unlogged: list[tuple[int, str, Region]] = []
         """Of which file and partition entries are that the log does not have yet."""
         self._cursor = ""
+        self.read = 0
+        """How many rows were read; ``rows`` of them were written."""
         self.rows = 0
         self.bytes = 0
         self._whole = True
         """Whether the last batch was written to its end."""
 
-    def add(self, batch: Batch) -> None:
-        """Write the rows of a batch, and remember its tombstones."""
+    def formatted(self, batch: Batch, shape: Callable[[Batch], Batch]) -> Formatted:
+        """Return as records what ``shape`` leaves of a batch. Another thread may do so while the last one is added."""
+        shaped = shape(batch)
+        slices = [shaped.rows.slice(start, SLICE) for start in range(0, shaped.rows.num_rows, SLICE)]
+        records = self._ahead(self._format, slices)
+        return Formatted(shaped, batch.rows.num_rows, tuple(zip(slices, records, strict=True)))
+
+    def add(self, given: Formatted) -> None:
+        """Write the records of a batch, and remember its tombstones."""
         self._whole = False
-        slices = [batch.rows.slice(start, SLICE) for start in range(0, batch.rows.num_rows, SLICE)]
-        for rows, records in zip(slices, self._ahead(self._formatted, slices), strict=True):
+        for rows, records in given.slices:
             self._write(rows, records)
-        if batch.deleted:
-            self._end(*_packed(batch.deleted))
-        self._cursor = batch.resume
+        self.read += given.read
+        if given.batch.deleted:
+            self._end(*_packed(given.batch.deleted))
+        self._cursor = given.batch.resume
         self._whole = True
 
     def seal(self) -> Gathered:
         """Make everything durable."""
         # Sorted by partition, so that numbers of files do not depend on which row came first.
-        for key in sorted(self._open):
-            self._seal(key)
+        files = [self._open[key] for key in sorted(self._open)]
+        several = [files[start : start + SEALED_TOGETHER] for start in range(0, len(files), SEALED_TOGETHER)]
+        with closing(self._ahead(self._durable, several)) as durable:
+            for file, staged in zip(files, chain.from_iterable(durable), strict=True):
+                self._sealed_as(file, staged)
         return Gathered(tuple(self._done), _tombstones(self._deleted), self._cursor, self.rows)
 
     def close(self) -> None:
@@ -261,6 +286,7 @@ class Spool:
                 self._open[file.key] = self._copy(file, self._name(file.key, file.number), pieces[file.number])
         self._log = self._copy(kept.log, f"{self._layout.entity}.log", {})
         self._cursor, self.rows, self.bytes = kept.cursor, kept.rows, kept.bytes
+        self.read = kept.rows
 
     def _blocks(self, log: KeptFile) -> Iterator[Block]:
         chunks = (self._lake.read(log.path, at, min(BLOCK, log.size - at)) for at in range(0, log.size, BLOCK))
@@ -289,16 +315,17 @@ class Spool:
         copy.size = file.size
         return copy
 
-    def _seal(self, key: str) -> None:
-        file = self._open[key]
-        run = _run(self._scratch, file.writer.seal(), file.pieces)
-        self._sealed.append(
-            KeptFile(number=file.number, key=key, path=run.staged.path, size=run.staged.size, etag=run.staged.etag)
-        )
-        self._done.append(run)
-        del self._open[key]
+    def _durable(self, files: Sequence[_Open]) -> list[Staged]:
+        with self._lake.together():
+            return [file.writer.seal() for file in files]
 
-    def _formatted(self, rows: pa.RecordBatch) -> Records:
+    def _sealed_as(self, file: _Open, staged: Staged) -> None:
+        kept = KeptFile(number=file.number, key=file.key, path=staged.path, size=staged.size, etag=staged.etag)
+        self._sealed.append(kept)
+        self._done.append(_run(self._scratch, staged, file.pieces))
+        del self._open[file.key]
+
+    def _format(self, rows: pa.RecordBatch) -> Records:
         layout = self._layout
         return format_rows(rows, layout.columns, layout.primary_id, layout.sink, layout.style)
 
@@ -320,7 +347,7 @@ class Spool:
         self._unlogged.append((file.number, partition, region))
         self.bytes += len(data)
         if self._split and file.size >= self._limit:
-            self._seal(key)
+            self._sealed_as(file, file.writer.seal())
 
     def _end(self, ids: Ids, versions: Places) -> None:
         self._deleted.append((ids, versions))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -42,7 +43,7 @@ from toolkit.engine.incremental.keys import (
 from toolkit.engine.incremental.rebuild import notice, rebuilt
 from toolkit.engine.incremental.record import Exported
 from toolkit.engine.partitions import part_name
-from toolkit.engine.place import Piece, Target, coming, targets
+from toolkit.engine.place import Piece, Target, placed, targets
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
 from toolkit.engine.resolve import Located, Resolved
 from toolkit.engine.resync import resynced
@@ -183,16 +184,15 @@ class _Pass:
         layout = Layout(name, self.entity.primary_id, self.columns, PartitionStrategy.YEAR, self.now, self.style)
         limit, ahead = work.settings.part_limit, work.ahead
         spool = Spool(work.lake, self.name, layout, scratch, split=self.anew, limit=limit, ahead=ahead)
-        final, left_out = False, 0
+        final = False
         changes = work.source.changes(name, self.shaping.read, Cursor(cursor) if cursor is not None else None)
-        with closing(spool), closing(read_ahead(changes)) as batches:
-            for batch in batches:
+        shape = partial(self.shaping.shaped, full=cursor is None)
+        with closing(spool), closing(read_ahead(changes, partial(spool.formatted, shape=shape))) as formatted:
+            for each in formatted:
                 self._require_going()
-                shaped = self.shaping.shaped(batch, full=cursor is None)
-                left_out += batch.rows.num_rows - shaped.rows.num_rows
-                spool.add(shaped)
-                final = batch.final
-                work.progress(EntityProgress(name, Phase.READING, spool.rows + left_out, spool.bytes, total))
+                spool.add(each)
+                final = each.batch.final
+                work.progress(EntityProgress(name, Phase.READING, spool.read, spool.bytes, total))
             if not final:
                 raise cut_short(name)
             return spool.seal()
@@ -218,7 +218,7 @@ class _Pass:
             resolved = resolve.in_place(given, tombstones, known_as, full=full)
             several.append(_keys_of(resolved, held))
             self.inserted += int((resolved.before < 0).sum())
-            come = coming(resolved, self.pieces, (), NO_YEAR)
+            come = placed(resolved, self.pieces, (), NO_YEAR)
             decisions.add(replace(resolved, gone=resolve.NOWHERE), come)
         return decisions, joined_keys(several)
 
