@@ -111,15 +111,19 @@ def initial(run: Run) -> Iterator[Line]:
         rounds.add("sync", task("initial", folder, run.scratch("lake")))
         lake = run.scratch("lake")
         rounds.add("sync without fsync", task("initial", folder, lake, "no"))
-        rounds.add("cp", task("copied", folder, run.scratch("out"), *live(lake)))
+        for state in ("cold", "warm"):
+            rounds.add(f"{state} cp", task(f"copied_{state}", folder, run.scratch("out"), *live(lake)))
         rounds.add("read", task("reading", folder))
         rounds.add("small sync", task("initial", small, run.scratch("lake")))
         rounds.add("dlt", task("dlt", small, run.scratch("out"), "pyarrow"))
     walls = rounds.values("sync")
     yield f"initial sync, {run.rows:,} rows", f"{rate(run.rows, walls)}, {_cpu(rounds, 'sync')}", ""
-    yield "beside cp of the result", ratios(rounds.ratio("sync", "cp")), "at most 10"
-    yield "the same, fsync left out", ratios(rounds.ratio("sync without fsync", "cp")), ""
     yield "beside reading the source alone", ratios(rounds.ratio("sync", "read")), ""
+    for state in ("cold", "warm"):
+        peer = f"{state} cp"
+        yield f"beside a {peer} of the result", ratios(rounds.ratio("sync", peer)), "at most 10"
+        yield "the same, fsync left out", ratios(rounds.ratio("sync without fsync", peer)), ""
+        yield f"floor: reading the source alone beside a {peer}", ratios(rounds.ratio("read", peer)), ""
     dlt = [1 / ratio for ratio in rounds.ratio("small sync", "dlt")]
     yield f"rows/s beside dlt (pyarrow backend), {PEER_ROWS:,} rows", ratios(dlt), "at least 5"
     yield "most memory", f"{max(rounds.values('sync', 'memory')):,.0f} MiB", "under 600"

@@ -7,6 +7,7 @@ What comes before the task (imports, opening, reading a set of changes) is not i
 import dataclasses
 import itertools
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -86,6 +87,22 @@ def copied(place: Place, out: str, *files: str) -> Task:  # noqa: ARG001 - every
     """Copy files with cp."""
     Path(out).mkdir(parents=True)
     return Task(lambda: subprocess.run(["cp", *files, out], check=True))
+
+
+def copied_cold(place: Place, out: str, *files: str) -> Task:
+    """Copy files with cp that are on the disk alone."""
+    for file in map(Path, files):
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return copied(place, out, *files)
+
+
+def copied_warm(place: Place, out: str, *files: str) -> Task:
+    """Copy files with cp that are in memory."""
+    for file in map(Path, files):
+        file.read_bytes()
+    return copied(place, out, *files)
 
 
 def duckdb(place: Place, out: str, which: str, *files: str) -> Task:
@@ -206,6 +223,8 @@ TASKS: dict[str, Callable[..., Task]] = {
         increment,
         snapshot,
         copied,
+        copied_cold,
+        copied_warm,
         duckdb,
         polars,
         delta_initial,
