@@ -14,7 +14,6 @@ def scope(account: str, subscription: str = "", resource_group: str = "") -> str
     return f"{group}/providers/Microsoft.Storage/storageAccounts/{account}"
 
 
-def assignment(role: str, account: str, subscription: str = "", resource_group: str = "") -> str:
-    """Return the command of the Azure CLI that gives an identity a role on an account."""
-    where = scope(account, subscription, resource_group)
-    return f'az role assignment create --role "{role}" --assignee <object id of the identity> --scope "{where}"'
+def assignment(role: str, resource: str) -> str:
+    """Return the command of the Azure CLI that gives an identity a role on a resource."""
+    return f'az role assignment create --role "{role}" --assignee <object id of the identity> --scope "{resource}"'

@@ -28,7 +28,7 @@ from toolkit.model.config import (
 )
 from toolkit.model.entity import Entity, TableType
 from toolkit.model.environment import Inventory, StorageAccount
-from toolkit.model.roles import DATA_ROLE, assignment
+from toolkit.model.roles import DATA_ROLE, assignment, scope
 from toolkit.model.shape import unmaskable
 
 READ_ACCESS = frozenset({"RAGRS", "RAGZRS"})
@@ -350,7 +350,7 @@ def _rules(account: StorageAccount, storage: Storage, inventory: Inventory, prof
             Severity.ERROR,
             "the user lacks the role Storage Blob Data Contributor on the storage account {}",
             "the engine writes the lake with it",
-            assignment(DATA_ROLE, account.name, storage.subscription, storage.resource_group),
+            assignment(DATA_ROLE, _resource(storage)),
         )
     yield _Rule(
         "PLN028",
@@ -405,7 +405,7 @@ def _by_profile(account: StorageAccount, storage: Storage, inventory: Inventory,
         severity,
         "the user is not Owner of the storage account {}",
         "the reference documentation asks for the role Owner",
-        assignment("Owner", account.name, storage.subscription, storage.resource_group),
+        assignment("Owner", _resource(storage)),
     )
     yield _Rule(
         "PLN027",
@@ -415,3 +415,7 @@ def _by_profile(account: StorageAccount, storage: Storage, inventory: Inventory,
         "the reference documentation asks for the Dataverse system administrator role",
         "let a system administrator do the import",
     )
+
+
+def _resource(storage: Storage) -> str:
+    return scope(storage.account, storage.subscription, storage.resource_group)

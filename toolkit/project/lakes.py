@@ -99,7 +99,15 @@ class Lakes:
         dfs = entry.dfs(name)
         suffix = entry.cloud.storage_suffix
         who = storage_credential(entry.sign_in, name, suffix, dfs, folder=self._root, variables=self.variables)
-        return StorageAccount(name, dfs.url, entry.blob(name).url, who, server_copies=entry.server_copies)
+        return StorageAccount(
+            name,
+            dfs.url,
+            entry.blob(name).url,
+            who,
+            server_copies=entry.server_copies,
+            subscription=entry.subscription,
+            resource_group=entry.resource_group,
+        )
 
 
 def _drop_folder(folder: Path) -> None:

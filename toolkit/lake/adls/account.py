@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from toolkit.model.roles import scope
+
 if TYPE_CHECKING:
     from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 
@@ -44,6 +46,9 @@ class StorageAccount:
     patience: Patience = Patience()
     server_copies: Literal["auto", "never"] = "auto"
     """Whether the service may be asked to copy by itself, where a probe shows that it does so rightly."""
+    subscription: str = ""
+    """The id of the subscription, for the commands that a refusal proposes; empty where it is not known."""
+    resource_group: str = ""
 
     @property
     def location(self) -> str:
@@ -51,3 +56,8 @@ class StorageAccount:
         parts = urlsplit(self.dfs)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         return f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
+
+    @property
+    def resource(self) -> str:
+        """Its resource id, as far as it is known."""
+        return scope(self.name, self.subscription, self.resource_group)

@@ -5,16 +5,18 @@ The service tells them apart by the code of its answer. Nothing here changes an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from toolkit.errors import Forbidden
 from toolkit.lake.adls.place import Place
+from toolkit.model.roles import DATA_ROLE, assignment, scope
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What is behind an answer; ``fix`` has the places ``{account}`` and ``{file_system}``."""
+    """What is behind an answer; the texts have places such as ``{account}``, see ``denied``."""
 
     code: str
     what: str
@@ -24,20 +26,21 @@ class Cause:
 NETWORK = Cause(
     "LAK034",
     "the firewall of storage account {account} does not let this machine in",
-    "az storage account network-rule add --account-name {account} --ip-address <address of this machine>; or run "
-    "where a private endpoint or an allowed network reaches it",
+    "az storage account network-rule add --subscription {subscription} --resource-group {group} --account-name "
+    "{account} --ip-address <public address of this machine>, which an owner of the account runs; or run where a "
+    "private endpoint or an allowed network reaches it",
 )
 ROLE = Cause(
     "LAK035",
     "the identity may not do that in file system {file_system} of storage account {account}",
-    'az role assignment create --role "Storage Blob Data Contributor" --assignee <object id of the identity> --scope '
-    "<resource id of {account}>/blobServices/default/containers/{file_system}; it takes some minutes to count. "
-    "A shared access signature needs the permissions rwdlac",
+    assignment(DATA_ROLE, "{resource}")
+    + ", which an owner of the account runs; it takes some minutes to count. A shared access signature needs the "
+    "permissions rwdlac",
 )
 TENANT = Cause(
     "LAK036",
-    "storage account {account} does not accept the token",
-    "sign in to the tenant of the account: set tenant in sign_in, or: az login --tenant <tenant of {account}>",
+    "storage account {account} does not accept the token: it belongs to the tenant {tenant}",
+    "sign in to that tenant: az login --tenant {tenant}, or set tenant in sign_in of the account",
 )
 KEY = Cause(
     "LAK037",
@@ -70,9 +73,30 @@ CAUSES: Mapping[str, Cause] = {
 """By the code of the answer: https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes."""
 
 
-def denied(cause: Cause, place: Place, why: str) -> Forbidden:
+_CHALLENGE = re.compile(r"authorization_uri=\"?\S*/([0-9a-fA-F-]{36})/")
+
+
+def tenant_in(challenge: str) -> str:
+    """Return the tenant that a challenge (the header WWW-Authenticate) names; empty where it names none.
+
+    Source: https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory.
+    """
+    found = _CHALLENGE.search(challenge)
+    return found[1].lower() if found else ""
+
+
+def denied(cause: Cause, place: Place, why: str, tenant: str = "") -> Forbidden:
     """Return the error for an answer."""
-    names = {"account": place.account, "file_system": place.file_system}
+    resource = place.resource or scope(place.account)
+    _, _, subscription, _, group, *_ = resource.split("/")
+    names = {
+        "account": place.account,
+        "file_system": place.file_system,
+        "resource": resource,
+        "subscription": subscription,
+        "group": group,
+        "tenant": tenant or f"<tenant of {place.account}>",
+    }
     return Forbidden(
         cause.code, cause.what.format(**names), where=place.address, why=why, fix=cause.fix.format(**names)
     )

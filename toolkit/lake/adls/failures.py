@@ -6,6 +6,7 @@ that was signed. What is told is the status, the service's own code, and the id 
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from toolkit.errors import Retriable, ToolkitError
-from toolkit.lake.adls.denied import CAUSES, KEY, OTHER, SIGN_IN, denied
+from toolkit.lake.adls.denied import CAUSES, KEY, OTHER, SIGN_IN, TENANT, denied, tenant_in
 from toolkit.lake.adls.place import Place, Rejected
 
 REST_SECONDS = 30.0
@@ -22,6 +23,8 @@ REST_SECONDS = 30.0
 
 _BUSY = {408, 429}
 _DENIED = {401, 403}
+_STRANGE_TENANT = re.compile(r"not configured to acquire tokens for tenant ([0-9a-fA-F-]{36})")
+"""In the words of every credential of azure-identity."""
 _VERSION = "x-ms-version"
 """A header of every answer of storage, and of none of those who issue tokens."""
 
@@ -46,7 +49,11 @@ def _not_signed_in(error: ClientAuthenticationError, place: Place) -> ToolkitErr
     if type(error).__name__ == "AzureSigningError":
         return denied(KEY, place, "the account key is not base64")
     # A credential's own words name tenants and ids of requests, never a secret.
-    return denied(SIGN_IN, place, " ".join(str(error).split())[:400])
+    words = " ".join(str(error).split())[:400]
+    if strange := _STRANGE_TENANT.search(words):
+        # The account refused the token, and the SDK asked the credential for one of the account's tenant.
+        return denied(TENANT, place, words, strange[1])
+    return denied(SIGN_IN, place, words)
 
 
 def _answered(error: AzureError, response: Any, place: Place) -> ToolkitError:  # noqa: ANN401 - the SDK's own
@@ -57,7 +64,7 @@ def _answered(error: AzureError, response: Any, place: Place) -> ToolkitError:  
     if identifier := response.headers.get("x-ms-request-id"):
         why = f"{why} (request {identifier})"
     if status in _DENIED:
-        return denied(CAUSES.get(reason, OTHER), place, why)
+        return denied(CAUSES.get(reason, OTHER), place, why, tenant_in(response.headers.get("WWW-Authenticate", "")))
     if status >= 500 or status in _BUSY:
         what = f"storage account {place.account} is busy or out of order"
         return Retriable("LAK030", what, after=REST_SECONDS, where=place.address, why=why)

@@ -98,7 +98,8 @@ class FileSystem:
 
     def place(self, path: str) -> Place:
         """Return where a path is, for messages."""
-        return Place(self.account.name, self.name, f"{self.account.location}/{self.name}/{path}".rstrip("/"))
+        address = f"{self.account.location}/{self.name}/{path}".rstrip("/")
+        return Place(self.account.name, self.name, address, self.account.resource)
 
     # The file system itself
 

@@ -14,6 +14,8 @@ class Place:
     account: str
     file_system: str
     address: str
+    resource: str = ""
+    """The resource id of the account, for the commands that a refusal proposes."""
 
 
 class Rejected(ToolkitError):

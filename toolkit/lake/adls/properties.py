@@ -5,7 +5,6 @@ Its region, and the roles that an identity holds, the data plane does not tell: 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,16 +14,15 @@ from azure.storage.blob import BlobServiceClient
 from toolkit import __version__
 from toolkit.errors import Forbidden
 from toolkit.lake.adls.account import StorageAccount
-from toolkit.lake.adls.denied import KEY, ROLE
+from toolkit.lake.adls.denied import KEY, ROLE, tenant_in
 from toolkit.lake.adls.failures import asking
 from toolkit.lake.adls.place import Place, Rejected
 from toolkit.lake.adls.retrying import Again
 from toolkit.model.environment import StorageAccount as Properties
 from toolkit.model.environment import unknown
 
-_TENANT = re.compile(r"authorization_uri=\S*/([0-9a-fA-F-]{36})/")
 _UNTOLD = frozenset({ROLE.code, KEY.code})
-"""Who may write files need not be let to ask for these: the documents name keys and signatures alone for it."""
+"""How an identity may be refused that may write files all the same: the documents name keys and signatures alone."""
 
 
 def properties(account: StorageAccount, pause: Callable[[float], None]) -> Properties:
@@ -32,14 +30,14 @@ def properties(account: StorageAccount, pause: Callable[[float], None]) -> Prope
 
     Raises Forbidden for its firewall and for another tenant, Retriable where it cannot be reached.
     """
-    place = Place(account.name, "", account.location)
+    place = Place(account.name, "", account.location, account.resource)
     with asking(place):
         known = unknown(account.name).model_copy(update={"tenant": _tenant(account, pause)})
     try:
         with asking(place):
             told: dict[str, Any] = _service(account, account.credential, pause).get_account_information()
     except Forbidden as error:
-        if error.code not in _UNTOLD:
+        if error.code not in _UNTOLD or not hasattr(account.credential, "get_token"):
             raise
         return known
     return known.model_copy(update=dict(_told(told)))
@@ -53,23 +51,18 @@ def _told(information: dict[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def _tenant(account: StorageAccount, pause: Callable[[float], None]) -> str | None:
-    """Ask without signing in, and read the tenant off the challenge; None where there is none.
-
-    Source: https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory, "Bearer
-    challenge".
-    """
+    """Ask without signing in, and read the tenant off the challenge; None where there is none."""
     try:
         _service(account, None, pause).get_account_information()
     except HttpResponseError as error:
         response: Any = error.response
-        found = _TENANT.search(response.headers.get("WWW-Authenticate", ""))
-        return found[1].lower() if found else None
+        return tenant_in(response.headers.get("WWW-Authenticate", "")) or None
     return None
 
 
 def delete_file_system(account: StorageAccount, name: str, pause: Callable[[float], None]) -> None:
     """Delete a file system with all that is in it. None there is success."""
-    place = Place(account.name, name, f"{account.location}/{name}")
+    place = Place(account.name, name, f"{account.location}/{name}", account.resource)
     try:
         with asking(place):
             _service(account, account.credential, pause).delete_container(name)
