@@ -388,6 +388,17 @@ def test_many_ranges_of_a_file_are_copied_at_once(lake: Lake) -> None:
     assert lake.read(writer.seal().path) == b"-02349-"
 
 
+def test_what_lies_between_ranges_is_looked_at_while_they_are_copied(lake: Lake) -> None:
+    lake.put("a.csv", b"0123456789", ABSENT)
+    writer = lake.stage("r1", "part")
+    assert writer.copy_ranges("a.csv", [1, 6], [3, 7], [3, 8], 2) == b"3489"
+    assert writer.copy_ranges("a.csv", [], [], [0], 1) == b"0"
+    with pytest.raises(Damaged) as caught:
+        writer.copy_ranges("a.csv", [0], [1], [9], 2)
+    assert caught.value.code == "LAK006"
+    assert lake.read(writer.seal().path) == b"126"
+
+
 def test_none_of_many_ranges_may_go_beyond_the_end(lake: Lake) -> None:
     lake.put("a.csv", b"0123456789", ABSENT)
     writer = lake.stage("r1", "part")

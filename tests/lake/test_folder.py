@@ -226,13 +226,15 @@ def test_a_file_that_becomes_shorter_while_it_is_copied_is_an_error(tmp_path: Pa
 def test_ranges_are_copied_and_read_whatever_fits_a_block(pieces: list[tuple[int, int]], block: int) -> None:
     edges = list(accumulate(length for piece in pieces for length in piece))
     starts, ends = edges[::2], edges[1::2]
+    heads = [start for start, end in zip([0, *ends], starts, strict=False) if end - start >= 3]
     data = bytes(range(200))
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("toolkit.lake.disk.BLOCK", block)
         lake = FolderLake(Path(folder))
         lake.put("a.csv", data, ABSENT)
         writer = lake.stage("r1", "part")
-        writer.copy_ranges("a.csv", starts, ends)
+        looked = b"".join(data[head : head + 3] for head in heads)
+        assert writer.copy_ranges("a.csv", starts, ends, heads, 3) == looked
         wanted = b"".join(data[start:end] for start, end in zip(starts, ends, strict=True))
         assert lake.read(writer.seal().path) == wanted == lake.read_ranges("a.csv", starts, ends)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from toolkit.engine.arrays import BYTES, Array, Mask, Places, Scalar, between, contents, joined_bytes, lengths_of, taken
 from toolkit.engine.checkpoint import REPAIR, Part
 from toolkit.engine.columns import Column
-from toolkit.engine.entries import ID_LENGTH, NOTHING, Entries, Ids, entries_from, ids_of_letters, merged
+from toolkit.engine.entries import ID_LENGTH, NOTHING, Entries, entries_from, ids_of_letters, merged
 from toolkit.engine.index import digest_of, index_bytes, read_index, scan
 from toolkit.engine.ranges import BLOCK, read_ranges
 from toolkit.errors import Damaged
@@ -38,6 +38,17 @@ _BLOCKS = struct.Struct("<5Q")
 
 _Created = npt.NDArray[np.bytes_]
 """Spellings of SinkCreatedOn, quotes included; an empty one says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Records of a file that do not stay there: where they begin, in order, and the SinkCreatedOn of each."""
+
+    offsets: Places
+    created: _Created
+
+
+_NOTHING_LEFT = _Left(np.empty(0, np.int64), np.empty(0, f"S{CREATED_WIDTH}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +233,9 @@ def _spliced(lake: Lake, task: Splice, change: Change) -> Made:
     with closing(lake.stage(task.run, f"{task.name}.csv", _most(task, kept, change.come))) as writer:
         if task.head:
             writer.write(task.head)
-        stayed = _write_kept(lake, writer, task, kept)
-        came = _write_new(lake, writer, task, change, start=int(stayed.ends[-1]) if len(stayed) else len(task.head))
+        stayed, left = _write_kept(lake, writer, task, kept, change.gone.by_offset())
+        start = int(stayed.ends[-1]) if len(stayed) else len(task.head)
+        came = _write_new(lake, writer, task, change, left, start=start)
         staged = writer.seal()
     return indexed(lake, task.run, task.name, staged, merged(stayed.take(_ranks(stay, len(known))), came.sorted()))
 
@@ -251,25 +263,27 @@ def _most(task: Splice, kept: Entries, come: Entries) -> int:
     return known + task.pad * len(kept) + CREATED_WIDTH * len(come)
 
 
-def _write_kept(lake: Lake, writer: Writer, task: Splice, kept: Entries) -> Entries:
-    """Write the records that stay, in the order of the file, and return their new entries."""
-    if task.part is None or not len(kept):
-        return kept
-    lengths = kept.lengths
-    starts, ends = _ranges(kept)
+def _write_kept(lake: Lake, writer: Writer, task: Splice, kept: Entries, gone: Entries) -> tuple[Entries, _Left]:
+    """Write the records that stay, in the order of the file, and return their new entries, and what of others goes."""
+    if task.part is None:
+        return kept, _NOTHING_LEFT
+    path, lengths = task.part.path, kept.lengths
     if task.pad:
         lengths = lengths + task.pad
-        _write_padded(lake, writer, task.part.path, task.pad, kept)
+        _write_padded(lake, writer, path, task.pad, kept)
+        left = _left(lake, path, gone)
     else:
-        writer.copy_ranges(task.part.path, starts.tolist(), ends.tolist())
-    return kept.sized(lengths).at(len(task.head) + np.cumsum(lengths) - lengths)
+        starts, ends = _ranges(kept)
+        heads = writer.copy_ranges(path, starts.tolist(), ends.tolist(), gone.offsets.tolist(), _HEAD)
+        left = _left_in(heads, path, gone)
+    return kept.sized(lengths).at(len(task.head) + np.cumsum(lengths) - lengths), left
 
 
 def _ranges(kept: Entries) -> tuple[Places, Places]:
     """Return where the ranges begin and end in which records follow each other without a gap."""
     starts, ends = kept.offsets.astype(np.int64), kept.ends
     gaps = starts[1:] != ends[:-1]
-    edge = np.ones(1, np.bool_)
+    edge = np.ones(min(len(kept), 1), np.bool_)
     return starts[np.concatenate([edge, gaps])], ends[np.concatenate([gaps, edge])]
 
 
@@ -281,9 +295,9 @@ def _write_padded(lake: Lake, writer: Writer, path: str, pad: int, kept: Entries
         writer.write(contents(joined_bytes(whole, ending)))
 
 
-def _write_new(lake: Lake, writer: Writer, task: Splice, change: Change, *, start: int) -> Entries:
+def _write_new(lake: Lake, writer: Writer, task: Splice, change: Change, left: _Left, *, start: int) -> Entries:
     """Write the records that come, by (version, id), and return their entries."""
-    created = _kept_created(lake, task, change)
+    created = _kept_created(lake, task, change, left)
     order = in_order(change.come)
     come, files, created = change.come.take(order), change.files[order], created[order]
     lengths: list[Places] = []
@@ -316,9 +330,14 @@ def _fetch(lake: Lake, paths: tuple[str, ...], entries: Entries, files: Places) 
         which = order[files[order] == number]
         these = entries.take(which)
         read.append(read_ranges(lake, paths[number], these.offsets.astype(np.int64), these.ends))
+    found = read[0] if len(read) == 1 else pa.concat_arrays(read)
+    places = np.arange(len(order))
+    if (order == places).all():
+        # Sources mostly give changes by version, which is how they are written.
+        return found
     back = np.empty(len(order), np.int64)
-    back[order] = np.arange(len(order))
-    return taken(pa.concat_arrays(read), back)
+    back[order] = places
+    return taken(found, back)
 
 
 def _with_created(records: Array, created: _Created, sink: str) -> Array:
@@ -334,43 +353,54 @@ def _with_created(records: Array, created: _Created, sink: str) -> Array:
     starts = (np.cumsum(lengths) - lengths)[:, None] + cuts
     pieces = between(data, np.append(starts.ravel(), len(data)))
     heads, tails = (taken(pieces, np.arange(at, 3 * len(records), 3)) for at in (0, 2))
-    return joined_bytes(heads, cast("Array", pa.array(created.tolist(), BYTES)), tails)
+    return joined_bytes(heads, _texts(created), tails)
 
 
-def _kept_created(lake: Lake, task: Splice, change: Change) -> _Created:
+def _texts(created: _Created) -> Array:
+    """Return spellings as an array."""
+    lengths = np.strings.str_len(created)
+    letters = created.view(np.uint8)
+    return between(letters[letters != 0].tobytes(), np.append(0, np.cumsum(lengths)))
+
+
+def _kept_created(lake: Lake, task: Splice, change: Change, left: _Left) -> _Created:
     """Return how the SinkCreatedOn is spelled that each record that comes keeps; empty where it keeps its own.
 
-    The record that it replaces may be in another part. Every record that goes is looked at, and must begin with its id:
-    else the index is not that of the file, and Damaged is raised. What stays was copied before: that file is then in
-    memory, where an order of its own would cost a slow disk many small reads.
+    The record that it replaces may be in another part.
     """
     created = np.zeros(len(change.come), f"S{CREATED_WIDTH}")
     own = task.files.index(task.part.path) if task.part else -1
-    for number in np.union1d(change.old_files, own).tolist():
-        if number >= 0:
-            which = np.flatnonzero(change.old_files == number)
-            ids, offsets = change.come.ids[which], change.old_offsets[which]
-            old = (change.gone.ids, change.gone.offsets.astype(np.int64)) if number == own else (ids, offsets)
-            at, spelled = _created_at(lake, task.files[number], *old)
-            created[which] = spelled[np.searchsorted(at, offsets)]
+    for number in np.unique(change.old_files[change.old_files >= 0]).tolist():
+        which = np.flatnonzero(change.old_files == number)
+        offsets = change.old_offsets[which]
+        there = left
+        if number != own:
+            there = _left(lake, task.files[number], change.come.take(which).at(offsets).by_offset())
+        created[which] = there.created[np.searchsorted(there.offsets, offsets)]
     return created
 
 
-def _created_at(lake: Lake, path: str, ids: Ids, offsets: Places) -> tuple[Places, _Created]:
-    """Return where some records begin, in order, and the SinkCreatedOn of each."""
-    order = np.argsort(offsets)
-    starts = offsets[order]
-    # A record is longer than this: SinkModifiedOn follows.
-    data = np.frombuffer(lake.read_ranges(path, starts.tolist(), (starts + _HEAD).tolist()), np.uint8)
-    if data.size != len(starts) * _HEAD:
+def _left(lake: Lake, path: str, records: Entries) -> _Left:
+    """Look at some records of a file, which are given in its order."""
+    starts = records.offsets.astype(np.int64)
+    return _left_in(lake.read_ranges(path, starts.tolist(), (starts + _HEAD).tolist()), path, records)
+
+
+def _left_in(heads: bytes | bytearray, path: str, records: Entries) -> _Left:
+    """Return what is known of some records by their first bytes; ``_HEAD`` of each, one after the other.
+
+    Every record must begin with its id: else the index is not that of the file, and Damaged is raised.
+    """
+    if len(heads) != len(records) * _HEAD:
         raise damaged(path)
-    letters = data.reshape(-1, _HEAD)
+    letters = np.frombuffer(heads, np.uint8).reshape(-1, _HEAD)
     found = ids_of_letters(letters[:, :ID_LENGTH])
-    if found is None or (found != ids[order]).any():
+    if found is None or (found != records.ids).any():
         raise damaged(path)
     field = letters[:, ID_LENGTH + 1 :].copy()
     field[np.logical_or.accumulate(field == ord(","), axis=1)] = 0
-    return starts, np.ascontiguousarray(field[:, :CREATED_WIDTH]).view(f"S{CREATED_WIDTH}").ravel()
+    created = np.ascontiguousarray(field[:, :CREATED_WIDTH]).view(f"S{CREATED_WIDTH}").ravel()
+    return _Left(records.offsets.astype(np.int64), created)
 
 
 Executor = Callable[[Lake, list[Task]], list[Made]]

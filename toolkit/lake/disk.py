@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,9 +25,10 @@ READ_ONLY = 0o444
 CHUNK = 8 << 20
 """Bytes that a copy moves at once when the kernel cannot copy by itself."""
 
-BLOCK = 512 << 10
-"""Bytes of a file that ranges are picked from together: they stay in the processor's cache. Measured on ranges of
-40 KB, which a call of the kernel for each takes 1.5 times as long to copy."""
+BLOCK = 1 << 20
+"""Bytes of a file that ranges are picked from together: they stay in the processor's cache, and their memory is used
+again. Measured on ranges of 40 KB, which a call of the kernel for each takes 1.5 times as long to copy; looking at 60
+bytes between ranges of 4 KB takes four times as long by a call for each."""
 
 COPY_RANGE: Callable[[int, int, int, int], int] | None = getattr(os, "copy_file_range", None)
 ALLOCATE: Callable[[int, int, int], None] | None = getattr(os, "posix_fallocate", None)
@@ -70,26 +72,30 @@ class System:
             self.write_all(target, data)
             start += len(data)
 
-    def copy_ranges(self, source: int, target: int, starts: Sequence[int], ends: Sequence[int]) -> None:
-        """Append sorted ranges of one open file to another: blocks are read, closed up in memory, and written."""
-        block = memoryview(bytearray(min(BLOCK, ends[-1] - starts[0]))) if starts else memoryview(b"")
-        at, begin = 0, 0
-        while at < len(starts):
-            begin = max(begin, starts[at])
-            behind = begin + os.preadv(source, [block], begin)
+    def copy_ranges(
+        self, source: int, target: int, starts: Sequence[int], ends: Sequence[int], *, heads: Sequence[int], width: int
+    ) -> bytes:
+        """Append sorted ranges of one open file to another, and return what is at other places, in blocks."""
+        starts, found = [*starts], list[bytes]()
+        block = memoryview(bytearray(max(BLOCK, width)))
+        at = head = begin = 0
+        while at < len(starts) or head < len(heads):
+            begin = max(begin, min((*starts[at : at + 1], *heads[head : head + 1])))
+            data = block[: os.preadv(source, [block], begin)]
+            whole = bisect_left(heads, begin + len(data) - width + 1, head)
+            found.append(b"".join([data[place - begin : place - begin + width] for place in heads[head:whole]]))
+            head = whole
+            # One that is not whole in this block begins the next one.
+            behind = min((begin + len(data), *heads[head : head + 1]))
             if behind == begin:
                 raise OSError(errno.EIO, "the file became shorter while it was copied")
-            used = 0
-            while at < len(starts) and (start := max(starts[at], begin)) < behind:
-                end = min(ends[at], behind)
-                if start - begin != used:
-                    block[used : used + end - start] = block[start - begin : end - begin]
-                used += end - start
-                if end < ends[at]:
-                    break
-                at += 1
-            self.write_all(target, block[:used])
-            begin = behind
+            stop = bisect_left(starts, behind, at)
+            bounds = zip(starts[at:stop], ends[at:stop], strict=True)
+            self.write_all(target, b"".join([data[start - begin : end - begin] for start, end in bounds]))
+            at, begin = stop, behind
+            if stop and ends[stop - 1] > behind:
+                at, starts[stop - 1] = stop - 1, behind
+        return b"".join(found)
 
     def read_ranges(self, file: int, starts: Sequence[int], ends: Sequence[int]) -> bytearray:
         """Return sorted ranges of an open file, one after the other, as far as it goes."""

@@ -253,10 +253,13 @@ class _FolderWriter:
         with coded(source.where):
             self._root.system.copy(source.file.fileno(), self._opened, start, length)
 
-    def copy_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> None:
-        source = self._source_at(path, max(ends, default=0))
+    def copy_ranges(
+        self, path: str, starts: Sequence[int], ends: Sequence[int], heads: Sequence[int] = (), width: int = 0
+    ) -> bytes:
+        source = self._source_at(path, max((*ends[-1:], *(head + width for head in heads[-1:])), default=0))
         with coded(source.where):
-            self._root.system.copy_ranges(source.file.fileno(), self._opened, starts, ends)
+            system, file = self._root.system, source.file.fileno()
+            return system.copy_ranges(file, self._opened, starts, ends, heads=heads, width=width)
 
     def hand_over(self) -> None:
         with coded(str(self._at)):

@@ -302,12 +302,16 @@ class _MemoryWriter:
                 raise too_short(self._store.location(path), start + length, len(data))
             self._append(data[start : start + length], torn=torn)
 
-    def copy_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> None:
+    def copy_ranges(
+        self, path: str, starts: Sequence[int], ends: Sequence[int], heads: Sequence[int] = (), width: int = 0
+    ) -> bytes:
+        looked = [head + width for head in heads]
         with self._process.call("copy", checked(path)) as torn:
             data = self._store.file(path).data
-            if (end := max(ends, default=0)) > len(data):
+            if (end := max((*ends, *looked), default=0)) > len(data):
                 raise too_short(self._store.location(path), end, len(data))
             self._append(_picked(data, starts, ends), torn=torn)
+            return _picked(data, heads, looked)
 
     def _append(self, data: bytes | bytearray | memoryview, *, torn: bool) -> None:
         if not self._open:

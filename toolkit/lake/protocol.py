@@ -80,10 +80,13 @@ class Writer(Protocol):
         """
         ...
 
-    def copy_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> None:
-        """Append ranges of a file of the same lake, as ``copy`` does one.
+    def copy_ranges(
+        self, path: str, starts: Sequence[int], ends: Sequence[int], heads: Sequence[int] = (), width: int = 0
+    ) -> bytes:
+        """Append ranges of a file of the same lake, as ``copy`` does one, and return what is at ``heads``.
 
-        They are sorted, do not overlap, and none is empty.
+        Ranges are sorted, do not overlap, and none is empty. Heads are sorted places of ``width`` bytes, which lie
+        between ranges and come one after the other: who looks at what is left out need not read the file again.
         """
         ...
 
