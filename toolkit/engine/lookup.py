@@ -40,7 +40,8 @@ class Lookup:
         hashes = halves[::2] * _FACTORS[0]
         hashes += halves[1::2] * _FACTORS[1]
         hashes >>= np.uint64(64 - self._bits)
-        return hashes.view(np.int64)
+        places: Places = hashes.view(np.int64)
+        return places
 
 
 def places_of(ids: Ids, among: Ids) -> Places:
