@@ -8,6 +8,7 @@ the checkpoint can finish what a dead engine began.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal
@@ -271,8 +272,12 @@ def restore_or_anew(entity: str) -> str:
 
 def entities_with_state(lake: Lake) -> tuple[str, ...]:
     """Return the entities that have a checkpoint, in name order."""
+    return entities_among(stat.path for stat in lake.list(STATE_FOLDER))
+
+
+def entities_among(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the entities whose checkpoints are among some paths, in their order."""
     tail = "/checkpoint.json"
-    paths = (stat.path for stat in lake.list(STATE_FOLDER))
     return tuple(path.split("/")[1] for path in paths if path.endswith(tail) and path.count("/") == 2)
 
 

@@ -42,7 +42,7 @@ from toolkit.engine.rows import unspelled
 from toolkit.engine.schema_history import notices
 from toolkit.engine.scratch import Scratch, buckets, stored
 from toolkit.engine.shape import effective
-from toolkit.engine.snapshot import is_due, with_snapshot
+from toolkit.engine.snapshot import is_due, new_snapshots, with_snapshot
 from toolkit.engine.splice import Adopt, Appended, Change, Made, Span, Splice, Task
 from toolkit.engine.split import Splitter
 from toolkit.engine.spool import Gathered, Tombstones
@@ -352,7 +352,7 @@ class _Pass:
         report = EntityReport(self.entity.name, EntityState.COMPLETED)
         if is_due(old.model_copy(update={"cursor": cursor}), now, self.work.interval):
             checkpoint = self._with_snapshot(after)
-            return self._done(checkpoint, replace(report, snapshots=_new_snapshots(old, checkpoint)), cursor)
+            return self._done(checkpoint, replace(report, snapshots=new_snapshots(old, checkpoint)), cursor)
         aged = old.cursor_at is None or now - old.cursor_at >= self.work.settings.cursor_age
         if aged or self.basis.changes or after.form != old.form:
             return self._done(after, report, cursor)
@@ -369,7 +369,7 @@ class _Pass:
             deleted=decisions.deleted,
             bytes=sum(result.part.size for _, result in made if result.part),
             partitions=tuple(dict.fromkeys(target.partition for target, _ in made)),
-            snapshots=_new_snapshots(self.old, checkpoint),
+            snapshots=new_snapshots(self.old, checkpoint),
         )
 
     def _sweep(self) -> None:
@@ -378,8 +378,3 @@ class _Pass:
         with self.work.lake.together():
             for path in sorted((staged | self.reading.stale) - self.reading.named):
                 self.work.lake.delete(path)
-
-
-def _new_snapshots(before: Checkpoint, after: Checkpoint) -> tuple[str, ...]:
-    known = {snapshot.path for snapshot in before.snapshots}
-    return tuple(snapshot.path for snapshot in after.snapshots if snapshot.path not in known)

@@ -8,7 +8,7 @@ is thrown away with its files. Nothing depends on it: without it a pass begins a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -54,9 +54,8 @@ def progress_path(entity: str) -> str:
     return f"{STATE_FOLDER}/{entity}/progress.json"
 
 
-def unfinished(lake: Lake) -> frozenset[str]:
-    """Return the entities that have progress in the lake."""
-    paths = (stat.path for stat in lake.list(STATE_FOLDER))
+def unfinished(paths: Iterable[str]) -> frozenset[str]:
+    """Return the entities whose progress is among some paths."""
     return frozenset(entity for path in paths if path == progress_path(entity := path.split("/")[1]))
 
 

@@ -66,6 +66,12 @@ def with_snapshot(checkpoint: Checkpoint, now: datetime, retention: Retention, g
     )
 
 
+def new_snapshots(before: Checkpoint, after: Checkpoint) -> tuple[str, ...]:
+    """Return the paths of the snapshots that a checkpoint has and the one before has not."""
+    known = {snapshot.path for snapshot in before.snapshots}
+    return tuple(snapshot.path for snapshot in after.snapshots if snapshot.path not in known)
+
+
 def _held(part: Part, entity: str, second: int) -> Part:
     if part.snapshot is not None:
         return part

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from toolkit.engine.checkpoint import Checkpoint
 from toolkit.engine.partitions import SNAPSHOT_FOLDER
 from toolkit.engine.report import EntityProgress, EntityReport, Phase
-from toolkit.engine.snapshot import is_stale, with_snapshot, without
+from toolkit.engine.snapshot import is_stale, new_snapshots, with_snapshot, without
 from toolkit.engine.states import States
 from toolkit.engine.ways import Ways
 from toolkit.errors import Locked, ToolkitError
@@ -53,7 +53,5 @@ class Snapshots:
         begun = before.model_copy(update={"seq": before.seq + 1, "fence": self._fence.number, "pending": ()})
         checkpoint = with_snapshot(begun, now, retention, self._ways.settings.reader_grace)
         self._states.follow(checkpoint)
-        made = [snapshot for snapshot in checkpoint.snapshots if snapshot not in before.snapshots]
-        new = tuple(snapshot.path for snapshot in made if snapshot.second == checkpoint.second)
         self._ways.progress(EntityProgress(before.entity, Phase.DONE))
-        return EntityReport(before.entity, EntityState.COMPLETED, snapshots=new)
+        return EntityReport(before.entity, EntityState.COMPLETED, snapshots=new_snapshots(before, checkpoint))

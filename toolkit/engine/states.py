@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.engine.checkpoint import Checkpoint, Copy, Move, Newer, entities_with_state, read_checkpoint
+from toolkit.engine.checkpoint import Checkpoint, Copy, Move, Newer, entities_among, read_checkpoint
 from toolkit.engine.commit import Committed, commit, require_ahead, settled
 from toolkit.engine.journal import StatusFile
 from toolkit.engine.manifest import ManifestFile
@@ -32,8 +32,9 @@ class States:
 
     def recover(self) -> None:
         """Read what is in the lake, and finish what another engine began."""
-        self.doubtful = set(entities_with_state(self._lake)) | self._manifest.names()
-        self.unfinished = set(unfinished(self._lake))
+        there = [stat.path for stat in self._lake.list(STATE_FOLDER)]
+        self.doubtful = {*entities_among(there), *self._manifest.names()}
+        self.unfinished = set(unfinished(there))
         self.settle_doubts()
         self._sweep()
 

@@ -177,7 +177,9 @@ class FolderLake:
         for folder, folders, files in os.walk(top, onerror=_raise_unless_gone):
             at = Path(folder)
             folders[:] = [name for name in folders if at / name != self._root.locks]
-            yield from ((at / name).relative_to(self._root.folder).as_posix() for name in files)
+            # One path a folder: made for each file, they took two thirds of the time (measured).
+            below = at.relative_to(self._root.folder).as_posix()
+            yield from files if below == "." else (f"{below}/{name}" for name in files)
 
     def _put(self, target: Path, data: bytes, clock: int) -> Etag:
         with self._root.temporary() as (file, aside):
