@@ -102,12 +102,15 @@ class AdlsWriter:
         """Append a range of a file."""
         self.copy_ranges(path, [start], [start + length])
 
-    def copy_ranges(self, path: str, starts: Sequence[int], ends: Sequence[int]) -> None:
+    def copy_ranges(
+        self, path: str, starts: Sequence[int], ends: Sequence[int], heads: Sequence[int] = (), width: int = 0
+    ) -> bytes:
         """Append ranges of a file: long ones by the service, where it copies, others by reading and writing."""
         self._require_open()
-        if not ends:
-            return
-        source = self._desk.source(path, max(ends))
+        looked = Ranges.of(heads, [head + width for head in heads])
+        if not (ends or heads):
+            return b""
+        source = self._desk.source(path, max(*ends, looked.end, 0))
         ranges = Ranges.of(starts, ends)
         blocks = self._blocks(ranges)
         for long, part in ranges.runs(self._desk.copies.least) if blocks else [(False, ranges)]:
@@ -118,6 +121,7 @@ class AdlsWriter:
             else:
                 for data in self._desk.streamed(source, part):
                     self.write(data)
+        return b"".join(self._desk.streamed(source, looked))
 
     def hand_over(self) -> None:
         """Do nothing: what was sent is not kept here, and the rest waits for its block."""
