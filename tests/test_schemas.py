@@ -7,8 +7,12 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from tests.plan.build import bundle, config, world
 from toolkit import project
 from toolkit.cli import schemas
+from toolkit.plan import plan_import
+from toolkit.plan.document import document
+from toolkit.plan.saved import saved
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,7 +56,14 @@ def test_a_new_project_follows_its_schema() -> None:
 
 
 def test_there_is_an_example_of_every_kind() -> None:
-    assert {name for name, _ in FILES} == set(schemas.MODELS) - {"project"}
+    assert {name for name, _ in FILES} == set(schemas.MODELS) - {"project", "plan", "saved-plan"}
+
+
+def test_plans_follow_their_schemas() -> None:
+    of = bundle(config("account", "lead", interval_minutes=5), version="1.1.0.0")
+    plan = plan_import(of, of.configs, world(bundle(config("account", "contact")), statistics={"lead": 5}))
+    jsonschema.Draft7Validator(schemas.schema("saved-plan")).validate(json.loads(saved(plan)))
+    jsonschema.Draft7Validator(schemas.schema("plan")).validate(document(plan).model_dump(mode="json"))
 
 
 @pytest.mark.parametrize(

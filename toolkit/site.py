@@ -93,6 +93,8 @@ class Site:
     open_lake: Callable[[str, str], Lake]
     mask_key: MaskKey = NO_KEY
     look: Callable[[str], StorageAccount | None] = lambda _: None
+    rows_per_second: int = 150_000
+    """About how many rows an initial sync reads. Measured on an embedded environment: benchmarks/results.md."""
 
     def seen(self, inventory: Inventory, accounts: Iterable[str]) -> Inventory:
         """Return a reading of the environment with these storage accounts as they are themselves found to be.

@@ -132,3 +132,27 @@ def test_limits_of_an_environment_stand_in_toolkit_yaml(prod: Run, tmp_path: Pat
 def test_what_is_no_danger_cannot_be_allowed(prod: Run, given: str, said: str) -> None:
     result = prod("import", "Next.zip", "--yes", "--allow", given)
     assert (result.exit_code, said in result.stderr) == (2, True)
+
+
+def test_an_import_tracks_an_entity_that_was_named(prod: Run, tmp_path: Path) -> None:
+    edit(tmp_path / "ContosoLake" / "configs" / "contososales.yaml", "{name: task, ", "{name: queue, ")
+    prod("pack", "ContosoLake", "--managed", "-o", "Queue.zip")
+    refused = prod("import", "Queue.zip", "--yes", "--no-sync")
+    assert (refused.exit_code, "error[PLN072] change tracking would be enabled of queue" in refused.stderr) == (4, True)
+    assert prod("import", "Queue.zip", "--yes", "--no-sync", "--allow", "track:queue").exit_code == 0
+    assert prod("plan", "Queue.zip").stdout == "prod: ContosoLake 1.1.0.0: nothing to do\n"
+
+
+def test_a_plan_is_a_page_and_a_document_too(prod: Run) -> None:
+    page = prod("plan", "Next.zip", "--format", "html").stdout
+    assert page.startswith("<!doctype html>")
+    shown = json.loads(prod("plan", "Next.zip", "--format", "json").stdout)
+    assert (shown["linked"], shown["dangers"], shown["changes"][1]["origin"]) == (11, [], "news")
+
+
+def test_a_plan_tells_what_was_changed_by_hand(prod: Run, tmp_path: Path) -> None:
+    (path,) = tmp_path.glob("lakes/contososalesprod/*/_toolkit/link.json")
+    edit(path, '"interval_minutes": 60', '"interval_minutes": 15')
+    shown = prod("plan", "Lake.zip").stdout
+    assert shown.startswith("prod: ContosoLake 1.0.0.0: 1 change, 1 of them drift\n")
+    assert "drift: changed in the environment; this brings back what was applied" in shown

@@ -42,7 +42,7 @@ from toolkit.plan.changes import (
 )
 from toolkit.plan.links import link_changes
 from toolkit.plan.plan import create_link, remove_link
-from toolkit.plan.render import _WORDS
+from toolkit.plan.render import WORDS
 from toolkit.plan.world import canonical
 
 NAMES = ("account", "contact", "lead", "task")
@@ -277,7 +277,7 @@ def test_entities_are_described_by_how_they_are_exported() -> None:
 
 
 def test_every_kind_of_change_has_words_for_people() -> None:
-    assert {kind.model_fields["kind"].default for kind in get_args(AnyChange)} == set(_WORDS)
+    assert {kind.model_fields["kind"].default for kind in get_args(AnyChange)} == set(WORDS)
 
 
 FOLDERS = Output(layout=Layout.INCREMENTAL)

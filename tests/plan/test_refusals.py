@@ -29,7 +29,9 @@ from toolkit.model.entity import TableType
 from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, RootComponent
 from toolkit.model.version import Version
 from toolkit.plan import LakeName, Profile, World, plan_entities, plan_import, plan_link, plan_uninstall
+from toolkit.plan.changes import Origin
 from toolkit.plan.rules import refuse
+from toolkit.plan.safety import dangers
 
 
 def refused(of: Bundle, there: World, profile: Profile = Profile.ENGINE) -> tuple[Finding, ...]:
@@ -173,10 +175,19 @@ def test_an_entity_must_exist_and_the_nearest_name_is_told() -> None:
     assert str(found.where) == "lake.zip contosolake.entities.acount"
 
 
-def test_an_entity_needs_change_tracking_and_the_fix_is_a_command() -> None:
-    found = only(bundle(config("invoice")), world())
-    assert (found.code, found.what) == ("PLN011", "the entity 'invoice' has no change tracking")
-    assert found.fix == "toolkit entity track invoice (it cannot be switched off again)"
+def test_an_entity_without_change_tracking_is_tracked_by_the_import_once_it_is_named() -> None:
+    of = bundle(config("account", "invoice"))
+    plan = plan_import(of, of.configs, world())
+    assert [change.kind for change in plan.changes] == ["solution.register", "entity.track", "link.create"]
+    assert [str(danger) for danger in dangers(plan.changes)] == ["track:invoice"]
+
+
+def test_an_entity_whose_tracking_was_switched_off_is_drift() -> None:
+    of = bundle(config("account"))
+    untracked = tuple(entity.model_copy(update={"change_tracking": False}) for entity in ENTITIES)
+    there = world(of, entities={entity.name: entity for entity in untracked})
+    (change,) = plan_import(of, of.configs, replace(there, applied={"ContosoLake": of.configs})).changes
+    assert (change.kind, change.origin) == ("entity.track", Origin.DRIFT)
 
 
 def test_the_service_refuses_an_n_to_n_entity() -> None:
@@ -510,7 +521,7 @@ def test_all_refusals_come_at_once() -> None:
     wrong = bundle(config("acount", "invoice", linked("account", "HalfMonth")), publisher=publisher(prefix="abc"))
     there = world(solutions={}, publishers={"contoso": publisher()}, accounts={})
     codes = [finding.code for finding in refused(wrong, there)]
-    assert codes == ["0x8004801c", "0x80048034", "PLN010", "PLN011", "PLN015", "PLN020"]
+    assert codes == ["0x8004801c", "0x80048034", "PLN010", "PLN015", "PLN020"]
 
 
 def test_the_inventory_of_the_builders_is_clean() -> None:

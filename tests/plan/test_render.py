@@ -1,22 +1,26 @@
 """Plans and differences as people read them."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
-from tests.plan.build import account, bundle, config, linked, world
+from tests.plan.build import account, bundle, config, link, linked, world
 from toolkit.model.bundle import Bundle
-from toolkit.plan import Consequence, Effect, Plan, differences, plan_import, plan_uninstall
+from toolkit.plan import Consequence, Effect, Plan, differences, plan_import, plan_link, plan_uninstall
+from toolkit.plan.document import document
+from toolkit.plan.page import plan_html
 from toolkit.plan.render import (
     consequence_text,
     differences_json,
     differences_markdown,
     differences_text,
-    plan_json,
     plan_markdown,
     plan_text,
     size_text,
 )
+from toolkit.plan.world import Rates
 
 ONE = bundle(config("account", "contact"))
 TWO = bundle(config("account", linked("lead", "Year"), interval_minutes=30), version="1.1.0.0")
@@ -69,30 +73,38 @@ def test_colour_comes_only_when_asked() -> None:
     assert coloured[5].startswith("\x1b[32m")
 
 
-def test_a_plan_as_json_has_kind_target_before_after_and_consequence() -> None:
-    data = json.loads(plan_json(plan()))
+def test_a_plan_as_a_document_has_kind_target_before_after_and_consequence() -> None:
+    data = document(plan()).model_dump(mode="json")
     assert data["environment"] == "prod"
     assert data["bundle"]["version"] == "1.1.0.0"
-    assert data["empty"] is False
+    assert (data["empty"], data["linked"], data["dangers"]) == (False, 2, [])
     assert data["changes"][3] == {
         "kind": "entity.add",
         "target": "contosolake/lead",
         "before": None,
         "after": "Year, in place",
+        "origin": "news",
         "consequence": {
             "effect": "initial-sync",
             "rows": 20_000,
             "size": 1_000_000,
+            "requests": None,
+            "seconds": None,
             "text": "initial sync of 20,000 rows, about 1.0 MB",
         },
     }
     assert data["findings"][0]["code"] == "PLN028"
 
 
+def test_what_is_lost_is_part_of_the_document() -> None:
+    unlinked = plan_uninstall("ContosoLake", world(ONE), delete_data=True)
+    assert document(unlinked).dangers == ("delete:account", "delete:contact")
+
+
 def test_a_plan_without_a_bundle_names_its_environment_alone() -> None:
     uninstall = plan_uninstall("ContosoLake", world(ONE))
     assert plan_text(uninstall).splitlines()[0] == "prod: 2 changes"
-    assert json.loads(plan_json(uninstall))["bundle"] is None
+    assert document(uninstall).bundle is None
 
 
 def test_a_plan_as_markdown_is_a_table_with_the_findings_below() -> None:
@@ -195,3 +207,62 @@ def test_markdown_escapes_what_would_be_markup() -> None:
     assert differences_markdown(differences(ONE, after)).splitlines()[2] == (
         "| changed | solution | ContosoLake | display_names.1033 |  | a\\|b \\<script\\>\\`\\* |"
     )
+
+
+RATES = Rates(page=5000, append=8_388_608, of_a_file=3, rows_per_second=150_000)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cost"),
+    [
+        (0, "0 rows, about 0 B, 5 requests, under 1 s"),
+        (20_000, "20,000 rows, about 1.0 MB, 9 requests, under 1 s"),
+        (15_000_000, "15,000,000 rows, about 750 MB, 3,094 requests, 100 s"),
+        (180_000_000, "180,000,000 rows, about 9.0 GB, 37,077 requests, 20 min"),
+        (9_000_000_000, "9,000,000,000 rows, about 450 GB, 1,853,649 requests, 16.7 h"),
+    ],
+)
+def test_a_sync_is_told_with_its_requests_and_its_time(rows: int, cost: str) -> None:
+    there = replace(world(statistics={"account": rows}), rates=RATES)
+    assert consequence_text(there.estimate("account")) == f"initial sync of {cost}"
+
+
+def test_data_that_is_only_moved_costs_no_requests() -> None:
+    kept = replace(world(statistics={"account": 5}), rates=RATES).estimate("account", Effect.DATA_KEPT)
+    assert (kept.requests, kept.seconds) == (None, None)
+
+
+def test_the_cost_of_several_entities_is_their_sum_where_each_is_known() -> None:
+    there = replace(world(statistics={"account": 1, "contact": 5000}), rates=RATES)
+    (change,) = plan_link(config("account", "contact"), replace(there, record=None)).changes[1:]
+    assert change.consequence == Consequence(
+        effect=Effect.INITIAL_SYNC, rows=5001, size=250_050, requests=12, seconds=0.0
+    )
+
+
+def test_drift_is_marked_in_every_form() -> None:
+    live = link(config("account", interval_minutes=15))
+    there = replace(world(ONE), links=(live,), applied={"ContosoLake": ONE.configs})
+    of = bundle(config("account", "contact", "lead"), version="1.1.0.0")
+    marked = plan_import(of, of.configs, there)
+    text = plan_text(marked, colour=True)
+    assert "prod: ContosoLake 1.1.0.0: 4 changes, 2 of them drift" in text
+    assert "\x1b[35m      drift: changed in the environment; this brings back what was applied\x1b[0m" in text
+    assert [change.origin.value for change in document(marked).changes] == ["news", "drift", "drift", "news"]
+    assert "| consequence for the data | drift |" in plan_markdown(marked)
+    assert '<span class="drift">drift: changed in the environment;' in plan_html(marked)
+
+
+def test_a_plan_as_a_page_needs_nothing_else_and_escapes_every_text() -> None:
+    hostile = config("account", name="<script>alert(1)</script>")
+    page = plan_html(plan_link(hostile, world()))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert re.findall(r"<script|src=|href=|url\(|@import", page) == []
+    assert ("prefers-color-scheme: dark" in page, page.startswith("<!doctype html>")) == (True, True)
+
+
+def test_a_page_names_what_is_lost_and_tells_the_findings() -> None:
+    page = plan_html(plan_uninstall("ContosoLake", world(ONE), delete_data=True))
+    assert "<code>--allow delete:account</code> <code>--allow delete:contact</code>" in page
+    assert "<code>PLN028</code>" in plan_html(plan())
+    assert "<table>" not in plan_html(plan_import(ONE, ONE.configs, world(ONE)))

@@ -6,7 +6,7 @@ Order, and why a stop anywhere between two steps is mended by planning and apply
     2  change the environment: an import is one atomic job, so a refusal by Dataverse leaves all as it was
     3  name the lakes in the record: an address without a link document is skipped by every reader
     4  mark new file systems as ours, then write link documents, each conditional and one generation higher
-    5  record what was applied
+    5  record what was applied, whose package and configs are kept beside the record since step 3
     6  unlock, and let the engine do the data: it retires what is no longer linked and syncs what is new
 
 Whoever finds step 2 done plans nothing for it, and so on; the engine's own work is recoverable by itself.
@@ -21,12 +21,14 @@ from datetime import datetime, timedelta
 from toolkit.apply.documents import ENVIRONMENT_LOCK, Author, Documents
 from toolkit.apply.environment import change_environment, require_package
 from toolkit.apply.handover import hand_over
+from toolkit.apply.kept import drop_old, keep
 from toolkit.apply.ownership import take_over
 from toolkit.apply.readiness import require_lakes
 from toolkit.apply.world import Marker, read_world
 from toolkit.engine import EntityProgress, Patience, SyncReport
 from toolkit.environment.protocol import Progress
 from toolkit.lake.protocol import Holder
+from toolkit.model.version import Version
 from toolkit.plan.plan import Plan
 from toolkit.plan.rules import later_findings, refuse
 from toolkit.plan.saved import require_current
@@ -59,6 +61,7 @@ def apply(
     clock: Callable[[], datetime],
     holder: Holder,
     commit: str | None = None,
+    restores: Version | None = None,
     wait: float | None = None,
     sync: bool = True,
     progress: Callable[[Step], None] = ignore,
@@ -68,7 +71,7 @@ def apply(
 
     With ``sync`` the engine then syncs what is new, and what an earlier apply left pending, for ``wait`` seconds at
     most (None: to the end); what failed in passing is tried again where ``patience`` says so. An empty plan writes
-    nothing but such pending data.
+    nothing but such pending data. ``restores`` is the version whose content the archive brings back, for the history.
 
     Raises Locked when somebody else changes the environment, Conflict (APL001) for a stale plan, what the environment
     refuses (nothing was changed then), Partial (APL004) when ``wait`` was over first: apply again to go on.
@@ -79,7 +82,7 @@ def apply(
     if not plan.empty:
         fence = site.state.lock(ENVIRONMENT_LOCK, holder)
         try:
-            _change(plan, site, archive, Author(holder.name, clock(), commit), progress)
+            _change(plan, site, archive, Author(holder.name, clock(), commit, restores), progress)
         finally:
             fence.release()
     if not sync:
@@ -94,4 +97,8 @@ def _change(plan: Plan, site: Site, archive: bytes | None, author: Author, progr
     require_lakes(plan, site, author.at)
     for change in plan.changes:
         change_environment(change, site.environment, archive, plan.configs, progress)
-    Documents(plan, site, world, author).write()
+    kept = None if plan.brought is None else keep(site.state, plan.configs, archive)
+    Documents(plan, site, world, author, kept).write()
+    record, _ = site.record()
+    if record is not None:
+        drop_old(site.state, record)

@@ -16,6 +16,7 @@ from toolkit.errors import Conflict, Place
 from toolkit.lake.protocol import ABSENT, Lake
 from toolkit.model.config import Layout
 from toolkit.model.link import Applied, Dropped, EnvironmentRecord, LakeAddress, Link
+from toolkit.model.version import Version
 from toolkit.plan.changes import (
     AddEntity,
     ChangeOwner,
@@ -41,11 +42,15 @@ Step = CreateLink | RemoveLink | ChangeOwner | InPlace
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who changes the documents, and when: a name for people, an instant in UTC, a git commit when there is one."""
+    """Who changes the documents, and when: a name for people, an instant in UTC, a git commit when there is one.
+
+    ``restores`` is the version whose content is brought back.
+    """
 
     name: str
     at: datetime
     commit: str | None = None
+    restores: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Documents:
     site: Site
     world: World
     author: Author
+    package: str | None = None
+    """Digest of the package that was kept."""
 
     def write(self) -> None:
         """Write what the plan changes: lakes into the record, then marks and links, then what was applied."""
@@ -83,9 +90,9 @@ class Documents:
 
     def _applied(self) -> tuple[Applied, ...]:
         author, brought = self.author, self.plan.brought
-        signed = {"at": author.at, "by": author.name, "commit": author.commit}
+        signed = {"at": author.at, "by": author.name, "commit": author.commit, "plan": self.plan.digest}
         if brought is not None:
-            return (Applied(**brought.model_dump(), **signed),)
+            return (Applied(**brought.model_dump(), **signed, package=self.package, restores=author.restores),)
         removed = (change for change in self.plan.changes if isinstance(change, RemoveSolution))
         return tuple(Applied.model_validate({**self._removed(change), **signed}) for change in removed)
 

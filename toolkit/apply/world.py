@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from toolkit.apply.kept import configs_of
+from toolkit.engine.estimate import APPEND, OF_A_FILE, PAGE
 from toolkit.engine.manifest import MANIFEST_PATH
 from toolkit.engine.metadata import SERVICE_FOLDER
 from toolkit.errors import SourceError
 from toolkit.lake.protocol import STATE_FOLDER, Lake
 from toolkit.model.base import Frozen
 from toolkit.model.config import ExportConfig
-from toolkit.model.link import LINK_FORMAT, Link
+from toolkit.model.link import LINK_FORMAT, EnvironmentRecord, Link
 from toolkit.model.names import Guid
-from toolkit.plan.world import LakeName, World
+from toolkit.plan.world import LakeName, Rates, World
 from toolkit.site import Site, read_document, read_link
 
 MARKER_PATH = f"{STATE_FOLDER}/lake.json"
@@ -49,12 +51,22 @@ def read_world(site: Site, configs: Iterable[ExportConfig] = (), *, count: bool 
         links=links,
         statistics=_counts(site, (*wanted, *(link.config for link in links)), inventory.entities) if count else {},
         foreign={name: what for name, what in found.items() if isinstance(what, str)},
+        rates=Rates(PAGE, APPEND, OF_A_FILE, site.rows_per_second),
+        applied=dict(_applied(site, record)),
         no_key=site.mask_key.lack(),
     )
 
 
 def _known_links(site: Site) -> tuple[Link, ...]:
     return tuple(linked.link for linked in site.links())
+
+
+def _applied(site: Site, record: EnvironmentRecord | None) -> Iterator[tuple[str, tuple[ExportConfig, ...]]]:
+    names = dict.fromkeys(entry.solution for entry in record.applied) if record else ()
+    for name in names:
+        last = record.last_applied(name) if record else None
+        if last is not None and (configs := configs_of(site.state, last)) is not None:
+            yield name, configs
 
 
 def _found(site: Site, world: World, config: ExportConfig) -> Iterator[tuple[LakeName, Link | str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,9 @@ from toolkit.cli.output import Result, colour, finding_data, plural
 from toolkit.cli.session import Session
 from toolkit.engine import EntityReport, Patience, Retry, SyncReport
 from toolkit.plan import Plan
-from toolkit.plan.render import plan_json, plan_markdown, plan_text, size_text
+from toolkit.plan.document import document
+from toolkit.plan.page import plan_html
+from toolkit.plan.render import plan_markdown, plan_text, size_text
 from toolkit.plan.safety import NOTHING, Allowed, require_named, require_within
 from toolkit.site import Site
 
@@ -32,8 +33,8 @@ class How:
 
 def plan_result(plan: Plan) -> Result:
     """Return a plan as it is printed."""
-    others = {"markdown": lambda: plan_markdown(plan)}
-    return Result(json.loads(plan_json(plan)), plan_text(plan, colour=colour()), others)
+    others = {"markdown": lambda: plan_markdown(plan), "html": lambda: plan_html(plan)}
+    return Result(document(plan).model_dump(mode="json"), plan_text(plan, colour=colour()), others)
 
 
 def do(

@@ -101,7 +101,7 @@ def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...])
     return Desired(found, bundles.effective(found.bundle, site.name, overlays))
 
 
-@click.command(cls=Command, formats=(*FORMATS, "markdown"))
+@click.command(cls=Command, formats=(*FORMATS, "markdown", "html"))
 @click.argument("bundle")
 @options.overlays
 @options.profile

@@ -1,4 +1,4 @@
-"""The JSON Schemas of the YAML files, draft-07, generated from the models that read them."""
+"""The JSON Schemas of the YAML files and of plans, draft-07, generated from the models that read them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from toolkit.model.config import ExportConfig
 from toolkit.model.overlay import Overlay
 from toolkit.model.solution import Solution
 from toolkit.organization.definition_file import DefinitionFile
+from toolkit.plan.document import PlanDocument
+from toolkit.plan.saved import SavedPlan
 from toolkit.project import ProjectFile
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -23,6 +25,8 @@ MODELS: Mapping[str, tuple[type[BaseModel], str]] = {
     "overlay": (Overlay, "environments/*.yaml: the values of a bundle that differ in an environment"),
     "entities": (DefinitionFile, "custom entities, for toolkit env define"),
     "project": (ProjectFile, "toolkit.yaml: environments and the folders of their storage accounts"),
+    "plan": (PlanDocument, "what toolkit plan --format json prints"),
+    "saved-plan": (SavedPlan, "what toolkit plan -o writes"),
 }
 """The model and the title of each schema, by name."""
 

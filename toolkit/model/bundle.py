@@ -43,6 +43,10 @@ class Bundle(Frozen):
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return ``sha256:<hex>`` of a JSON value in canonical form: keys sorted, no white space."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    """Return ``sha256:<hex>`` of a JSON value in canonical form."""
+    return f"sha256:{hashlib.sha256(canonical_bytes(value)).hexdigest()}"
+
+
+def canonical_bytes(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return a JSON value in canonical form: keys sorted, no white space."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

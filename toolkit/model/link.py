@@ -40,6 +40,12 @@ class Applied(Frozen):
     at: datetime
     by: str
     commit: str | None = None
+    plan: str = ""
+    """Digest of the plan that was done."""
+    package: str | None = None
+    """Digest of the zip that was imported, which is kept beside the record; None where none came with the plan."""
+    restores: Version | None = None
+    """The version whose content this one brings back."""
     removed: bool = False
     """Whether the solution was uninstalled; the digests are then those of what was applied last, or empty."""
 

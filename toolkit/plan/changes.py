@@ -34,14 +34,34 @@ class Effect(StrEnum):
 
 
 class Consequence(Frozen):
-    """The consequence of a change for the data, with its size where it is known: rows, and bytes of CSV (about)."""
+    """The consequence of a change for the data, with its size and its cost (about) where they are known."""
 
     effect: Effect = Effect.NOTHING
     rows: int | None = None
     size: int | None = None
+    """Bytes of CSV."""
+    requests: int | None = None
+    """Requests to the source and to the lake, as real services count them."""
+    seconds: float | None = None
 
 
-class RegisterSolution(Frozen):
+class Origin(StrEnum):
+    """Why a plan has a change: it is news of the bundle, or the environment was changed since the last apply."""
+
+    NEWS = "news"
+    DRIFT = "drift"
+    """Changed in the environment by hand; the plan brings back what was applied."""
+    BOTH = "drift-and-news"
+    """Changed in the environment by hand, and the bundle brings another value than was applied."""
+
+
+class Step(Frozen):
+    """What every change has."""
+
+    origin: Origin = Origin.NEWS
+
+
+class RegisterSolution(Step):
     """A solution is imported: installed, updated, or put back where its configs were changed in the environment."""
 
     kind: Literal["solution.register"] = "solution.register"
@@ -54,7 +74,7 @@ class RegisterSolution(Frozen):
     consequence: Consequence = Consequence()
 
 
-class RecordSolution(Frozen):
+class RecordSolution(Step):
     """What is there already is recorded as applied: the solution came by another way, or an apply was cut off."""
 
     kind: Literal["solution.record"] = "solution.record"
@@ -63,7 +83,7 @@ class RecordSolution(Frozen):
     consequence: Consequence = Consequence()
 
 
-class RemoveSolution(Frozen):
+class RemoveSolution(Step):
     """A solution is uninstalled: a managed one with its configs, an unmanaged one as a container only."""
 
     kind: Literal["solution.remove"] = "solution.remove"
@@ -73,7 +93,7 @@ class RemoveSolution(Frozen):
     consequence: Consequence = Consequence()
 
 
-class TrackEntity(Frozen):
+class TrackEntity(Step):
     """Change tracking of an entity is enabled, by hand. It cannot be disabled again."""
 
     kind: Literal["entity.track"] = "entity.track"
@@ -81,7 +101,7 @@ class TrackEntity(Frozen):
     consequence: Consequence = Consequence()
 
 
-class WriteConfig(Frozen):
+class WriteConfig(Step):
     """An export config row is created or replaced, by hand."""
 
     kind: Literal["config.write"] = "config.write"
@@ -90,7 +110,7 @@ class WriteConfig(Frozen):
     consequence: Consequence = Consequence()
 
 
-class DeleteConfig(Frozen):
+class DeleteConfig(Step):
     """An export config row is deleted, by hand."""
 
     kind: Literal["config.delete"] = "config.delete"
@@ -99,7 +119,7 @@ class DeleteConfig(Frozen):
     consequence: Consequence = Consequence()
 
 
-class CreateLink(Frozen):
+class CreateLink(Step):
     """The environment begins to export what the config says to a lake."""
 
     kind: Literal["link.create"] = "link.create"
@@ -109,7 +129,7 @@ class CreateLink(Frozen):
     consequence: Consequence
 
 
-class RemoveLink(Frozen):
+class RemoveLink(Step):
     """The environment stops exporting to a lake; its data is kept or deleted."""
 
     kind: Literal["link.remove"] = "link.remove"
@@ -122,7 +142,7 @@ class RemoveLink(Frozen):
     consequence: Consequence
 
 
-class ChangeOwner(Frozen):
+class ChangeOwner(Step):
     """A link that was made by hand becomes a solution's, or is left an orphan when its solution goes."""
 
     kind: Literal["link.owner"] = "link.owner"
@@ -133,7 +153,7 @@ class ChangeOwner(Frozen):
     consequence: Consequence = Consequence()
 
 
-class AddEntity(Frozen):
+class AddEntity(Step):
     """An entity joins a live link."""
 
     kind: Literal["entity.add"] = "entity.add"
@@ -143,7 +163,7 @@ class AddEntity(Frozen):
     consequence: Consequence
 
 
-class RemoveEntity(Frozen):
+class RemoveEntity(Step):
     """An entity leaves a live link: ``model.json`` first, then its data is kept aside or deleted."""
 
     kind: Literal["entity.remove"] = "entity.remove"
@@ -154,7 +174,7 @@ class RemoveEntity(Frozen):
     consequence: Consequence
 
 
-class ChangeSetting(Frozen):
+class ChangeSetting(Step):
     """A value of a live link, or of one of its entities, changes in place.
 
     ``setting`` is the key path in the model, with dots: ``interval_minutes``, ``retry.max_count``,
@@ -175,7 +195,7 @@ class ChangeSetting(Frozen):
     consequence: Consequence = Consequence()
 
 
-class ChangeStrategy(Frozen):
+class ChangeStrategy(Step):
     """An entity of a live link is cut into other partitions: rebuilt aside, swapped at the next snapshot."""
 
     kind: Literal["entity.strategy"] = "entity.strategy"
@@ -189,7 +209,7 @@ class ChangeStrategy(Frozen):
     consequence: Consequence
 
 
-class ChangeMode(Frozen):
+class ChangeMode(Step):
     """An entity of a live link becomes append-only (re-initialised aside), or in-place (its history is deleted)."""
 
     kind: Literal["entity.mode"] = "entity.mode"
@@ -202,7 +222,7 @@ class ChangeMode(Frozen):
     consequence: Consequence
 
 
-class MoveLake(Frozen):
+class MoveLake(Step):
     """A live link moves to another storage account or file system: filled by an initial sync, then switched."""
 
     kind: Literal["lake.move"] = "lake.move"

@@ -16,6 +16,7 @@ from toolkit.errors import Finding, NotFound, Place, Refused, Severity, nearest
 from toolkit.model.base import Frozen
 from toolkit.model.bundle import Bundle, digest
 from toolkit.model.config import ExportConfig, LinkedEntity
+from toolkit.model.entity import TableType
 from toolkit.model.environment import InstalledSolution, Registration
 from toolkit.model.link import LakeAddress, Link
 from toolkit.model.names import UniqueName
@@ -40,6 +41,7 @@ from toolkit.plan.changes import (
     how,
     spelled,
 )
+from toolkit.plan.drift import marked
 from toolkit.plan.hosted import hosted_findings
 from toolkit.plan.links import add_entity, data_effect, entity_changes, initial_sync, link_changes, remove_entity
 from toolkit.plan.prerequisites import Profile, entity_findings, named_twice, prerequisites, why_untrackable
@@ -121,9 +123,10 @@ def plan_import(
     """
     solution, managed = bundle.solution, is_managed(bundle.solution.package)
     links = tuple(_links(bundle, configs, world))
+    tracks = tuple(_tracks(configs, world))
     findings = refuse(
         (
-            *import_findings(bundle, configs, world, profile, where),
+            *import_findings(bundle, configs, _tracking(world, tracks), profile, where),
             *later_findings(links, where, solution.unique_name if managed else None),
         ),
     )
@@ -134,7 +137,8 @@ def plan_import(
         bundle=bundle.digest,
         effective=effective_digest(configs),
     )
-    changes: tuple[AnyChange, ...] = (*_register(bundle, configs, world), *links)
+    changes: tuple[AnyChange, ...] = (*_register(bundle, configs, world), *tracks, *links)
+    changes = marked(changes, world.applied_last(solution.unique_name), configs, world)
     changes = changes or tuple(_record(brought, world))
     return _plan(world, configs, changes, findings, brought)
 
@@ -171,6 +175,21 @@ def _register(bundle: Bundle, configs: Sequence[ExportConfig], world: World) -> 
         version=solution.version,
         effective=bool(configs) and inventory.registration is Registration.EFFECTIVE,
     )
+
+
+def _tracks(configs: Sequence[ExportConfig], world: World) -> Iterator[TrackEntity]:
+    """Yield the entities that have to be tracked first; it is done once the solution is in, and named like a loss."""
+    for name in dict.fromkeys(entity.name for config in configs for entity in config.entities):
+        known = world.inventory.entities.get(name)
+        if known is not None and known.table_type is TableType.STANDARD and known.can_track:
+            yield from () if known.change_tracking else (TrackEntity(entity=name),)
+
+
+def _tracking(world: World, tracks: Sequence[TrackEntity]) -> World:
+    """Return the world once these entities are tracked."""
+    known = world.inventory.entities
+    tracked = {each.entity: known[each.entity].model_copy(update={"change_tracking": True}) for each in tracks}
+    return replace(world, inventory=world.inventory.model_copy(update={"entities": {**known, **tracked}}))
 
 
 def _links(bundle: Bundle, configs: Sequence[ExportConfig], world: World) -> Iterator[LinkChange]:

@@ -1,4 +1,4 @@
-"""Plans and differences as text (80 columns, colour only when asked), JSON and Markdown."""
+"""Plans and differences as text (80 columns, colour only when asked) and Markdown; differences as JSON too."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, assert_never
+from typing import assert_never
 
 from toolkit.errors import Finding
-from toolkit.plan.changes import AnyChange, Consequence, Effect, counted, describe
+from toolkit.plan.changes import AnyChange, Consequence, Effect, Origin, counted, describe
 from toolkit.plan.diff import Difference, Kind
 from toolkit.plan.plan import Plan
 
 NO_DIFFERENCES = "no differences"
 NOTHING_TO_DO = "nothing to do"
 WIDTH = 80
+MINUTE, HOUR = 60, 3600
 
-_WORDS = {
+WORDS = {
     "solution.register": "import solution",
     "solution.record": "record solution",
     "solution.remove": "uninstall solution",
@@ -34,12 +35,18 @@ _WORDS = {
     "entity.mode": "change mode",
     "lake.move": "move lake",
 }
-_GREEN, _RED, _YELLOW = "32", "31", "33"
+ORIGINS = {
+    Origin.NEWS: "news",
+    Origin.DRIFT: "drift: changed in the environment; this brings back what was applied",
+    Origin.BOTH: "drift: changed in the environment; the bundle brings another value than was applied",
+}
+"""Origins of changes, in words."""
+_GREEN, _RED, _YELLOW, _MAGENTA = "32", "31", "33", "35"
 
 
 def plan_text(plan: Plan, *, colour: bool = False) -> str:
     """Return a plan as lines of at most 80 columns, each change with its consequence for the data."""
-    lines = [_title(plan)]
+    lines = [title(plan)]
     for number, change in enumerate(plan.changes, 1):
         lines += _change_lines(number, change, colour=colour)
     for finding in plan.findings:
@@ -47,16 +54,20 @@ def plan_text(plan: Plan, *, colour: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _title(plan: Plan) -> str:
+def title(plan: Plan) -> str:
+    """Return a plan in one line: ``prod: ContosoLake 1.1.0.0: 3 changes, 1 of them drift``."""
     what = "" if plan.brought is None else f"{plan.brought.solution} {plan.brought.version}: "
-    return f"{plan.environment}: {what}{NOTHING_TO_DO if plan.empty else counted(len(plan.changes), 'change')}"
+    drift = sum(change.origin is not Origin.NEWS for change in plan.changes)
+    also = f", {drift} of them drift" if drift else ""
+    many = NOTHING_TO_DO if plan.empty else counted(len(plan.changes), "change")
+    return f"{plan.environment}: {what}{many}{also}"
 
 
 def _change_lines(number: int, change: AnyChange, *, colour: bool) -> Iterator[str]:
     target, before, after = describe(change)
     # Names of lakes are long: before and after stand on lines of their own where they do not fit on one.
     steps = f"{before} -> {after}" if before and after else before or after or ""
-    head = f"{number:3}. {_WORDS[change.kind]:<18} "
+    head = f"{number:3}. {WORDS[change.kind]:<18} "
     first = f"{head}{target}"
     if len(first) + len(steps) + 2 <= WIDTH:
         yield _paint(f"{first}: {steps}" if steps else first, _shade(before, after), on=colour)
@@ -65,6 +76,8 @@ def _change_lines(number: int, change: AnyChange, *, colour: bool) -> Iterator[s
         yield from _wrapped(steps, 6)
     if change.consequence.effect is not Effect.NOTHING:
         yield from _wrapped(consequence_text(change.consequence), 6)
+    if change.origin is not Origin.NEWS:
+        yield from (_paint(line, _MAGENTA, on=colour) for line in _wrapped(ORIGINS[change.origin], 6))
 
 
 def _shade(before: str | None, after: str | None) -> str:
@@ -119,8 +132,22 @@ def consequence_text(consequence: Consequence) -> str:  # noqa: PLR0911 - one re
 def _size(consequence: Consequence) -> str:
     if consequence.rows is None:
         return ""
-    rows = counted(consequence.rows, "row")
-    return rows if consequence.size is None else f"{rows}, about {size_text(consequence.size)}"
+    parts = [
+        counted(consequence.rows, "row"),
+        *([] if consequence.size is None else [f"about {size_text(consequence.size)}"]),
+        *([] if consequence.requests is None else [counted(consequence.requests, "request")]),
+        *([] if consequence.seconds is None else [time_text(consequence.seconds)]),
+    ]
+    return ", ".join(parts)
+
+
+def time_text(seconds: float) -> str:
+    """Return a time in words: ``under 1 s``, ``45 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / MINUTE:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:,.1f} h"
 
 
 def size_text(size: int) -> str:
@@ -133,48 +160,23 @@ def size_text(size: int) -> str:
     return f"{amount:,.1f} TB"
 
 
-def plan_json(plan: Plan) -> str:
-    """Return a plan as JSON, each change with its kind, target, before, after and consequence in words.
-
-    To save a plan use ``plan.model_dump_json()``, which ``Plan.model_validate_json`` reads again.
-    """
-    return _json(
-        {
-            "environment": plan.environment,
-            "fingerprint": plan.fingerprint,
-            "bundle": None if plan.brought is None else plan.brought.model_dump(mode="json"),
-            "empty": plan.empty,
-            "changes": [_change_json(change) for change in plan.changes],
-            "findings": [asdict(finding) for finding in plan.findings],
-        }
-    )
-
-
-def _change_json(change: AnyChange) -> dict[str, Any]:
-    target, before, after = describe(change)
-    return {
-        "kind": change.kind,
-        "target": target,
-        "before": before,
-        "after": after,
-        "consequence": {**change.consequence.model_dump(mode="json"), "text": consequence_text(change.consequence)},
-    }
-
-
 def _json(data: object) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 
 def plan_markdown(plan: Plan) -> str:
     """Return a plan as a Markdown table, for a comment on a pull request."""
-    rows = []
+    rows: list[tuple[str | None, ...]] = []
     for change in plan.changes:
         target, before, after = describe(change)
-        rows.append((_WORDS[change.kind], target, before, after, consequence_text(change.consequence)))
-    header = ("change", "target", "before", "after", "consequence for the data")
+        origin = change.origin.value if change.origin is not Origin.NEWS else ""
+        rows.append((WORDS[change.kind], target, before, after, consequence_text(change.consequence), origin))
+    header: tuple[str, ...] = ("change", "target", "before", "after", "consequence for the data", "drift")
+    if not any(row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
     notes = [f"- {finding.severity} {finding.code}: {_cell(finding.what)}" for finding in plan.findings]
     parts = [
-        f"**{_cell(_title(plan))}**",
+        f"**{_cell(title(plan))}**",
         *([_table(header, rows)] if rows else []),
         *(["\n".join(notes)] * bool(notes)),
     ]

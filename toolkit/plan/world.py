@@ -5,9 +5,10 @@ Inventory, record, link documents and statistics come in as values: nothing in t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from toolkit.model.bundle import digest
 from toolkit.model.config import ExportConfig, LinkedEntity
@@ -20,6 +21,12 @@ from toolkit.plan.changes import Consequence, Effect
 
 BYTES_PER_VALUE = 10
 """About what one value of a row takes in CSV. Measured: 2 M rows of 60 columns are 1.2 GB."""
+
+
+READING = frozenset({Effect.INITIAL_SYNC, Effect.COMPARISON, Effect.REINITIALISE, Effect.HISTORY_DELETED})
+"""Effects for which every row is read again."""
+
+_N = TypeVar("_N", int, float)
 
 
 class LakeName(NamedTuple):
@@ -38,6 +45,27 @@ class Present(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """What an initial sync costs: see ``toolkit.engine.estimate``, which says where each figure comes from."""
+
+    page: int
+    """Rows of a page at most."""
+    append: int
+    """Bytes of an append."""
+    of_a_file: int
+    """Requests of a file besides its appends."""
+    rows_per_second: int
+
+    def requests(self, rows: int, size: int) -> int:
+        """Return about how many requests read ``rows`` and write ``size`` bytes: one file, and one count."""
+        return 1 + math.ceil(max(rows, 1) / self.page) + self.of_a_file + math.ceil(size / self.append)
+
+    def seconds(self, rows: int) -> float:
+        """Return about how long ``rows`` take."""
+        return round(rows / self.rows_per_second, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What a plan stands on: one reading of an environment and of its lakes.
 
@@ -52,6 +80,9 @@ class World:
     links: tuple[Link, ...] = ()
     statistics: Mapping[str, int] = field(default_factory=dict)
     foreign: Mapping[LakeName, str] = field(default_factory=dict)
+    rates: Rates | None = None
+    applied: Mapping[str, tuple[ExportConfig, ...]] = field(default_factory=dict)
+    """The effective configs that were applied last, by solution; without those of which nothing was kept."""
     no_key: str = ""
     """Why there is no key to hash columns with, empty where there is one. The key itself is not known here."""
 
@@ -99,7 +130,15 @@ class World:
         """Return ``effect`` on an entity with its rows and bytes, as far as they are known."""
         rows, definition = self.statistics.get(entity), self.inventory.entities.get(entity)
         size = None if rows is None or definition is None else rows * row_size(definition)
-        return Consequence(effect=effect, rows=rows, size=size)
+        plain = Consequence(effect=effect, rows=rows, size=size)
+        if self.rates is None or rows is None or size is None or effect not in READING:
+            return plain
+        cost = {"requests": self.rates.requests(rows, size), "seconds": self.rates.seconds(rows)}
+        return plain.model_copy(update=cost)
+
+    def applied_last(self, solution: str) -> tuple[ExportConfig, ...] | None:
+        """Return the effective configs that were applied last of a solution, in any case, or None."""
+        return next((configs for name, configs in self.applied.items() if same_name(name, solution)), None)
 
 
 def same_name(one: str | None, other: str) -> bool:
@@ -113,14 +152,20 @@ def row_size(entity: Entity) -> int:
 
 
 def total(consequences: Iterable[Consequence], effect: Effect) -> Consequence:
-    """Return the sum of consequences; a size that one of them does not know is not known."""
+    """Return the sum of consequences; a figure that one of them does not know is not known."""
     parts = tuple(consequences)
-    rows, sizes = [part.rows for part in parts], [part.size for part in parts]
     return Consequence(
         effect=effect,
-        rows=None if None in rows else sum(row or 0 for row in rows),
-        size=None if None in sizes else sum(size or 0 for size in sizes),
+        rows=_sum([part.rows for part in parts]),
+        size=_sum([part.size for part in parts]),
+        requests=_sum([part.requests for part in parts]),
+        seconds=_sum([part.seconds for part in parts]),
     )
+
+
+def _sum(figures: Sequence[_N | None]) -> _N | None:
+    known = [figure for figure in figures if figure is not None]
+    return sum(known[1:], start=known[0]) if known and len(known) == len(figures) else None
 
 
 def canonical(config: ExportConfig) -> dict[str, object]:
@@ -130,9 +175,14 @@ def canonical(config: ExportConfig) -> dict[str, object]:
     return {**data, "entities": [entity.model_dump(mode="json") for entity in entities]}
 
 
+def effective(configs: Iterable[ExportConfig]) -> list[dict[str, object]]:
+    """Return configs after overlay as JSON values in canonical form."""
+    return [canonical(config) for config in sorted(configs, key=lambda config: config.id)]
+
+
 def effective_digest(configs: Iterable[ExportConfig]) -> str:
     """Return the digest of what is desired: the effective configs, after overlay."""
-    return digest([canonical(config) for config in sorted(configs, key=lambda config: config.id)])
+    return digest(effective(configs))
 
 
 def assumptions(world: World, configs: Sequence[ExportConfig] = ()) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from toolkit.sign_in.method import SignIn
 
 DATABASE = "organization.sqlite"
+OVER_HTTP = 35_000
+"""About how many rows a second come over the Web API at best. Measured over loopback: benchmarks/extraction.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,8 @@ def open_dataverse(opening: Opening, entry: DataverseEntry) -> Iterator[Opened]:
             accounts=opening.accounts,
             registration=entry.mode,
         )
-        yield Opened(opening.site(environment, source, entry), budget, over_the_web=clients)
+        site = replace(opening.site(environment, source, entry), rows_per_second=OVER_HTTP)
+        yield Opened(site, budget, over_the_web=clients)
 
 
 @contextmanager

@@ -1,0 +1,86 @@
+"""What was applied, kept beside the environment's record: packages as they came, and their configs after overlay.
+
+Each file is named by the SHA-256 of its bytes, so that it is written once and what is read is what was applied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from pydantic import TypeAdapter
+
+from toolkit.errors import Damaged, NotFound
+from toolkit.lake.protocol import Lake
+from toolkit.model.bundle import canonical_bytes
+from toolkit.model.config import ExportConfig
+from toolkit.model.link import Applied, EnvironmentRecord
+from toolkit.plan.world import effective
+
+FOLDER = "applied"
+KEPT = 20
+"""The content of so many applies is kept, and of the last one of each solution."""
+
+_CONFIGS = TypeAdapter(tuple[ExportConfig, ...])
+
+
+def keep(state: Lake, configs: Iterable[ExportConfig], archive: bytes | None) -> str | None:
+    """Keep what an apply brings, and return the digest of its package, if there is one."""
+    _put(state, canonical_bytes(effective(configs)), "json")
+    return None if archive is None else _put(state, archive, "zip")
+
+
+def _put(state: Lake, data: bytes, suffix: str) -> str:
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    path = _path(digest, suffix)
+    if state.stat(path) is None:
+        state.put(path, data, "any")
+    return digest
+
+
+def _path(digest: str, suffix: str) -> str:
+    return f"{FOLDER}/{digest.removeprefix('sha256:')}.{suffix}"
+
+
+def package_of(state: Lake, applied: Applied) -> bytes:
+    """Return the package of an apply. Raises NotFound (APL020) where none was kept, Damaged (APL021)."""
+    path = None if applied.package is None else _path(applied.package, "zip")
+    if path is None or state.stat(path) is None:
+        raise NotFound(
+            "APL020",
+            f"the package of {applied.solution} {applied.version} was not kept",
+            where=state.location(FOLDER),
+            why=f"the packages of the last {KEPT} applies are kept",
+            fix="import the zip of that version under a higher one; git has its source",
+        )
+    return _read(state, path)
+
+
+def configs_of(state: Lake, applied: Applied) -> tuple[ExportConfig, ...] | None:
+    """Return the configs of an apply after overlay, or None where they were not kept. Raises Damaged (APL021)."""
+    path = _path(applied.effective, "json")
+    return None if state.stat(path) is None else _CONFIGS.validate_json(_read(state, path))
+
+
+def _read(state: Lake, path: str) -> bytes:
+    data, where = state.read(path), state.location(path)
+    if hashlib.sha256(data).hexdigest() not in path:
+        raise Damaged(
+            "APL021",
+            f"{where} is not what was applied",
+            where=where,
+            why="its bytes do not have the digest that is its name",
+            fix="delete the file, or restore it from a backup",
+        )
+    return data
+
+
+def drop_old(state: Lake, record: EnvironmentRecord) -> None:
+    """Delete the content of applies that are too long ago."""
+    last = (record.last_applied(entry.solution) for entry in record.applied)
+    wanted = [*record.applied[-KEPT:], *(entry for entry in last if entry is not None)]
+    named = {_path(entry.effective, "json") for entry in wanted}
+    named |= {_path(entry.package, "zip") for entry in wanted if entry.package is not None}
+    for stat in list(state.list(FOLDER)):
+        if stat.path not in named:
+            state.delete(stat.path)
