@@ -44,6 +44,10 @@ PAUSE = 0.002
 """Seconds between the pieces of a slow answer."""
 
 
+def unheard(_: Request) -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A request that came in, and what became of it; ``status`` is 0 when no answer was sent."""
@@ -74,6 +78,8 @@ class Storage:
     identity: Identity
     faults: Faults = field(default_factory=Faults)
     requests: list[Asked] = field(default_factory=list)
+    look: Callable[[Request], None] = unheard
+    """Told of every request before it is answered, while nothing else is done."""
     address: str = ""
     """http://127.0.0.1:PORT, without an endpoint."""
 
@@ -98,6 +104,7 @@ class Storage:
             if f"/{self.account}." not in request.target:
                 return self.identity.answer(request)
             with self.store.guard:
+                self.look(request)
                 self.door(request)
                 return self.stamped(self._endpoint(request).answer(request))
         except Refusal as refusal:
