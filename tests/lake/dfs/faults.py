@@ -17,6 +17,9 @@ the answer comes in pieces; ``expired``: 401, the token is no longer valid."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+Death = Literal["lost_before", "lost_after", "reset_request"]
+"""How the request ends in which a client's process dies."""
+
 Matches = Callable[[Request], bool]
 
 
@@ -28,7 +31,7 @@ class Faults:
     _at: dict[int, Kind] = field(default_factory=dict)
     _when: list[tuple[Matches, Kind]] = field(default_factory=list)
     _dead_from: int | None = None
-    _dead: Kind = "lost_before"
+    _dead: Death = "lost_before"
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def at(self, number: int, kind: Kind) -> None:
@@ -39,7 +42,7 @@ class Faults:
         """Let the next requests that match go wrong, ``times`` of them."""
         self._when += [(matches, kind)] * times
 
-    def die(self, number: int, kind: Literal["lost_before", "lost_after", "reset_request"]) -> None:
+    def die(self, number: int, kind: Death) -> None:
         """Let the client's process die in the request of that number: none after it reaches the service."""
         self._dead_from, self._dead = number, kind
 

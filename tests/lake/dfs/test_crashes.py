@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 
 from tests.engine.small_run import STAGES, script_of
 from tests.lake.dfs.exports import FEW, HASTY, Site, Step, files, script_of_few, site, steps
+from tests.lake.dfs.faults import Death
 from tests.lake.dfs.store import Store
 from tests.scale import LONG, Record, seed
 
@@ -67,15 +69,15 @@ def test_a_death_in_any_request_leaves_no_trace(
     assert wrong == []
 
 
-@pytest.mark.parametrize("kind", ["lost_before", "lost_after", "reset_request"])
+@pytest.mark.parametrize("kind", get_args(Death))
 def test_a_process_that_dies_in_a_request_leaves_the_state_of_that_request(
-    export: tuple[Site, tuple[Step, ...]], kind: str
+    export: tuple[Site, tuple[Step, ...]], kind: Death
 ) -> None:
     at, run = export
     step = run[1]
     flushes = [number for number, (asked, _) in enumerate(step.stops, 1) if asked.kind == "flush"]
     at.begin(step.before, step.script)
-    at.storage.faults.die(flushes[0], kind)  # type: ignore[arg-type] # one of the kinds, as a parameter
+    at.storage.faults.die(flushes[0], kind)
     assert not at.acts(step.act, step.script, HASTY)
     at.storage.faults.clear()
     at.wait()
