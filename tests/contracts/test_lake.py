@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from azure.core.credentials import AzureNamedKeyCredential
 
+from tests.lake.accounts import opened
 from tests.lake.dfs.serving import served
 from toolkit.errors import Conflict, Damaged, Locked, NotFound, Refused
-from toolkit.lake.adls.account import StorageAccount
-from toolkit.lake.adls.lake import AdlsLake
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import ABSENT, Etag, Fence, Holder, Lake, Staged
@@ -43,9 +41,7 @@ def folder(at: Path, _: ExitStack) -> Backend:
 
 def adls(_: Path, until: ExitStack) -> Backend:
     storage = until.enter_context(served())
-    key = AzureNamedKeyCredential(storage.account, storage.key)
-    account = StorageAccount(storage.account, storage.url, storage.blob_url, key)
-    return Backend(AdlsLake(account, "lake"), lambda: AdlsLake(account, "lake"))
+    return Backend(opened(storage), lambda: opened(storage))
 
 
 BACKENDS = {"memory": memory, "folder": folder, "adls": adls}

@@ -24,9 +24,9 @@ from toolkit.lake.adls.failures import asking
 from toolkit.lake.adls.filesystem import FileSystem, Found, of_source
 from toolkit.lake.adls.place import Rejected
 from toolkit.lake.adls.ranges import Ranges, Source
+from toolkit.lake.adls.reading import replaced
 from toolkit.lake.adls.sinks import Appends, Sending
 from toolkit.lake.adls.traffic import Traffic
-from toolkit.lake.paths import changed
 from toolkit.lake.protocol import ABSENT, Etag, Staged
 
 COPIED = 32 << 20
@@ -64,10 +64,15 @@ class Copies:
         """Let the service copy a whole file aside. None where it does not, or where that is not worth it."""
         if source.size < self.least or not self._works():
             return None
+        to = self.aside()
         try:
-            return self._copied(source, metadata)
-        except Rejected:
+            return self._copied(source, to, metadata)
+        except Retriable:
+            raise
+        except ToolkitError:
             self.give_up()
+            with suppress(ToolkitError):
+                remove(self.files, to)
             return None
 
     def give_up(self) -> None:
@@ -94,15 +99,13 @@ class Copies:
             expiry=self.clock() + SIGNED_FOR,
         )
 
-    def _copied(self, source: Source, metadata: Mapping[str, str]) -> Staged:
-        """Copy a whole file aside. Raises Rejected where the copy is not as it should be."""
-        to = self.aside()
+    def _copied(self, source: Source, to: str, metadata: Mapping[str, str]) -> Staged:
+        """Copy a whole file. Raises Rejected where the copy is not as it should be."""
         with asking(self.files.place(to)):
             url = self.files.blob(source.path).url
             self.files.blob(to).start_copy_from_url(url, metadata=dict(metadata), **of_source(source.etag))
         found = self._awaited(to)
         if found is None or found.copying != "success" or found.size != source.size:
-            remove(self.files, to)
             raise Rejected(409, "CopyFailed", self.files.place(to), "the copy is not what was to be copied")
         return Staged(to, found.size, found.etag)
 
@@ -125,7 +128,7 @@ class Copies:
 
     def _probed(self) -> bool:
         """Return whether the service copies and splices a file of the dfs endpoint, and moves the results."""
-        paths = [self.aside() for _ in range(4)]
+        paths = [self.aside() for _ in range(5)]
         try:
             return self._probe(*paths)
         except Retriable:
@@ -137,13 +140,13 @@ class Copies:
                 with suppress(ToolkitError):
                     remove(self.files, path)
 
-    def _probe(self, path: str, moved: str, spliced: str, there: str) -> bool:
+    def _probe(self, path: str, copied: str, moved: str, spliced: str, there: str) -> bool:
         data = bytes(range(256)) * 4
         made = Appends(self.files, self.traffic, path)
         made.send(data[:500])
         made.send(data[500:])
         source = Source(path, len(data), made.flush())
-        copy = self._copied(source, {"toolkitprobe": "copy"})
+        copy = self._copied(source, copied, {"toolkitprobe": "copy"})
         self.files.rename(copy.path, copy.etag, moved, ABSENT)
         blocks = self.blocks(spliced)
         blocks.strict = True
@@ -230,8 +233,17 @@ class Blocks:
         except ToolkitError:
             if self.strict:
                 raise
+            data = self._read(source, start, length)
             self._copies.give_up()
-            self._stage(name, self._files.read(source.path, start, length, source.etag).data)
+            self._stage(name, data)
+
+    def _read(self, source: Source, start: int, length: int) -> bytes:
+        try:
+            return self._files.read(source.path, start, length, source.etag).data
+        except Rejected as rejected:
+            if not rejected.unexpected:
+                raise
+            raise replaced(self._files, source) from None
 
     def _copy_there(self, name: str, source: Source, start: int, length: int) -> None:
         with asking(self._files.place(source.path)):
@@ -248,7 +260,7 @@ class Blocks:
         for source in self._sources.values():
             now = self._files.find(source.path)
             if now is None or now.etag != source.etag:
-                raise changed(self._files.place(source.path).address, source.etag, now.etag if now else ABSENT)
+                raise replaced(self._files, source)
         found = self._files.find(self._path)
         if found is None or found.size != self._size:
             why = "the file of blocks is not as long as they are"

@@ -7,6 +7,7 @@ since the SDK has tried it again (``retrying``).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,9 @@ from toolkit.lake.protocol import ABSENT, Etag, Expect, Stat
 
 if TYPE_CHECKING:
     from azure.storage.filedatalake import PathProperties
+
+# What the SDK logs names addresses; it is not for people's terminals.
+logging.getLogger("azure").addHandler(logging.NullHandler())
 
 PAGE = 5000
 """Paths of a page of a list, the service's own limit."""
@@ -222,18 +226,18 @@ class FileSystem:
         except Rejected as rejected:
             if rejected.status != 416:
                 raise
-            return self._beyond(path, etag, rejected)
+            return self._beyond(path, etag)
         if _is_folder(body.properties.metadata):
             raise self._no_file(path)
         return Read(data, int((body.properties.content_range or "").rpartition("/")[2]), _etag(body.properties.etag))
 
-    def _beyond(self, path: str, etag: Etag | None, rejected: Rejected) -> Read:
+    def _beyond(self, path: str, etag: Etag | None) -> Read:
         """Return nothing of a file that ends before the range."""
         found = self.find(path)
         if found is None:
             raise self._no_file(path)
         if etag not in (None, found.etag):
-            raise rejected
+            raise Rejected(412, "ConditionNotMet", self.place(path), "the file is another one")
         return Read(b"", found.size, found.etag)
 
     def _no_file(self, path: str) -> Rejected:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import uuid4
 
-from toolkit.errors import Conflict, NotFound, ToolkitError
+from toolkit.errors import Conflict, NotFound
 from toolkit.lake.adls.account import StorageAccount
 from toolkit.lake.adls.place import Rejected
 from toolkit.lake.adls.ranges import LEAST, Ranges, Source
@@ -130,7 +130,7 @@ class AdlsLake:
         except NotFound:
             # The file was moved, and then replaced, before its writer heard of it.
             raise changed(self.location(path), expect, self._etag_at(path)) from None
-        except ToolkitError:
+        except (Conflict, Rejected):
             sink.discard()
             raise
         return etag
@@ -164,8 +164,9 @@ class AdlsLake:
 
     def remove_folder(self, path: str) -> None:
         """Remove a folder as far as it is empty."""
-        below = [each.path for each in self._desk.files.paths(checked(path)) if each.folder]
-        for folder in (*sorted(below, reverse=True), path):
+        entries = list(self._desk.files.paths(checked(path)))
+        full = {folder for each in entries if not each.folder for folder in parents(each.path)}
+        for folder in sorted({path, *(each.path for each in entries if each.folder)} - full, reverse=True):
             self._removed(folder)
 
     def lock(self, name: str, holder: Holder, above: int = 0) -> Fence:
@@ -273,13 +274,20 @@ class AdlsLake:
             folder = folder.rpartition("/")[0]
 
     def _sweep(self) -> None:
-        """Delete what processes left aside that died long ago."""
+        """Delete what processes that died left aside long ago, and what they left empty of the staging folder."""
         for each in self._desk.files.paths(ASIDE):
             if not each.folder and self._clock() - each.modified > FORGOTTEN:
                 self._removed(each.path)
+        self.remove_folder(STAGING_FOLDER)
 
 
 class _Left(threading.local):
     """Folders that files have left while a thread does things together; None where it does not."""
 
     folders: dict[str, None] | None = None
+
+
+def parents(path: str) -> Iterator[str]:
+    """Yield the folders that a path lies in, innermost first."""
+    while path := path.rpartition("/")[0]:
+        yield path

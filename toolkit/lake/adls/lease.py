@@ -29,6 +29,9 @@ SECONDS = 60
 RENEWED_AFTER = 20.0
 """Seconds after which a lease is renewed; two tries may fail before it ends."""
 
+JOINED = 5.0
+"""Seconds that the end of a lock waits for a renewal that is under way."""
+
 _HELD = "toolkitheld"
 
 
@@ -111,7 +114,7 @@ class AdlsFence:
         """Give the lock back, and end the thread."""
         if not self._stop.is_set():
             self._stop.set()
-            self._thread.join(timeout=SECONDS)
+            self._thread.join(timeout=JOINED)
             self._door.let_go(self._lease)
 
     def _keep(self) -> None:

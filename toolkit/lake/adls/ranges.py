@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +53,15 @@ class Ranges:
         """Where the last one ends."""
         return self.ends[-1] if self.ends else 0
 
+    def split(self, at: int) -> tuple[Ranges, Ranges]:
+        """Return the ranges that begin before a place, and the others."""
+        number = bisect_left(self.starts, at)
+        return self.between(0, number), self.between(number, len(self))
+
+    def beside(self, other: Ranges) -> Ranges:
+        """Return these and other ranges, none of which overlap."""
+        return Ranges.of(sorted([*self.starts, *other.starts]), sorted([*self.ends, *other.ends]))
+
     def between(self, first: int, behind: int) -> Ranges:
         """Return the ranges of these numbers."""
         return Ranges(self.starts[first:behind], self.ends[first:behind])
@@ -95,3 +104,6 @@ class Ranges:
             behind = end
         if behind >= 0:
             yield begin, behind
+
+
+NOTHING = Ranges((), ())

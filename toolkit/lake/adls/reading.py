@@ -9,10 +9,10 @@ from typing import TypeVar
 from toolkit.errors import Conflict
 from toolkit.lake.adls.filesystem import FileSystem
 from toolkit.lake.adls.place import Rejected
-from toolkit.lake.adls.ranges import PIECE, Ranges
+from toolkit.lake.adls.ranges import PIECE, Ranges, Source
 from toolkit.lake.adls.traffic import Traffic
-from toolkit.lake.paths import missing
-from toolkit.lake.protocol import Etag
+from toolkit.lake.paths import changed, missing
+from toolkit.lake.protocol import ABSENT, Etag
 
 TRIES = 3
 """How often a file is read from the beginning that changes meanwhile."""
@@ -68,3 +68,9 @@ class Reader:
         where = self._files.place(path).address
         why, fix = f"it was replaced {TRIES} times while it was read", "run the command again"
         raise Conflict("LAK002", f"{where} changes all the time", where=where, why=why, fix=fix)
+
+
+def replaced(files: FileSystem, source: Source) -> Conflict:
+    """Say that a file is not the one any more that it was when a copy of it was begun."""
+    now = files.find(source.path)
+    return changed(files.place(source.path).address, source.etag, now.etag if now else ABSENT)

@@ -11,12 +11,12 @@ from toolkit.errors import ToolkitError
 from toolkit.lake.adls.copies import Blocks, Copies
 from toolkit.lake.adls.filesystem import FileSystem
 from toolkit.lake.adls.place import Rejected
-from toolkit.lake.adls.ranges import Ranges, Source
-from toolkit.lake.adls.reading import Reader
+from toolkit.lake.adls.ranges import NOTHING, Ranges, Source
+from toolkit.lake.adls.reading import Reader, replaced
 from toolkit.lake.adls.sinks import BLOCK, Appends, Sink
 from toolkit.lake.adls.traffic import Traffic
 from toolkit.lake.paths import changed, missing, too_short
-from toolkit.lake.protocol import ABSENT, Staged
+from toolkit.lake.protocol import Etag, Staged
 
 SMALLEST = 1 << 20
 """Bytes that a writer keeps back even when many others do."""
@@ -51,16 +51,14 @@ class Desk:
             raise too_short(where, end, found.size)
         return Source(path, found.size, found.etag)
 
-    def streamed(self, source: Source, ranges: Ranges) -> Iterator[bytes]:
-        """Yield ranges of a file, in pieces. Raises Conflict where the file is another one by then."""
+    def stretches(self, source: Source, ranges: Ranges) -> Iterator[tuple[int, bytes]]:
+        """Yield where ranges of a file are, and the bytes there. Raises Conflict where it is another one by then."""
         try:
-            for begin, data in self.reader.stretches(source.path, source.etag, ranges.stretches()):
-                yield ranges.picked(data, begin)
+            yield from self.reader.stretches(source.path, source.etag, ranges.stretches())
         except Rejected as rejected:
             if not rejected.unexpected:
                 raise
-            now = self.files.find(source.path)
-            raise changed(self.files.place(source.path).address, source.etag, now.etag if now else ABSENT) from None
+            raise replaced(self.files, source) from None
 
     def copied(self, source: Source, to: str, metadata: Mapping[str, str]) -> Staged:
         """Copy a whole file aside. Raises Conflict where it is another one by then."""
@@ -68,7 +66,7 @@ class Desk:
             return copy
         sink = self.appends(to, metadata)
         try:
-            for data in self.streamed(source, Ranges.of([0], [source.size])):
+            for _, data in self.stretches(source, Ranges.of([0], [source.size])):
                 sink.send(data)
             return Staged(to, source.size, sink.flush())
         except ToolkitError:
@@ -82,6 +80,7 @@ class AdlsWriter:
     def __init__(self, desk: Desk, path: str) -> None:
         self._desk, self._path = desk, path
         self._sink: Sink | None = None
+        self._sources: dict[str, Etag] = {}
         self._pieces: list[bytes] = []
         self._kept = 0
         self._size = 0
@@ -110,18 +109,10 @@ class AdlsWriter:
         looked = Ranges.of(heads, [head + width for head in heads])
         if not (ends or heads):
             return b""
-        source = self._desk.source(path, max(*ends, looked.end, 0))
+        source = self._source(path, max(*ends, looked.end, 0))
         ranges = Ranges.of(starts, ends)
         blocks = self._blocks(ranges)
-        for long, part in ranges.runs(self._desk.copies.least) if blocks else [(False, ranges)]:
-            if blocks and long:
-                self._send()
-                blocks.copy(source, part.starts[0], part.end)
-                self._size += part.end - part.starts[0]
-            else:
-                for data in self._desk.streamed(source, part):
-                    self.write(data)
-        return b"".join(self._desk.streamed(source, looked))
+        return self._spliced(blocks, source, ranges, looked) if blocks else self._streamed(source, ranges, looked)
 
     def hand_over(self) -> None:
         """Do nothing: what was sent is not kept here, and the rest waits for its block."""
@@ -135,7 +126,7 @@ class AdlsWriter:
     def seal(self) -> Staged:
         """Make a file of what was written."""
         self._require_open()
-        etag = self._flush().flush()
+        etag = self._flush()
         self._open = False
         return Staged(self._path, self._size, etag)
 
@@ -170,11 +161,17 @@ class AdlsWriter:
         self._pieces.clear()
         self._kept = 0
 
-    def _flush(self) -> Sink:
+    def _flush(self) -> Etag:
         self._send()
-        sink = self._began(self._appends)
-        sink.flush()
-        return sink
+        return self._began(self._appends).flush()
+
+    def _source(self, path: str, end: int) -> Source:
+        """Return a file to copy from, always the same one of its name. Raises NotFound, Damaged, Conflict."""
+        source = self._desk.source(path, end)
+        first = self._sources.setdefault(path, source.etag)
+        if first != source.etag:
+            raise changed(self._desk.files.place(path).address, first, source.etag)
+        return source
 
     def _appends(self) -> Appends:
         return self._desk.appends(self._path)
@@ -189,6 +186,26 @@ class AdlsWriter:
         if isinstance(self._sink, Appends) or not self._desk.copies.offered(ranges):
             return None
         return cast("Blocks", self._began(lambda: self._desk.copies.blocks(self._path)))
+
+    def _spliced(self, blocks: Blocks, source: Source, ranges: Ranges, looked: Ranges) -> bytes:
+        """Append ranges, of which the service copies the long ones, and return what is looked at."""
+        seen: list[bytes] = []
+        for long, part in ranges.runs(self._desk.copies.least):
+            before, looked = looked.split(part.starts[0] if long else part.end)
+            seen.append(self._streamed(source, NOTHING if long else part, before))
+            if long:
+                self._send()
+                blocks.copy(source, part.starts[0], part.end)
+                self._size += part.end - part.starts[0]
+        return b"".join([*seen, self._streamed(source, NOTHING, looked)])
+
+    def _streamed(self, source: Source, ranges: Ranges, looked: Ranges) -> bytes:
+        """Append ranges by reading and writing, and return what is looked at, from the same reading."""
+        seen: list[bytes] = []
+        for begin, data in self._desk.stretches(source, ranges.beside(looked)):
+            self.write(ranges.picked(data, begin))
+            seen.append(looked.picked(data, begin))
+        return b"".join(seen)
 
     def _require_open(self) -> None:
         if not self._open:
