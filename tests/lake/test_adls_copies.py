@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 from azure.core.credentials import AzureSasCredential
@@ -218,7 +219,7 @@ def refuse_copies(storage: Storage) -> None:
 
     def look(request: Request) -> bool:
         if "x-ms-copy-source" in request.headers:
-            request.headers["x-ms-copy-source"] += "-gone"  # type: ignore[index]
+            cast("dict[str, str]", request.headers)["x-ms-copy-source"] += "-gone"
         return False
 
     storage.faults.when(look, "busy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_holder_with_any_name_is_told(lake: AdlsLake) -> None:
 def test_a_lock_without_a_name_is_told_as_well(storage: Storage, lake: AdlsLake) -> None:
     lake.lock("engine", ANN)
     some = storage.store.file_systems["lake"].nodes
-    some[FILE].metadata["toolkitheld"] = "{"  # type: ignore[index]
+    some[FILE] = replace(some[FILE], metadata={"toolkitheld": "{"})
     with pytest.raises(Locked) as caught:
         lake.lock("engine", BOB)
     assert "somebody whose name was deleted" in caught.value.what
