@@ -136,6 +136,14 @@ class EmbeddedFeed:
             return rows, end
         return rows, found.column(place)[-1].as_py() if found.num_rows == self._limit else None
 
+    def passing(self, at: Position) -> tuple[pa.RecordBatch, int | None]:
+        """Return the rows of a page, in a thread that passes through the file once.
+
+        What such a thread kept of the file would be of no use: 30 MB each, and more on the heap (measured).
+        """
+        self._database.idle().execute("PRAGMA cache_size = -1024")
+        return self.rows(at)
+
     def end_of_page(self, row: int) -> int | None:
         """Return the row number that ends the page of a full pass behind another one; None where rows end it.
 
@@ -183,7 +191,7 @@ class ReadAhead:
             if end is None:
                 break
             if ahead.row not in self._coming:
-                self._coming[ahead.row] = self._pool.submit(self._feed.rows, ahead)
+                self._coming[ahead.row] = self._pool.submit(self._feed.passing, ahead)
             ahead = ahead.moved(row=end)
         coming = self._coming.pop(at.row, None) if at.full else None
         return self._feed.rows(at) if coming is None else coming.result()
