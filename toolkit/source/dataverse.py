@@ -8,19 +8,21 @@ of a tracked read the changes since. Links are opaque, and are followed as they 
     delta     the delta link                    its next link         the delta link
     scan      set?$select                       its next link         nothing: only all of it can be read again
 
-The page after the one in work is asked for before that is decoded. A row that was deleted and created again with its
-id (restored, for instance) comes as a row and as a tombstone without a version: such a tombstone is left out.
+The page after the one in work is asked for before that is decoded, and decoded beside it when it comes early; no other
+page is under way. A row that was deleted and created again with its id (restored, for instance) comes as a row and as a
+tombstone without a version: such a tombstone is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BytesIO
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -184,27 +186,40 @@ class DataverseSource:
     def _pages(self, wanted: Reader, link: str, *, tracked: bool, tombstones: bool = False) -> Iterator[Page]:
         """Yield the pages from a link on. Raises SourceError (SRC011) where a tracked read ends without a link."""
         prefer = self._preferences(wanted, tracked=tracked)
-        get = partial(self._filled, wanted.entity, prefer)
         with closing(Threads("page")) as threads:
-            content, spare = get(BytesIO(), link), BytesIO()
+            asked = partial(self._asked, threads, wanted, prefer, tombstones=tombstones)
+            now, spare = asked(link, BytesIO()), BytesIO()
             while True:
-                ahead = link_ahead(content.getbuffer())
-                coming = threads.submit(partial(get, spare, ahead)) if ahead else None
-                page = wanted.read(content.getbuffer(), tombstones=tombstones)
+                ahead = now.ahead.result()
+                following = asked(ahead, spare) if ahead else None
+                page = now.page.result()
                 if tracked and not (page.next_link or page.delta_link):
                     raise _without_link(wanted.entity)
                 yield page
                 if page.next_link is None:
                     return
-                if coming and ahead == page.next_link:
-                    content, spare = coming.result(), content
-                else:  # whatever was asked for may still come into the spare one
-                    content, spare = get(content, page.next_link), BytesIO()
+                if following is None or ahead != page.next_link:
+                    # Whatever was asked for may still come into the spare memory.
+                    following = asked(page.next_link, BytesIO())
+                now, spare = following, now.body
 
-    def _filled(self, entity: Entity, prefer: Sequence[str], body: BytesIO, link: str) -> BytesIO:
-        with self._asking(entity):
-            self._client.fill(body, link, prefer=prefer)
-        return body
+    def _asked(
+        self, threads: Threads, wanted: Reader, prefer: Sequence[str], link: str, body: BytesIO, *, tombstones: bool
+    ) -> _Coming:
+        """Ask for the page behind a link, and read it as soon as it is there."""
+        ahead: Future[str | None] = Future()
+
+        def read() -> Page:
+            found = None
+            try:
+                with self._asking(wanted.entity):
+                    self._client.fill(body, link, prefer=prefer)
+                found = link_ahead(body.getbuffer())
+            finally:
+                ahead.set_result(found)
+            return wanted.read(body.getbuffer(), tombstones=tombstones)
+
+        return _Coming(body, ahead, threads.submit(read))
 
     def _existing(self, definition: Entity, ids: Sequence[str]) -> frozenset[str]:
         """Return which of some rows there are now."""
@@ -265,6 +280,14 @@ class DataverseSource:
             if now != definition:
                 raise expired(definition.name, "the entity was changed since") from error
             raise _as_source_error(error) from error
+
+
+class _Coming(NamedTuple):
+    """A page on its way into ``body``. Where the next one is becomes known ahead of what it holds, or never (None)."""
+
+    body: BytesIO
+    ahead: Future[str | None]
+    page: Future[Page]
 
 
 class _Ids:
