@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +26,8 @@ from benchmarks.world import NOW, Place
 from toolkit import engine
 from toolkit.engine import Settings
 from toolkit.engine.columns import columns_of
+from toolkit.engine.rows import format_rows
+from toolkit.engine.spool import SLICE
 from toolkit.lake.disk import System
 from toolkit.lake.folder import FolderLake
 from toolkit.organization.seed import seed
@@ -77,9 +80,29 @@ def increment(place: Place, lake: str, which: str, durable: str = "yes") -> Task
     return Task(lambda: engine.sync(target, source, clock=lambda: NOW + timedelta(minutes=1), holder=world.HOLDER))
 
 
-def snapshot(place: Place, lake: str) -> Task:  # noqa: ARG001 - every task has a place
+def unchanged(place: Place, lake: str, which: str) -> Task:
+    """Do a pass that finds nothing changed: what opening a lake and looking at its entity costs alone."""
+    source = world.nothing(place, which)
+    target = world.linked(_lake(Path(lake), durable=False), "account")
+    return Task(lambda: engine.sync(target, source, clock=lambda: NOW + timedelta(minutes=1), holder=world.HOLDER))
+
+
+def formatting(place: Place, which: str) -> Task:
+    """Format the rows of a set of changes as the engine does, on all cores, and drop them."""
+    columns = columns_of(world.account())
+    rows = world.replay(place, which).changes("account", None, None)
+    slices = [each.rows.slice(at, SLICE) for each in rows for at in range(0, each.rows.num_rows, SLICE)]
+
+    def work() -> None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda each: format_rows(each, columns, "accountid", NOW), slices))
+
+    return Task(work)
+
+
+def snapshot(place: Place, lake: str, durable: str = "yes") -> Task:  # noqa: ARG001 - every task has a place
     """Snapshot what changed."""
-    target = world.linked(_lake(Path(lake)), "account")
+    target = world.linked(_lake(Path(lake), durable=durable == "yes"), "account")
     return Task(lambda: engine.snapshot(target, clock=lambda: NOW + timedelta(hours=2), holder=world.HOLDER))
 
 
@@ -221,6 +244,8 @@ TASKS: dict[str, Callable[..., Task]] = {
         reading,
         changes,
         increment,
+        unchanged,
+        formatting,
         snapshot,
         copied,
         copied_cold,

@@ -162,9 +162,18 @@ class Replay:
 
 
 def replay(place: Place, which: str) -> Source:
+    """Return a source that gives a set of changes."""
+    return Replay(account(), _batches(place, which), place.changes(which, "ids").read_text().split())
+
+
+def nothing(place: Place, which: str) -> Source:
+    """Return a source that gives none of a set of changes."""
+    return Replay(account(), [_batches(place, which)[0].slice(0, 0)], ())
+
+
+def _batches(place: Place, which: str) -> list[pa.RecordBatch]:
     with pa.ipc.open_file(str(place.changes(which, "arrow"))) as file:
-        batches = [file.get_batch(at) for at in range(file.num_record_batches)]
-    return Replay(account(), batches, place.changes(which, "ids").read_text().split())
+        return [file.get_batch(at) for at in range(file.num_record_batches)]
 
 
 def make_changes(place: Place, source: EmbeddedSource) -> None:
