@@ -9,7 +9,7 @@ import pytest
 from toolkit.environment.protocol import Environment
 from toolkit.errors import Damaged
 from toolkit.lake.memory import MemoryLake
-from toolkit.lake.protocol import ABSENT, Lake
+from toolkit.lake.protocol import ABSENT, Lake, State
 from toolkit.model.config import ExportConfig, Storage
 from toolkit.model.link import EnvironmentRecord, LakeAddress, Link
 from toolkit.site import LINK_PATH, RECORD_PATH, Site, read_link
@@ -42,7 +42,7 @@ def address(config: str, account: str) -> LakeAddress:
     return LakeAddress(config=config, account=account, file_system="lake")
 
 
-def site(state: Lake, open_lake: Callable[[str, str], Lake] = lambda account, _: MemoryLake(account)) -> Site:
+def site(state: State, open_lake: Callable[[str, str], Lake] = lambda account, _: MemoryLake(account)) -> Site:
     never_asked = cast("Environment", None)
     return Site("dev", never_asked, ScriptedSource([], clock=lambda: AT), state, open_lake)
 

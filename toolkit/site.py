@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from toolkit.environment.protocol import Environment
 from toolkit.errors import Damaged, Place, ToolkitError
-from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake
+from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake, State
 from toolkit.model.config import LEAST_KEY
 from toolkit.model.environment import Inventory, StorageAccount
 from toolkit.model.link import LINK_FORMAT, EnvironmentRecord, LakeAddress, Link
@@ -89,7 +89,7 @@ class Site:
     name: str
     environment: Environment
     source: Source
-    state: Lake
+    state: State
     open_lake: Callable[[str, str], Lake]
     mask_key: MaskKey = NO_KEY
     look: Callable[[str], StorageAccount | None] = lambda _: None

@@ -581,6 +581,7 @@ def test_the_holder_is_written_down_beside_the_lock(tmp_path: Path) -> None:
         "host": "host-a",
         "pid": 11,
         "since": "2026-05-01T12:00:00Z",
+        "purpose": "",
     }
 
 
@@ -614,3 +615,27 @@ def test_a_lock_that_cannot_be_written_down_is_given_back(tmp_path: Path) -> Non
         FolderLake(tmp_path, System(write=fails(errno.ENOSPC))).lock("engine", ANN)
     assert caught.value.code == "LAK010"
     assert lake.lock("engine", ANN).number == 2
+
+
+def test_a_broken_lock_is_free_and_its_holder_is_told(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path / "lake")
+    lake.break_lock("environment")
+    assert lake.holder("environment") is None
+    fence = lake.lock("environment", ANN)
+    assert lake.holder("environment") == ANN
+    lake.break_lock("environment")
+    assert lake.holder("environment") is None
+    with pytest.raises(Locked):
+        fence.check()
+    assert lake.lock("environment", ANN).number > fence.number
+
+
+def test_a_holder_whose_name_was_deleted_is_told_as_such(tmp_path: Path) -> None:
+    lake = FolderLake(tmp_path / "lake")
+    fence = lake.lock("environment", ANN)
+    (tmp_path / "lake" / "_toolkit" / "lock" / "environment.json").unlink()
+    found = lake.holder("environment")
+    assert found is not None
+    assert found.name == "somebody whose name was deleted"
+    fence.release()
+    assert lake.holder("environment") is None

@@ -204,3 +204,16 @@ def test_a_lock_that_expired_is_free_and_its_holder_is_told() -> None:
     assert lake.reopen().lock("engine", ANN).number == 2
     with pytest.raises(Locked):
         fence.check()
+
+
+def test_a_broken_lock_is_free_and_its_holder_is_told() -> None:
+    lake = MemoryLake("lake")
+    assert lake.holder("environment") is None
+    lake.break_lock("environment")
+    fence = lake.lock("environment", ANN)
+    assert lake.holder("environment") == ANN
+    lake.break_lock("environment")
+    assert lake.holder("environment") is None
+    with pytest.raises(Locked):
+        fence.check()
+    assert lake.lock("environment", ANN).number == fence.number + 1

@@ -15,7 +15,7 @@ Whoever finds step 2 done plans nothing for it, and so on; the engine's own work
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from toolkit.apply.documents import ENVIRONMENT_LOCK, Author, Documents
@@ -27,7 +27,7 @@ from toolkit.apply.readiness import require_lakes
 from toolkit.apply.world import Marker, read_world
 from toolkit.engine import EntityProgress, Patience, SyncReport
 from toolkit.environment.protocol import Progress
-from toolkit.lake.protocol import Holder
+from toolkit.lake.protocol import Fence, Holder
 from toolkit.model.version import Version
 from toolkit.plan.plan import Plan
 from toolkit.plan.rules import later_findings, refuse
@@ -80,9 +80,9 @@ def apply(
     require_package(plan, archive, site.name)
     until = None if wait is None else clock() + timedelta(seconds=wait)
     if not plan.empty:
-        fence = site.state.lock(ENVIRONMENT_LOCK, holder)
+        fence = site.state.lock(ENVIRONMENT_LOCK, replace(holder, purpose=_purpose(plan, holder.purpose)))
         try:
-            _change(plan, site, archive, Author(holder.name, clock(), commit, restores), progress)
+            _change(plan, site, archive, Author(holder.name, clock(), commit, restores), progress, fence=fence)
         finally:
             fence.release()
     if not sync:
@@ -91,12 +91,28 @@ def apply(
     return Report(plan, done.synced, done.running)
 
 
-def _change(plan: Plan, site: Site, archive: bytes | None, author: Author, progress: Callable[[Step], None]) -> None:
+def _purpose(plan: Plan, command: str) -> str:
+    """Return what a lock is held for: the command, the solution, the plan."""
+    brought = "" if plan.brought is None else f"{plan.brought.solution} {plan.brought.version}"
+    return ", ".join(part for part in (command, brought, f"plan {plan.digest[:19]}") if part)
+
+
+def _change(
+    plan: Plan,
+    site: Site,
+    archive: bytes | None,
+    author: Author,
+    progress: Callable[[Step], None],
+    *,
+    fence: Fence,
+) -> None:
     world = read_world(site, plan.configs, count=False)
     require_current(plan, world)
     require_lakes(plan, site, author.at)
     for change in plan.changes:
         change_environment(change, site.environment, archive, plan.configs, progress)
+    # Somebody may have broken the lock meanwhile: what the environment holds by now is found by the next plan.
+    fence.check()
     kept = None if plan.brought is None else keep(site.state, plan.configs, archive)
     Documents(plan, site, world, author, kept).write()
     record, _ = site.record()

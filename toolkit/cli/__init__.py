@@ -35,6 +35,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "verify": Lazy("promotion", "Check that an environment and its lakes are as configured."),
         "uninstall": Lazy("promotion", "Remove a solution from an environment."),
         "history": Lazy("promotion", "List what was imported and uninstalled, when and by whom."),
+        "unlock": Lazy("locking", "Take the lock of an environment from a holder on another host."),
     },
     "By hand, as the maker portal does it": {
         "lake": Lazy("lake", "Link an environment to a lake: link, unlink, show."),

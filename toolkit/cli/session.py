@@ -166,4 +166,4 @@ class Session:
         """Return who asks for a lock: this person, this process, now."""
         from toolkit.lake.protocol import Holder
 
-        return Holder(self.who(), socket.gethostname(), os.getpid(), self.clock())
+        return Holder(self.who(), socket.gethostname(), os.getpid(), self.clock(), self.command)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from weakref import WeakSet
@@ -29,16 +30,17 @@ class Held(Frozen):
     host: str
     pid: int
     since: datetime
+    purpose: str = ""
 
     @classmethod
     def by(cls, holder: Holder, number: int) -> Held:
         """Return the document for a holder."""
-        return cls(number=number, name=holder.name, host=holder.host, pid=holder.pid, since=holder.since)
+        return cls(number=number, **asdict(holder))
 
     @property
     def holder(self) -> Holder:
         """Who holds, or held, the lock."""
-        return Holder(self.name, self.host, self.pid, self.since)
+        return Holder(self.name, self.host, self.pid, self.since, self.purpose)
 
 
 def read_held(document: Path) -> Held | None:

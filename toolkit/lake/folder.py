@@ -169,6 +169,30 @@ class FolderLake:
                 undo.pop_all()
             return fence
 
+    def holder(self, name: str) -> Holder | None:
+        """Return who holds a lock, as far as it is written down, or None where nobody does."""
+        at = self._root.locks / checked(name)
+        with self._root.alone(at):
+            if not (file := at.with_name(f"{at.name}.lock")).exists():
+                return None
+            if (taken := try_lock(file)) is not None:
+                os.close(taken)
+                return None
+            held = read_held(at.with_name(f"{at.name}.json"))
+        return held.holder if held else Holder("somebody whose name was deleted", "", 0, datetime.now(UTC))
+
+    def break_lock(self, name: str) -> None:
+        """Take a lock from its holder: the file that it holds loses its name, and its fence its document."""
+        at = self._root.locks / checked(name)
+        document = at.with_name(f"{at.name}.json")
+        with self._root.alone(at) as clock:
+            held = read_held(document)
+            at.with_name(f"{at.name}.lock").unlink(missing_ok=True)
+            if held is not None:
+                self._put(
+                    document, held.model_copy(update={"number": held.number + 1}).model_dump_json().encode(), clock
+                )
+
     def location(self, path: str) -> str:
         """Return the absolute path, the only form that the CDM object model's local adapter loads."""
         return str(self._root.folder / path)

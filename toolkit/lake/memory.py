@@ -275,6 +275,16 @@ class MemoryLake:
             taken = self._store.locks[name] = _Lock(max(last.number if last else 0, above) + 1, holder, self._process)
             return _MemoryFence(name, taken)
 
+    def holder(self, name: str) -> Holder | None:
+        """Return who holds a lock, or None where nobody does."""
+        last = self._store.locks.get(name)
+        return last.holder if last is not None and last.held else None
+
+    def break_lock(self, name: str) -> None:
+        """Take a lock from its holder."""
+        if (last := self._store.locks.get(name)) is not None:
+            last.released = True
+
     def location(self, path: str) -> str:
         """Return ``memory://<name>/<path>``."""
         return self._store.location(path)

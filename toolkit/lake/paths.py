@@ -86,13 +86,19 @@ def locked(where: str, holder: Holder | None) -> Locked:
     """Say who holds a lock; None when that is not written anywhere."""
     who = "somebody whose name was deleted"
     if holder is not None:
-        who = f"{holder.name} on {holder.host}, process {holder.pid}, since {holder.since:%Y-%m-%d %H:%M:%SZ}"
+        who = told(holder)
     return Locked(
         LOCKED,
         f"{where} is locked by {who}",
         where=where,
+        why=f"it does: {holder.purpose}" if holder and holder.purpose else "",
         fix="wait until it is done, or stop that process: its lock ends with it",
     )
+
+
+def told(holder: Holder) -> str:
+    """Return who holds a lock, and since when."""
+    return f"{holder.name} on {holder.host}, process {holder.pid}, since {holder.since:%Y-%m-%d %H:%M:%SZ}"
 
 
 def lost(where: str) -> Locked:

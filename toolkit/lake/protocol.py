@@ -44,12 +44,13 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who wants a lock: a name for people, host, process id, and since when (UTC)."""
+    """Who wants a lock: a name for people, host, process id, since when (UTC), and what for."""
 
     name: str
     host: str
     pid: int
     since: datetime
+    purpose: str = ""
 
 
 class Fence(Protocol):
@@ -196,4 +197,16 @@ class Lake(Protocol):
 
     def location(self, path: str) -> str:
         """Return the address of a file as ``model.json`` spells it. The file need not exist."""
+        ...
+
+
+class State(Lake, Protocol):
+    """Where an environment's record lies: a lake whose locks can be looked at, and broken by a person."""
+
+    def holder(self, name: str) -> Holder | None:
+        """Return who holds the lock ``name``, or None where nobody does."""
+        ...
+
+    def break_lock(self, name: str) -> None:
+        """Take the lock ``name`` from its holder, whose fence is lost then. Harmless where nobody holds it."""
         ...
