@@ -18,7 +18,7 @@ from toolkit.errors import Damaged, Place, ToolkitError
 from toolkit.lake.protocol import ABSENT, STATE_FOLDER, Etag, Lake, State
 from toolkit.model.config import LEAST_KEY
 from toolkit.model.environment import Inventory, StorageAccount
-from toolkit.model.link import LINK_FORMAT, EnvironmentRecord, LakeAddress, Link
+from toolkit.model.link import LINK_FORMAT, EnvironmentRecord, LakeAddress, Link, led
 from toolkit.source.protocol import Source
 
 LINK_PATH = f"{STATE_FOLDER}/link.json"
@@ -65,6 +65,13 @@ class Linked:
     etag: Etag
     lake: Lake
     mask_key: MaskKey = NO_KEY
+
+
+def leading(links: Iterable[Linked]) -> list[Linked]:
+    """Return the live links that say what their config exports: of one that is moving, that of the new lake."""
+    found = list(links)
+    addresses = {link.address for link in led(linked.link for linked in found)}
+    return [linked for linked in found if linked.link.active and linked.link.address in addresses]
 
 
 @dataclass(frozen=True, slots=True)

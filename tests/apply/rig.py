@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from tests.organization.dump import dump
 from tests.plan.build import CORE_BUNDLE, ENTITIES, START, account, organization
 from toolkit import engine
-from toolkit.apply import Report, apply, read_world
+from toolkit.apply import Report, apply, forget_ended, read_world, switch
 from toolkit.bundle import write_bundle
 from toolkit.engine import LinkStatus
 from toolkit.environment.embedded import EmbeddedEnvironment, create
@@ -130,6 +130,19 @@ class Rig:
     def do(self, plan: Plan, of: Bundle | None = None, *, sync: bool = False, wait: float | None = None) -> Report:
         archive = None if of is None else write_bundle(of, None).to_bytes()
         return apply(plan, self.site, archive, clock=self.clock, holder=HOLDER, sync=sync, wait=wait)
+
+    def sync(self) -> None:
+        """Do what ``toolkit sync`` does: every link, then the ends of moves."""
+        for linked in self.site.links():
+            self._sync(linked)
+        for linked in switch(self.site.links(), self.clock):
+            self._sync(linked)
+
+    def _sync(self, linked: Linked) -> None:
+        # Who names an entity has it read at once, tracked or not.
+        names = [entity.name for entity in linked.link.config.entities]
+        report = engine.sync(linked, self.source, clock=self.clock, holder=HOLDER, entities=names)
+        forget_ended(self.site, linked, report)
 
     def link(self, account: str = "contosolake") -> Link:
         """Return the link document in the one lake of an account."""

@@ -12,7 +12,7 @@ from toolkit.bundle import write_bundle
 from toolkit.environment.protocol import ImportMode, Progress
 from toolkit.errors import Conflict, Locked, Refused
 from toolkit.lake.protocol import ABSENT
-from toolkit.model.config import ExportConfig, Storage
+from toolkit.model.config import ExportConfig, Layout, Output, Storage
 from toolkit.model.link import Applied, Dropped, LakeAddress, Link
 from toolkit.model.solution import Package
 from toolkit.model.version import Version
@@ -212,19 +212,18 @@ def test_an_environment_that_somebody_else_changes_is_locked(prod: Rig) -> None:
     assert prod.link().generation == 1
 
 
-def test_a_later_change_is_refused_before_anything_is_done(prod: Rig) -> None:
+def test_another_layout_is_refused_before_anything_is_done(prod: Rig) -> None:
     prod.bring(ONE)
-    moved = bundle(config("account", "contact", storage=Storage(account="contosotest")), version="1.1.0.0")
+    other = bundle(config("account", "contact", output=Output(layout=Layout.INCREMENTAL)), version="1.1.0.0")
     before = prod.dump()
     with pytest.raises(Refused) as caught:
-        prod.bring(moved)
-    assert caught.value.code == "PLN043"
+        prod.bring(other)
+    assert caught.value.code == "PLN051"
     assert prod.dump() == before
 
 
 REFUSED = [
     config("acount"),
-    config("invoice"),
     config(linked("account", "FiveDay")),
     config("account", account="nowhere"),
     config("account", storage=Storage(account="contosolake", file_system="foreign")),

@@ -7,7 +7,6 @@ from threading import Event
 import pytest
 
 from toolkit.cli.crew import Crew
-from toolkit.cli.linked import address_of
 from toolkit.errors import Damaged, Locked
 from toolkit.lake.memory import MemoryLake
 from toolkit.lake.protocol import ABSENT
@@ -86,7 +85,7 @@ def test_an_export_that_fails_leaves_the_others_and_is_begun_again_ever_more_rar
     with Crew(exports, stop) as crew:
         crew.begin([link(1), link(2)])
         for _ in range(8):
-            if (future := crew._at_work.get(address_of(link(1)))) is not None:
+            if (future := crew._at_work.get(link(1).link.address)) is not None:
                 assert future.exception() is None
             crew.join(lambda: [link(1), link(2)])
         assert not stop.is_set()
@@ -125,7 +124,7 @@ def test_a_patient_crew_waits_for_links_that_somebody_holds_and_tells_it() -> No
         while len(told) < 2:
             crew.join(lambda: [link(1)])
         exports.failures = {}
-        while not crew._at_work.get(address_of(link(1))) or len(exports.names) == len(told):
+        while not crew._at_work.get(link(1).link.address) or len(exports.names) == len(told):
             crew.join(lambda: [link(1)])
     assert set(told) == {"held"}
     assert crew.incomplete == ["account"]

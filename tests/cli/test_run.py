@@ -186,10 +186,10 @@ def test_a_record_that_is_damaged_leaves_what_is_exported_as_it_is(linked: Run, 
     assert linked("status").exit_code == 0
     session = Session(on_terminal=lambda: False)
     site = session.site("dev")
-    assert [each.link.config.name for each in _there(site, None)] == ["contosodev"]
-    assert _there(site, set()) == []
+    assert [each.link.config.name for each in _there(session, site, None)] == ["contosodev"]
+    assert _there(session, site, set()) == []
     (tmp_path / "environments" / "dev" / "record.json").write_bytes(b"{")
-    assert _there(site, None) == []
+    assert _there(session, site, None) == []
     session.close()
 
 

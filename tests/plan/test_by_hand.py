@@ -72,12 +72,15 @@ def test_a_lake_of_the_record_whose_link_is_gone_is_not_given_to_another_config(
     assert found.what == f"the file system contosolake/{FILE_SYSTEM} is used by the export config 'contosolake'"
 
 
-def test_a_link_that_the_record_lost_is_linked_again_when_it_exports_alike() -> None:
-    lost = replace(world(UNMANAGED), record=None)
-    assert kinds(plan_link(UNMANAGED.configs[0], lost)) == ["link.create"]
+def test_a_link_that_the_record_lost_is_linked_again_unless_that_would_delete_history() -> None:
+    lost = replace(world(bundle(config(linked("account", append_only=True)), package=Package.UNMANAGED)), record=None)
+    assert kinds(plan_link(config(linked("account", append_only=True), "contact"), lost)) == [
+        "config.write",
+        "link.create",
+    ]
     with pytest.raises(Refused) as caught:
-        plan_link(config(linked("account", "Year"), "contact"), lost)
-    assert refused(caught).code == "PLN041"
+        plan_link(config("account"), lost)
+    assert refused(caught).code == "PLN054"
 
 
 def test_linking_names_each_entity_once() -> None:
@@ -159,32 +162,30 @@ def test_everything_wrong_with_entities_comes_at_once() -> None:
     assert caught.value.findings[2].fix == "did you mean 'contact'?"
 
 
-OTHER_WAYS = [
-    (linked("account", "Year"), "PLN041", "account=Year"),
-    (linked("account", append_only=True), "PLN042", "account=append-only"),
-]
+@pytest.mark.parametrize(
+    ("entity", "kind"),
+    [(linked("account", "Year"), "entity.strategy"), (linked("account", append_only=True), "entity.mode")],
+)
+def test_a_linked_entity_that_is_added_in_another_way_is_changed_in_place(entity: LinkedEntity, kind: str) -> None:
+    plan = plan_entities(CONFIG, world(UNMANAGED), add=(entity,))
+    assert kinds(plan) == ["config.write", kind]
+    assert plan.configs[0].entity("account") == entity
 
 
-@pytest.mark.parametrize(("entity", "code", "add"), OTHER_WAYS)
-def test_another_way_to_export_a_linked_entity_is_refused_with_its_way_out(
-    entity: LinkedEntity, code: str, add: str
-) -> None:
+@pytest.mark.parametrize("entity", [linked("account", "Month"), linked("account")])
+def test_the_same_way_to_export_a_linked_entity_is_linked_already(entity: LinkedEntity) -> None:
     with pytest.raises(Refused) as caught:
         plan_entities(CONFIG, world(UNMANAGED), add=(entity,))
     found = refused(caught)
-    assert (found.code, found.why) == (code, "this version does not change it in place")
-    assert found.fix == (
-        "toolkit entity remove account --config contosolake --env prod, then "
-        f"toolkit entity add {add} --config contosolake --env prod; the old data is kept"
-    )
-
-
-def test_the_same_way_to_export_a_linked_entity_is_linked_already() -> None:
-    with pytest.raises(Refused) as caught:
-        plan_entities(CONFIG, world(UNMANAGED), add=(linked("account", "Month"),))
-    found = refused(caught)
     assert (found.code, found.why) == ("PLN056", "it is exported Month, in place")
-    assert found.fix == "leave it out; toolkit entity list --env prod shows what is linked"
+    assert found.fix == "leave it out, or say how: account=Year, account=Month, account=append-only"
+
+
+def test_an_entity_whose_name_alone_is_given_keeps_its_strategy() -> None:
+    by_year = bundle(config(linked("account", "Year")), package=Package.UNMANAGED)
+    with pytest.raises(Refused) as caught:
+        plan_entities(CONFIG, world(by_year), add=(linked("account"),))
+    assert refused(caught).code == "PLN056"
 
 
 def test_a_managed_config_is_not_changed_by_hand() -> None:

@@ -195,7 +195,7 @@ def test_columns_in_another_order_are_the_same_columns() -> None:
     assert change.consequence.effect is Effect.NOTHING
 
 
-@pytest.mark.parametrize(("append_only", "effect"), [(False, Effect.INITIAL_SYNC), (True, Effect.HISTORY_DELETED)])
+@pytest.mark.parametrize(("append_only", "effect"), [(False, Effect.NEW_LAKE), (True, Effect.HISTORY_DELETED)])
 def test_a_new_lake_is_filled_anew_and_history_cannot_be(append_only: bool, effect: Effect) -> None:
     entity = linked("account", append_only=append_only)
     after = config(entity, storage=Storage(account="contosolake", file_system="elsewhere"))

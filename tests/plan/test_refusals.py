@@ -24,7 +24,7 @@ from tests.plan.build import (
 )
 from toolkit.errors import Finding, Place, Refused, Severity
 from toolkit.model.bundle import Bundle
-from toolkit.model.config import Condition, ExportConfig, Layout, LinkedEntity, Mask, Output, Storage, Times
+from toolkit.model.config import Condition, Layout, LinkedEntity, Mask, Output, Storage, Times
 from toolkit.model.entity import TableType
 from toolkit.model.solution import CORE_SOLUTION, MissingDependency, Package, RootComponent
 from toolkit.model.version import Version
@@ -390,45 +390,6 @@ def test_a_copy_of_an_environment_is_refused() -> None:
     )
 
 
-LATER = [
-    (
-        "PLN041",
-        config(linked("account", "Year")),
-        "the partition strategy of 'account' on the live link 'contosolake' is Month, not Year",
-        "toolkit entity remove account --config contosolake",
-    ),
-    (
-        "PLN042",
-        config(linked("account", append_only=True)),
-        "the entity 'account' on the live link 'contosolake' is in place, not append-only",
-        "toolkit entity remove account --config contosolake",
-    ),
-    (
-        "PLN043",
-        config("account", storage=Storage(account="contosolake", file_system="elsewhere")),
-        f"the live link 'contosolake' exports to contosolake/{FILE_SYSTEM}, not to contosolake/elsewhere",
-        "toolkit lake unlink contosolake",
-    ),
-]
-
-
-@pytest.mark.parametrize(("code", "after", "what", "fix"), LATER)
-def test_a_later_change_of_a_live_link_is_refused_and_names_its_command(
-    code: str, after: ExportConfig, what: str, fix: str
-) -> None:
-    there = world(bundle(config("account"), package=Package.UNMANAGED))
-    found = only(bundle(after, version="1.1.0.0", package=Package.UNMANAGED), there)
-    assert (found.code, found.what) == (code, what)
-    assert found.why == "this version does not change it in place"
-    assert found.fix == f"{fix}, then import; the old data is kept"
-
-
-@pytest.mark.parametrize("after", [after for _, after, _, _ in LATER])
-def test_nothing_about_a_managed_link_is_advised_by_hand(after: ExportConfig) -> None:
-    found = only(bundle(after, version="1.1.0.0"), world(NEW))
-    assert found.fix == "toolkit uninstall ContosoLake, then import; the old data is kept"
-
-
 def test_incremental_folders_follow_no_partition_strategy() -> None:
     entities = ("account", linked("contact", "Month"), linked("lead", "Year"))
     brings = bundle(config(*entities, output=Output(layout=Layout.INCREMENTAL)))
@@ -442,10 +403,21 @@ def test_another_layout_is_another_way_of_exporting() -> None:
     after = config("account", output=Output(layout=Layout.INCREMENTAL))
     found = only(bundle(after, version="1.1.0.0", package=Package.UNMANAGED), there)
     assert (found.code, found.what) == ("PLN051", "the live link 'contosolake' has the layout live, not incremental")
-    assert (
-        found.fix
-        == "toolkit lake unlink contosolake, then import with another storage.file_system; the old data is kept"
-    )
+    assert found.fix == ("give another storage.file_system with it: the new lake is filled while the old one goes on")
+
+
+def test_another_layout_and_another_form_of_history_come_with_another_file_system() -> None:
+    entity = linked("account", append_only=True)
+    there = world(bundle(config(entity), package=Package.UNMANAGED))
+    elsewhere = Storage(account="contosolake", file_system="elsewhere")
+    after = config(entity, storage=elsewhere, output=Output(layout=Layout.INCREMENTAL, times=Times.ISO))
+    new = bundle(after, version="1.1.0.0", package=Package.UNMANAGED)
+    assert [change.kind for change in plan_import(new, new.configs, there).changes] == [
+        "solution.register",
+        "lake.move",
+        "setting.change",
+        "setting.change",
+    ]
 
 
 def test_a_history_keeps_its_form() -> None:
@@ -494,19 +466,12 @@ def test_a_filter_compares_with_a_value_of_the_columns_type() -> None:
     assert found.where.key == "contosolake.entities.account.filter.createdon"
 
 
-def test_append_only_off_is_told_in_its_own_direction() -> None:
-    there = world(bundle(config(linked("account", append_only=True))))
-    found = only(bundle(config("account"), version="1.1.0.0"), there)
-    assert found.what == "the entity 'account' on the live link 'contosolake' is append-only, not in place"
-
-
-def test_a_managed_bundle_that_drops_a_linked_config_is_refused() -> None:
-    found = only(bundle(version="1.1.0.0"), world(NEW))
-    assert (found.code, found.what) == (
-        "PLN044",
-        "the export config 'contosolake' of ContosoLake is no longer in the bundle",
-    )
-    assert found.fix == "toolkit uninstall ContosoLake, then import the bundle; the data stays"
+def test_a_managed_bundle_that_drops_a_linked_config_ends_its_link_and_keeps_the_data() -> None:
+    plan = plan_import(bundle(version="1.1.0.0"), (), world(NEW))
+    assert [(change.kind, change.consequence.effect) for change in plan.changes] == [
+        ("solution.register", "nothing"),
+        ("link.remove", "data-kept"),
+    ]
 
 
 def test_an_unmanaged_bundle_that_drops_a_linked_config_leaves_its_link() -> None:

@@ -8,6 +8,7 @@ Order, and why a stop anywhere between two steps is mended by planning and apply
     4  mark new file systems as ours, then write link documents, each conditional and one generation higher
     5  record what was applied, whose package and configs are kept beside the record since step 3
     6  unlock, and let the engine do the data: it retires what is no longer linked and syncs what is new
+    7  where a link has moved and all of it is in its new lake: end that of the old one, and let the engine retire it
 
 Whoever finds step 2 done plans nothing for it, and so on; the engine's own work is recoverable by itself.
 """
@@ -24,17 +25,18 @@ from toolkit.apply.handover import hand_over
 from toolkit.apply.kept import drop_old, keep
 from toolkit.apply.ownership import take_over
 from toolkit.apply.readiness import require_lakes
+from toolkit.apply.switching import forget_ended, moves, switch
 from toolkit.apply.world import Marker, read_world
 from toolkit.engine import EntityProgress, Patience, SyncReport
 from toolkit.environment.protocol import Progress
 from toolkit.lake.protocol import Fence, Holder
 from toolkit.model.version import Version
 from toolkit.plan.plan import Plan
-from toolkit.plan.rules import later_findings, refuse
+from toolkit.plan.rules import form_findings, refuse
 from toolkit.plan.saved import require_current
 from toolkit.site import Site
 
-__all__ = ["Marker", "Report", "Step", "apply", "read_world", "take_over"]
+__all__ = ["Marker", "Report", "Step", "apply", "forget_ended", "moves", "read_world", "switch", "take_over"]
 
 Step = Progress | EntityProgress
 """How far an apply is: a step of the import job, or of the engine's pass over an entity."""
@@ -76,7 +78,7 @@ def apply(
     Raises Locked when somebody else changes the environment, Conflict (APL001) for a stale plan, what the environment
     refuses (nothing was changed then), Partial (APL004) when ``wait`` was over first: apply again to go on.
     """
-    refuse(later_findings(plan.changes))
+    refuse(form_findings(plan.changes))
     require_package(plan, archive, site.name)
     until = None if wait is None else clock() + timedelta(seconds=wait)
     if not plan.empty:

@@ -5,7 +5,7 @@ Every write is conditional on what was read, so that a second writer is noticed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -15,19 +15,22 @@ from toolkit.engine.checkpoint import highest_generation
 from toolkit.errors import Conflict, Place
 from toolkit.lake.protocol import ABSENT, Lake
 from toolkit.model.config import Layout
-from toolkit.model.link import Applied, Dropped, EnvironmentRecord, LakeAddress, Link
+from toolkit.model.link import Applied, Dropped, EnvironmentRecord, LakeAddress, Link, Replaced
 from toolkit.model.version import Version
 from toolkit.plan.changes import (
     AddEntity,
+    ChangeMode,
     ChangeOwner,
     ChangeSetting,
+    ChangeStrategy,
     CreateLink,
+    Effect,
     InPlace,
+    MoveLake,
     RemoveEntity,
     RemoveLink,
     RemoveSolution,
     changed,
-    config_of,
 )
 from toolkit.plan.plan import Plan
 from toolkit.plan.world import World
@@ -36,7 +39,7 @@ from toolkit.site import LINK_PATH, RECORD_PATH, Site, read_link
 ENVIRONMENT_LOCK = "environment"
 """The lock of who changes an environment and its documents."""
 
-Step = CreateLink | RemoveLink | ChangeOwner | InPlace
+Step = CreateLink | RemoveLink | ChangeOwner | MoveLake | InPlace
 """A change that a link document shows."""
 
 
@@ -66,27 +69,50 @@ class Documents:
 
     def write(self) -> None:
         """Write what the plan changes: lakes into the record, then marks and links, then what was applied."""
-        addresses = self._addresses()
-        self._write_record(addresses, ())
-        for config, address in addresses.items():
-            if steps := [change for change in self._steps() if config_of(change) == config]:
+        lakes = self._lakes()
+        self._write_record(lakes, ())
+        for address, steps in lakes.items():
+            if steps:
                 self._write_link(address, steps)
-        self._write_record(addresses, self._applied())
+        self._write_record(lakes, self._applied())
 
-    def _addresses(self) -> dict[str, LakeAddress]:
-        """Return the lakes that the plan is about, by config id: those of its changes, and those of its configs."""
-        links = {link.config.id: link for link in self.world.links if link.active}
-        wanted = [*(config_of(change) for change in self.plan.changes), *(config.id for config in self.plan.configs)]
-        found = {
-            config: LakeAddress(config=config, account=link.account, file_system=link.file_system)
-            for config in wanted
-            if config is not None and (link := links.get(config)) is not None
-        }
-        created = {change.config.id: change.address for change in self.plan.changes if isinstance(change, CreateLink)}
-        return {**found, **created}
+    def _lakes(self) -> dict[LakeAddress, list[Step]]:
+        """Return the lakes that the plan is about, each with what changes there: those of its configs too."""
+        steps = [change for change in self.plan.changes if isinstance(change, Step)]
+        lakes: dict[LakeAddress, list[Step]] = {}
+        for change in steps:
+            for address in self._places(change):
+                lakes.setdefault(address, []).append(change)
+        about = {config.id for config in self.plan.configs}
+        named = (link.address for link in self.world.links if link.active and link.config.id in about)
+        return {**{address: [] for address in named}, **lakes}
 
-    def _steps(self) -> Iterator[Step]:
-        return (change for change in self.plan.changes if isinstance(change, Step))
+    def _places(self, change: Step) -> Iterator[LakeAddress]:
+        """Yield the lakes whose link documents show a change."""
+        match change:
+            case CreateLink(address=address) | RemoveLink(address=address) | MoveLake(after=address):
+                yield address
+            case ChangeOwner(config=config):
+                live = (link.address for link in self.world.links if link.active and link.config.id == config)
+                yield from dict.fromkeys((*live, self._led(config)))
+            case _:
+                yield self._led(change.config)
+
+    def _led(self, config: str) -> LakeAddress:
+        """Return the lake of the link that says what a config exports, once the plan has moved it, or not any more."""
+        world = self.world
+        for change in self.plan.changes:
+            match change:
+                case MoveLake(config=moved, after=address) if moved == config:
+                    return address
+                case RemoveLink(config=ended, address=address) if ended == config:
+                    world = world.without(address)
+                case _:
+                    pass
+        link = world.link(config)
+        if link is None:
+            raise self._gone(config)
+        return link.address
 
     def _applied(self) -> tuple[Applied, ...]:
         author, brought = self.author, self.plan.brought
@@ -109,11 +135,11 @@ class Documents:
             "removed": True,
         }
 
-    def _write_record(self, addresses: dict[str, LakeAddress], applied: tuple[Applied, ...]) -> None:
+    def _write_record(self, lakes: Iterable[LakeAddress], applied: tuple[Applied, ...]) -> None:
         record, etag = self.site.record()
         organization = self.world.inventory.organization.id
         before = record or EnvironmentRecord(environment=self.site.name, organization=organization)
-        new = tuple(address for address in addresses.values() if address not in before.lakes)
+        new = tuple(address for address in lakes if address not in before.lakes)
         # A lake has one link: a new one takes the place of an ended one whose data was not retired yet.
         taken = {(address.account, address.file_system) for address in new}
         kept = tuple(address for address in before.lakes if (address.account, address.file_system) not in taken)
@@ -134,6 +160,8 @@ class Documents:
             link = self._after(link, change, generation)
         self._mark(lake)
         self._make_folders(lake, link)
+        if isinstance(first, MoveLake):
+            self._forget_move(first.before)
         lake.put(LINK_PATH, document_bytes(self._signed(link, generation)), etag)
 
     def _signed(self, link: Link, generation: int) -> Link:
@@ -142,17 +170,49 @@ class Documents:
         return link.model_copy(update={"generation": generation, "changed": self.author.at, "history": history})
 
     def _after(self, link: Link | None, change: Step, generation: int) -> Link:
-        if isinstance(change, CreateLink):
-            return self._created(link, change, generation)
-        if link is None:
-            raise Conflict(
-                "APL003",
-                f"the link document of {change.name} is gone",
-                where=Place(self.site.name, key=change.name),
-                why="it was deleted while the plan was applied",
-                fix="plan again",
-            )
-        return link_after(link, change, generation)
+        match change:
+            case CreateLink():
+                return self._created(link, change, generation)
+            case MoveLake():
+                return self._moved(link, change, generation)
+            case _ if link is None:
+                raise self._gone(change.name)
+            case _:
+                return link_after(link, change, generation)
+
+    def _gone(self, name: str) -> Conflict:
+        return Conflict(
+            "APL003",
+            f"the link document of {name} is gone",
+            where=Place(self.site.name, key=name),
+            why="it was deleted while the plan was applied",
+            fix="plan again",
+        )
+
+    def _moved(self, there: Link | None, change: MoveLake, generation: int) -> Link:
+        """Return the link of a new lake, which the one before goes on beside until all of it is there."""
+        before = next((link for link in self.world.links if link.active and link.address == change.before), None)
+        if before is None:
+            raise self._gone(change.name)
+        return before.model_copy(
+            update={
+                "generation": generation,
+                "config": changed(before.config, change),
+                "account": change.after.account,
+                "file_system": change.after.file_system,
+                "created": self.author.at,
+                "dropped": () if there is None else there.dropped,
+                "history_ended": (),
+                "replaces": Replaced(address=change.before, keep=change.keep),
+            }
+        )
+
+    def _forget_move(self, address: LakeAddress) -> None:
+        """Let a link that was moved once, and is moved on now, name the lake no longer that it came from."""
+        linked = read_link(self.site.lake_at(address))
+        if linked is not None and linked.link.replaces is not None:
+            link = linked.link.model_copy(update={"replaces": None, "generation": linked.link.generation + 1})
+            linked.lake.put(LINK_PATH, document_bytes(link), linked.etag)
 
     def _created(self, link: Link | None, change: CreateLink, generation: int) -> Link:
         """Return a new link, or one that goes on in the file system where an earlier link of ours ended."""
@@ -194,19 +254,33 @@ def link_after(link: Link, change: RemoveLink | ChangeOwner | InPlace, generatio
     """Return a link after a change that makes it ``generation``; generation and history are those of the whole plan."""
     match change:
         case RemoveLink(keep=keep):
-            dropped = [Dropped(entity=entity.name, keep=keep, generation=generation) for entity in link.config.entities]
-            return link.model_copy(update={"active": False, "dropped": _with_dropped(link, *dropped)})
+            return ended(link, generation, keep=keep)
         case ChangeOwner(after=solution):
             return link.model_copy(update={"solution": solution})
         case RemoveEntity(entity=name, keep=keep):
             dropped = [Dropped(entity=name, keep=keep, generation=generation)]
-            after = changed(link.config, change)
-            return link.model_copy(update={"config": after, "dropped": _with_dropped(link, *dropped)})
-        case AddEntity() | ChangeSetting():
+            update = {"dropped": _with_dropped(link, *dropped), "history_ended": _history(link, name, ended=False)}
+            return link.model_copy(update={"config": changed(link.config, change), **update})
+        case ChangeMode(entity=name):
+            history = _history(link, name, ended=change.consequence.effect is Effect.HISTORY_DELETED)
+            return link.model_copy(update={"config": changed(link.config, change), "history_ended": history})
+        case AddEntity() | ChangeSetting() | ChangeStrategy():
             # An entity that comes back stays among the dropped ones: the engine may not have retired it yet.
             return link.model_copy(update={"config": changed(link.config, change)})
         case _:
             assert_never(change)
+
+
+def ended(link: Link, generation: int, *, keep: bool) -> Link:
+    """Return a link that has ended; its data is kept aside, or deleted."""
+    dropped = [Dropped(entity=entity.name, keep=keep, generation=generation) for entity in link.config.entities]
+    update = {"active": False, "generation": generation, "replaces": None, "dropped": _with_dropped(link, *dropped)}
+    return link.model_copy(update=update)
+
+
+def _history(link: Link, entity: str, *, ended: bool) -> tuple[str, ...]:
+    """Return the entities whose history may be deleted, with or without one."""
+    return (*(name for name in link.history_ended if name != entity), *([entity] if ended else []))
 
 
 def _with_dropped(link: Link, *dropped: Dropped) -> tuple[Dropped, ...]:

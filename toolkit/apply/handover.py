@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from toolkit import engine
-from toolkit.apply.documents import forget_lake
+from toolkit.apply.switching import complete, forget_ended, switch
 from toolkit.engine import EntityProgress, Patience, SyncReport
 from toolkit.errors import Locked, Partial, Place
 from toolkit.lake.paths import LOCKED
 from toolkit.lake.protocol import Holder
-from toolkit.model.link import EntityState, LakeAddress
-from toolkit.plan.changes import (
-    AddEntity,
-    ChangeSetting,
-    CreateLink,
-    Effect,
-    RemoveEntity,
-    RemoveLink,
-    config_of,
-)
+from toolkit.plan.changes import Effect, config_of
 from toolkit.plan.plan import Plan
 from toolkit.site import Linked, Site
 
@@ -56,8 +47,8 @@ def hand_over(
     def over() -> bool:
         return until is not None and clock() >= until
 
-    for linked in pending(plan, site):
-        name = linked.link.config.name
+    def one(linked: Linked) -> None:
+        name = _name(linked, {*result.synced, *result.running})
         try:
             report = engine.sync(
                 linked,
@@ -73,13 +64,23 @@ def hand_over(
             if error.code != LOCKED:
                 raise
             result.running[name] = error.what
-            continue
+            return
         result.synced[name] = report
         if report.stopped:
             raise _partial(site, name)
-        if not linked.link.active and not report.failed:
-            _forget(site, linked)
+        forget_ended(site, linked, report)
+
+    for linked in pending(plan, site):
+        one(linked)
+    for linked in switch(site.links(), clock):
+        one(linked)
     return result
+
+
+def _name(linked: Linked, taken: Collection[str]) -> str:
+    """Return the name of a link; with its lake where the config is exported to another one besides."""
+    name = linked.link.config.name
+    return f"{name} in {linked.link.account}/{linked.link.file_system}" if name in taken else name
 
 
 def _before(until: datetime | None, now: datetime, patience: Patience | None) -> Patience | None:
@@ -91,23 +92,13 @@ def _before(until: datetime | None, now: datetime, patience: Patience | None) ->
 
 def pending(plan: Plan, site: Site) -> Iterator[Linked]:
     """Yield the links that have data to do: changed by the plan, about the plan and not complete, or ended."""
-    touched = {
-        config_of(change)
-        for change in plan.changes
-        if isinstance(change, CreateLink | AddEntity | RemoveEntity | RemoveLink | ChangeSetting)
-        and change.consequence.effect is not Effect.NOTHING
-    }
+    touched = {config_of(change) for change in plan.changes if change.consequence.effect is not Effect.NOTHING}
     about = touched | {config.id for config in plan.configs}
     for linked in site.links():
         config = linked.link.config.id
         ended = not linked.link.active
-        if ended or config in touched or (config in about and not _complete(linked)):
+        if ended or config in touched or (config in about and not complete(linked)):
             yield linked
-
-
-def _complete(linked: Linked) -> bool:
-    entities = engine.status(linked).entities
-    return all(entity.state is EntityState.COMPLETED and not entity.form_due for entity in entities)
 
 
 def _partial(site: Site, config: str) -> Partial:
@@ -118,8 +109,3 @@ def _partial(site: Site, config: str) -> Partial:
         why="what was committed stays; an initial sync that was stopped goes on",
         fix="run the same command again, or let toolkit run do the rest",
     )
-
-
-def _forget(site: Site, linked: Linked) -> None:
-    link = linked.link
-    forget_lake(site, LakeAddress(config=link.config.id, account=link.account, file_system=link.file_system))

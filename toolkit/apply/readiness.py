@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from toolkit.lake.probing import probe
-from toolkit.plan.changes import CreateLink
+from toolkit.model.link import LakeAddress
+from toolkit.plan.changes import AnyChange, CreateLink, MoveLake
 from toolkit.plan.plan import Plan
 from toolkit.site import Site
 
@@ -17,5 +18,14 @@ def require_lakes(plan: Plan, site: Site, now: datetime) -> None:
     Dataverse refuses leaves an empty file system.
     """
     for change in plan.changes:
-        if isinstance(change, CreateLink) and site.look(change.address.account) is not None:
-            probe(site.lake_at(change.address), f"{now:%Y%m%d%H%M%S}")
+        address = _new_lake(change)
+        if address is not None and site.look(address.account) is not None:
+            probe(site.lake_at(address), f"{now:%Y%m%d%H%M%S}")
+
+
+def _new_lake(change: AnyChange) -> LakeAddress | None:
+    match change:
+        case CreateLink(address=address) | MoveLake(after=address):
+            return address
+        case _:
+            return None

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Self
 
-from toolkit.cli.linked import address_of
 from toolkit.errors import Locked, ToolkitError
 from toolkit.model.link import LakeAddress
 from toolkit.site import Linked
@@ -87,11 +86,11 @@ class Crew:
         """
         # Before the links are read: an export that ends in between has its link among them still.
         self._collect()
-        there = [linked for linked in links() if address_of(linked) not in self._at_work]
-        self._start([linked for linked in there if not self._left_alone(address_of(linked))], patient=True)
+        there = [linked for linked in links() if linked.link.address not in self._at_work]
+        self._start([linked for linked in there if not self._left_alone(linked.link.address)], patient=True)
 
     def _start(self, links: Iterable[Linked], *, patient: bool) -> None:
-        futures = {address_of(linked): self._pool.submit(self._work, linked, patient=patient) for linked in links}
+        futures = {linked.link.address: self._pool.submit(self._work, linked, patient=patient) for linked in links}
         self._at_work |= futures
         for future in futures.values():
             future.add_done_callback(self._look_at)

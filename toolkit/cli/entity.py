@@ -13,7 +13,7 @@ from toolkit.cli.session import Session
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.entity import Entity
 from toolkit.plan import plan_entities, plan_track
-from toolkit.plan.safety import Allowed, Harm
+from toolkit.plan.safety import Allowed, Danger, Harm
 from toolkit.site import Linked, Site
 
 
@@ -25,6 +25,7 @@ def entity() -> None:
 @entity.command()
 @click.argument("entities", nargs=-1, required=True, metavar="NAME[=HOW]...")
 @options.config
+@options.allow
 @options.data
 @options.environment
 @click.pass_obj
@@ -33,20 +34,23 @@ def add(
     *,
     entities: tuple[str, ...],
     config: str | None,
+    allowed: tuple[Danger | int, ...],
     no_sync: bool,
     wait: float | None,
     environment: str | None,
 ) -> int:
     """Add entities to a link, each as NAME, NAME=Year, NAME=Month or NAME=append-only.
 
-    They are synced at once; the entities that were there go on undisturbed.
+    They are synced at once; the entities that were there go on undisturbed. One that is linked already is exported as
+    it is given from now on.
     """
     site = session.site(environment)
     link = one_link(site, config).link
     wanted = linked_entities(entities)
     about = link.config.model_copy(update={"entities": wanted})
     plan = plan_entities(link.config.id, read_world(site, [about]), add=wanted)
-    return doing.finish(session, doing.do(session, site, plan, doing.How(sync=not no_sync, wait=wait)))
+    how = doing.How(sync=not no_sync, wait=wait, allowed=options.allowed_by(allowed))
+    return doing.finish(session, doing.do(session, site, plan, how))
 
 
 @entity.command()

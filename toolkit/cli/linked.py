@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from toolkit.apply.documents import forget_lake
-from toolkit.engine import SyncReport
-from toolkit.errors import Conflict, Finding, Invalid, NotFound, Refused, Severity, nearest
+from toolkit.errors import Finding, Invalid, NotFound, Refused, Severity, nearest
 from toolkit.model.config import LinkedEntity, PartitionStrategy
 from toolkit.model.environment import ConfigRow
-from toolkit.model.link import LakeAddress
-from toolkit.site import Broken, Linked, Site
+from toolkit.site import Broken, Linked, Site, leading
 
 APPEND_ONLY = "append-only"
 
@@ -106,7 +102,7 @@ def config_id(site: Site, text: str) -> str:
 
 def one_link(site: Site, config: str | None) -> Linked:
     """Return the live link that ``config`` names, by name or id; without one, the only link there is."""
-    links = [linked for linked in site.links() if linked.link.active]
+    links = leading(site.links())
     if config is not None:
         return _link_of(site, config, links)
     if len(links) == 1:
@@ -152,9 +148,15 @@ def raise_broken(broken: Iterable[Broken]) -> None:
 
 
 def chosen_links(site: Site, config: str | None) -> list[Linked]:
-    """Return the link that ``config`` names, or all links of the environment that can be read; ended ones count too."""
+    """Return the links of the config that a text names, or all that can be read; ended ones count too.
+
+    A config has two while it moves to another lake.
+    """
     links = list(site.links())
-    return links if config is None else [_link_of(site, config, links)]
+    if config is None:
+        return links
+    found = _link_of(site, config, links).link.config.id
+    return [linked for linked in links if linked.link.config.id == found]
 
 
 def broken_links(site: Site, config: str | None = None) -> list[Finding]:
@@ -178,21 +180,3 @@ def chosen_entities(links: Sequence[Linked], entities: Sequence[str]) -> dict[st
             raise NotFound("CLI032", f"the entity {name!r} is not linked", where=where, fix=fix)
     chosen = {key: tuple(name for name in named if name in names) for key, names in linked.items()}
     return {key: names for key, names in chosen.items() if names}
-
-
-def address_of(linked: Linked) -> LakeAddress:
-    """Return where a link's lake is."""
-    link = linked.link
-    return LakeAddress(config=link.config.id, account=link.account, file_system=link.file_system)
-
-
-def forget_ended(site: Site, linked: Linked, report: SyncReport) -> bool:
-    """Take a link off the environment's record when it has ended and a pass has retired its data; say whether it was.
-
-    A record that somebody else changes at the same moment is left for the next time.
-    """
-    if linked.link.active or report.failed or report.stopped:
-        return False
-    with suppress(Conflict):
-        forget_lake(site, address_of(linked))
-    return True

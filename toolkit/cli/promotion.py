@@ -73,10 +73,12 @@ class Desired:
         """The solution zip."""
         return self.found.archive.to_bytes()
 
-    def plan(self, site: Site, profile: Profile) -> Plan:
+    def plan(self, site: Site, profile: Profile, *, delete_data: bool = False) -> Plan:
         """Plan the import into an environment as it is now."""
         world = read_world(site, self.configs)
-        return plan_import(self.found.bundle, self.configs, world, profile=profile, where=self.found.path)
+        return plan_import(
+            self.found.bundle, self.configs, world, profile=profile, where=self.found.path, delete_data=delete_data
+        )
 
     def planned(self, path: Path, site: Site, profile: Profile) -> Plan:
         """Return a saved plan, once it is sure that it is of this bundle, and of the environment as it is now.
@@ -106,6 +108,7 @@ def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...])
 @options.overlays
 @options.profile
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Save it, for import --plan.")
+@options.delete_data
 @options.exit_code
 @options.environment
 @click.pass_obj
@@ -116,6 +119,7 @@ def plan(
     overlays: tuple[Path, ...],
     profile: Profile,
     output: Path | None,
+    delete_data: bool,
     exit_code: bool,
     environment: str | None,
 ) -> int:
@@ -124,7 +128,7 @@ def plan(
     BUNDLE is a source folder, a solution zip, REF:PATH in git, or core. Nothing is changed.
     """
     site = session.site(environment)
-    planned = desired(session, bundle, site, overlays).plan(site, profile)
+    planned = desired(session, bundle, site, overlays).plan(site, profile, delete_data=delete_data)
     if output is not None:
         write_whole(output, saved(planned))
     session.show(doing.plan_result(planned))
@@ -138,6 +142,7 @@ def plan(
 )
 @options.overlays
 @options.profile
+@options.delete_data
 @options.allow
 @options.yes
 @options.data
@@ -150,6 +155,7 @@ def import_(
     plan_file: Path | None,
     overlays: tuple[Path, ...],
     profile: Profile,
+    delete_data: bool,
     allowed: tuple[Danger | int, ...],
     yes: bool,
     no_sync: bool,
@@ -163,7 +169,10 @@ def import_(
     """
     site = session.site(environment)
     wanted = desired(session, bundle, site, overlays)
-    planned = wanted.plan(site, profile) if plan_file is None else wanted.planned(plan_file, site, profile)
+    if plan_file is None:
+        planned = wanted.plan(site, profile, delete_data=delete_data)
+    else:
+        planned = wanted.planned(plan_file, site, profile)
     how = doing.How(not yes, not no_sync, wait, options.allowed_by(allowed), limited=True)
     commit = commit_of(bundle, Path.cwd())
     report = doing.do(session, site, planned, how, archive=wanted.archive, commit=commit)

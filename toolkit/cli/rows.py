@@ -12,7 +12,7 @@ import click
 from toolkit import apply, engine
 from toolkit.cli import doing, options
 from toolkit.cli.frame import Command
-from toolkit.cli.linked import broken_links, chosen_entities, chosen_links, forget_ended, raise_broken
+from toolkit.cli.linked import broken_links, chosen_entities, chosen_links, raise_broken
 from toolkit.cli.output import Result, finding_data, table
 from toolkit.cli.progress import Report
 from toolkit.cli.session import Session
@@ -21,6 +21,7 @@ from toolkit.engine import EntityStatus, SyncReport
 from toolkit.engine.settings import scan_interval
 from toolkit.errors import Finding, NotFound, Place, Severity
 from toolkit.model.config import Layout
+from toolkit.model.link import Link
 from toolkit.site import Linked, Site
 
 LATE = 5
@@ -86,11 +87,19 @@ def _synced(session: Session, site: Site, tell: Tell, links: Sequence[tuple[Link
             progress=progress,
             patience=doing.patience(session),
         )
-        forget_ended(site, linked, report)
+        apply.forget_ended(site, linked, report)
         tell(linked.link.config.name, report)
         return report
 
-    return _each(session, links, one)
+    return _each(session, _and_switched(session, site, links), one)
+
+
+def _and_switched(
+    session: Session, site: Site, links: Sequence[tuple[Linked, Names]]
+) -> Iterator[tuple[Linked, Names]]:
+    """Yield links to sync, and then the old ones of moves that are complete now, to be retired."""
+    yield from links
+    yield from ((linked, None) for linked in apply.switch(site.links(), session.clock))
 
 
 @click.command(cls=Command)
@@ -139,13 +148,16 @@ def live_alone(session: Session, links: Sequence[tuple[Linked, Names]], why: str
 
 
 def _each(
-    session: Session, chosen: Sequence[tuple[Linked, Names]], one: Callable[[Linked, Names, Report], SyncReport]
+    session: Session, chosen: Iterable[tuple[Linked, Names]], one: Callable[[Linked, Names, Report], SyncReport]
 ) -> int:
     """Do one pass over each link, print what it did, and return the exit status."""
     reports: dict[str, SyncReport] = {}
     with session.progress() as progress:
         for linked, names in chosen:
-            reports[linked.link.config.name] = one(linked, names, progress)
+            name, link = linked.link.config.name, linked.link
+            # A config that moves has two lakes.
+            title = f"{name} in {link.account}/{link.file_system}" if name in reports else name
+            reports[title] = one(linked, names, progress)
     text = "\n".join(f"{name}: {doing.sync_text(report)}" for name, report in reports.items())
     session.say(text, {name: doing.sync_data(report) for name, report in reports.items()})
     return doing.failed(session, reports.values())
@@ -191,9 +203,10 @@ def status(session: Session, *, max_lag: float | None, config: str | None, envir
     rows = [_row(linked, each, now) for linked, each in found]
     live = [each.link.config for each in links if each.link.active]
     bare = [f"{config.name} has no entities" for config in live if not config.entities]
+    moves = [_move_line(new.link, old.link) for new, old in apply.moves(links)]
     changes = _schema_lines((each for _, each in found), now)
     healed = [f"{each.entity}: {damage.code} {damage.what}" for _, each in found for damage in each.healed]
-    text = "\n".join([_status_text(rows, now), *healed, *changes, *bare]).strip()
+    text = "\n".join([_status_text(rows, now), *moves, *healed, *changes, *bare]).strip()
     failed = tell_broken(session, site, config)
     session.show(Result(rows, text or f"{site.name} exports nothing{' that can be read' if failed else ''}"))
     late = [] if max_lag is None else list(_late(found, timedelta(seconds=max_lag), now))
@@ -218,6 +231,7 @@ def _late(found: Iterable[tuple[Linked, EntityStatus]], most: timedelta, now: da
 def _row(linked: Linked, each: EntityStatus, now: datetime) -> dict[str, Any]:
     return {
         "config": linked.link.config.name,
+        "lake": f"{linked.link.account}/{linked.link.file_system}",
         "entity": each.entity,
         "state": each.state.value,
         "mode": "append-only" if each.append_only else "in place",
@@ -237,17 +251,25 @@ def _row(linked: Linked, each: EntityStatus, now: datetime) -> dict[str, Any]:
     }
 
 
+def _move_line(new: Link, old: Link) -> str:
+    places = f"from {old.account}/{old.file_system} to {new.account}/{new.file_system}"
+    return f"{new.config.name} moves {places}: both go on until all entities are complete there"
+
+
 def _iso(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _status_text(rows: list[dict[str, Any]], now: datetime) -> str:
-    """Return a table for each config, at most 80 columns wide, and why entities failed."""
+    """Return a table for each lake, at most 80 columns wide, and why entities failed."""
     parts = []
-    for config in dict.fromkeys(row["config"] for row in rows):
-        shown = [_shown(row, now) for row in rows if row["config"] == config]
+    lakes = dict.fromkeys((row["config"], row["lake"]) for row in rows)
+    for config, lake in lakes:
+        shown = [_shown(row, now) for row in rows if (row["config"], row["lake"]) == (config, lake)]
         columns = ("entity", "state", "how", "rows", "synced", "snapshot")
-        parts += [f"{config} (times are UTC)", table(shown, columns, empty="").text, ""]
+        moving = sum(config == other for other, _ in lakes) > 1
+        title = f"{config} in {lake}" if moving else config
+        parts += [f"{title} (times are UTC)", table(shown, columns, empty="").text, ""]
     reasons = [f"{row['entity']}: {row['reason']}" for row in rows if row["reason"]]
     due = [
         f"{row['entity']}: the next pass brings other {', '.join(row['form_due'])}" for row in rows if row["form_due"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -12,17 +12,16 @@ from threading import Event
 import click
 
 from toolkit import engine
+from toolkit.apply import forget_ended, switch
 from toolkit.budget import Allowance
 from toolkit.cli import options
 from toolkit.cli.crew import Crew
 from toolkit.cli.frame import Command
-from toolkit.cli.linked import address_of, forget_ended
 from toolkit.cli.rows import links_to_sync, own, tell_broken
 from toolkit.cli.session import Session
 from toolkit.cli.watching import Outputs, Watching, watching
 from toolkit.engine import SyncReport
-from toolkit.errors import Damaged
-from toolkit.model.link import LakeAddress
+from toolkit.errors import Damaged, ToolkitError
 from toolkit.site import Linked, Site, read_link
 from toolkit.watch.status_file import Runner
 
@@ -106,9 +105,9 @@ def run(
                 watch.announced = {linked.link.config.name for linked in links}
                 session.note(f"exporting {', '.join(sorted(watch.announced))}; Ctrl-C stops")
             crew.begin(links)
-            only = {address_of(linked) for linked in links} if config else None
+            only = {linked.link.config.id for linked in links} if config else None
             while not stop.wait(min(every, LOOK_SECONDS)):
-                crew.join(lambda: _there(site, only))
+                crew.join(lambda: _there(session, site, only))
                 watch.publish()
     session.note("stopped")
     if failed or crew.failing:
@@ -116,12 +115,19 @@ def run(
     return PARTIAL if crew.incomplete else 0
 
 
-def _there(site: Site, only: set[LakeAddress] | None) -> list[Linked]:
-    """Return the links that can be read; none while the record cannot, which leaves what is exported as it is."""
+def _there(session: Session, site: Site, only: set[str] | None) -> list[Linked]:
+    """Return the links that can be read; none while the record cannot, which leaves what is exported as it is.
+
+    A link that has moved, and is complete where it is now, ends in its old lake; who exports that one finds it.
+    """
     try:
-        return [linked for linked in site.links() if only is None or address_of(linked) in only]
+        links = site.links()
     except Damaged:
         return []
+    # What cannot be read now is looked at again the next time.
+    with suppress(ToolkitError):
+        switch(links, session.clock)
+    return [linked for linked in links if only is None or linked.link.config.id in only]
 
 
 @dataclass(frozen=True, slots=True)

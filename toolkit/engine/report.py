@@ -81,6 +81,8 @@ class SyncReport:
     entities: tuple[EntityReport, ...]
     retired: tuple[str, ...] = ()
     """Entities that were taken off the link (and perhaps linked anew since): their data was moved away or deleted."""
+    lingering: tuple[str, ...] = ()
+    """Entities of which readers may still be at the snapshots: a later pass moves or deletes those."""
     stopped: bool = False
     failing: tuple[str, ...] = ()
     """Entities that failed now and had not before."""

@@ -1,10 +1,10 @@
 """Retiring an entity that is no longer linked: it leaves the manifest first, then its files are moved or deleted.
 
 The checkpoint says since when and how, so that whoever comes next goes on; it is the last file to go. Snapshots go
-last, when readers of the old manifest have had their grace; at once where the whole link has ended, since nobody may
-come back to its lake, and where the entity is linked again: it is retired to the end, and then starts clean. The time
-is chosen so that its folder is free, and stands in the checkpoint; so whoever goes on moves the rest to the same
-folder, over no file.
+last, when readers of the old manifest have had their grace; at once where the whole link has ended and was not moved,
+since nobody may come back to its lake, and where the entity is linked again: it is retired to the end, and then starts
+clean. The time is chosen so that its folder is free, and stands in the checkpoint; so whoever goes on moves the rest to
+the same folder, over no file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Retirement:
         dropped, everything = latest(link.dropped), self._states.known
         linked = {each.name for each in link.config.entities} if link.active else set()
         # Nobody may come back to the lake of a link that has ended, and an entity that is linked again starts clean.
-        self._hurried = linked if link.active else everything
+        # Only one that was moved stays in the record until its readers have had their grace.
+        self._hurried = linked if link.active or link.moved_to is not None else everything
         stay = {name for name in linked if not self._began_before(dropped.get(name), name)}
         newer = {name for name, error in self._states.unsettled.items() if isinstance(error, Newer)}
         leaving = sorted(everything - stay - newer)

@@ -93,6 +93,7 @@ class Session:
         return SyncReport(
             (*reports, *snapshots),
             gone_now,
+            lingering=tuple(self._states.retired),
             stopped=None in ended.values(),
             failing=failing,
             recovered=recovered,

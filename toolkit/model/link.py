@@ -6,6 +6,7 @@ under ``_toolkit/link.json``; only ``toolkit.apply`` writes it, the engine and t
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 
@@ -59,6 +60,21 @@ class Dropped(Frozen):
     """The generation of the link that took it off; 0 in documents that do not say."""
 
 
+class LakeAddress(Frozen):
+    """Where a link's lake is."""
+
+    config: Guid
+    account: StorageAccountName
+    file_system: FileSystemName
+
+
+class Replaced(Frozen):
+    """The lake that a link takes the place of, and what becomes of its data then: kept there, aside, or deleted."""
+
+    address: LakeAddress
+    keep: bool = True
+
+
 class Link(Frozen):
     """The content of ``_toolkit/link.json``. ``config`` is the effective config, after overlay.
 
@@ -82,15 +98,23 @@ class Link(Frozen):
     """Entities that were append-only and are in place now: the engine may delete their history."""
     active: bool = True
     """False once unlinked: the engine retires every entity and starts nothing."""
+    replaces: Replaced | None = None
+    """The link of the same config that goes on beside this one, until every entity here is complete."""
+    moved_to: LakeAddress | None = None
+    """Where the export goes on, of a link that has ended for that: its readers then have their grace."""
     history: tuple[Applied, ...] = ()
 
+    @property
+    def address(self) -> LakeAddress:
+        """Where the lake is."""
+        return LakeAddress(config=self.config.id, account=self.account, file_system=self.file_system)
 
-class LakeAddress(Frozen):
-    """Where a link's lake is."""
 
-    config: Guid
-    account: StorageAccountName
-    file_system: FileSystemName
+def led(links: Iterable[Link]) -> Iterator[Link]:
+    """Yield the live links that say what a config exports: not those that another one is about to replace."""
+    live = [link for link in links if link.active]
+    left = {link.replaces.address for link in live if link.replaces is not None}
+    return (link for link in live if link.address not in left)
 
 
 class EnvironmentRecord(Frozen):

@@ -24,6 +24,7 @@ class Effect(StrEnum):
 
     NOTHING = "nothing"
     INITIAL_SYNC = "initial-sync"
+    NEW_LAKE = "new-lake"
     COMPARISON = "comparison"
     REPARTITION = "repartition"
     REINITIALISE = "reinitialise"
@@ -236,16 +237,16 @@ class MoveLake(Step):
     """What is exported again to the new lake."""
     history: tuple[LogicalName, ...] = ()
     """Append-only entities whose history stays behind."""
+    keep: bool = True
+    """Whether the data of the old lake is kept there, aside, once the new one is complete; else it is deleted."""
     consequence: Consequence
 
 
 SolutionChange = RegisterSolution | RecordSolution | RemoveSolution
 RowChange = WriteConfig | DeleteConfig | TrackEntity
-InPlace = AddEntity | RemoveEntity | ChangeSetting
-"""What an apply does to the config of a live link."""
-Later = ChangeStrategy | ChangeMode | MoveLake
-"""What is planned, and refused: this version does not do it."""
-ConfigChange = InPlace | Later
+InPlace = AddEntity | RemoveEntity | ChangeSetting | ChangeStrategy | ChangeMode
+"""What changes the config of a live link and leaves its lake."""
+ConfigChange = InPlace | MoveLake
 """What leads from one config of a live link to another."""
 LinkChange = CreateLink | RemoveLink | ChangeOwner | ConfigChange
 AnyChange = SolutionChange | RowChange | LinkChange
@@ -387,11 +388,6 @@ def lake_name(address: LakeAddress) -> str:
 def how(entity: LinkedEntity) -> str:
     """Return how an entity is exported, in two words: strategy and mode in force."""
     return f"{entity.strategy}, {'append-only' if entity.append_only else 'in place'}"
-
-
-def spelled(entity: LinkedEntity) -> str:
-    """Return an entity as ``toolkit entity add`` takes it: ``NAME=append-only`` or ``NAME=STRATEGY``."""
-    return f"{entity.name}={'append-only' if entity.append_only else entity.strategy}"
 
 
 def value(of: JsonValue) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from toolkit.model.base import Frozen
 from toolkit.model.config import ExportConfig, Layout, LinkedEntity
-from toolkit.model.link import LakeAddress, Link
+from toolkit.model.link import Link
 from toolkit.model.shape import Reshape, Shape, reshape, reshaped, shape_of
 from toolkit.plan.changes import (
     AddEntity,
@@ -17,6 +17,7 @@ from toolkit.plan.changes import (
     ConfigChange,
     Consequence,
     Effect,
+    InPlace,
     MoveLake,
     RemoveEntity,
 )
@@ -61,16 +62,35 @@ ENTITY_SETTINGS = (
 """The same for an entity; its strategy is a setting only where the strategy in force stays."""
 
 
-def link_changes(link: Link, desired: ExportConfig, world: World) -> Iterator[ConfigChange]:
-    """Yield the changes that bring a link to ``desired``, in order: the lake, settings, entities out, changed, in."""
-    before = LakeAddress(config=link.config.id, account=link.account, file_system=link.file_system)
-    after = world.address(desired)
-    moved = before != after
+def standing(link: Link, desired: ExportConfig, world: World) -> Link:
+    """Return the link that leads to ``desired``: the one before, where the move to ``link`` is given up half-way."""
+    before = world.replaced(link)
+    return link if before is None or link.address == world.address(desired) else before
+
+
+def link_changes(link: Link, desired: ExportConfig, world: World, *, keep: bool = True) -> Iterator[ConfigChange]:
+    """Yield the changes that bring a link to ``desired``, in order: the lake, settings, entities out, changed, in.
+
+    With ``keep`` the data of what leaves is kept aside.
+    """
+    moved = link.address != world.address(desired)
     if moved:
-        yield _move(link, desired, before, after, world)
+        yield _move(link, desired, world, keep=keep)
+    changes = _in_place(link, desired, world, moved=moved, keep=keep)
+    yield from (_without_files(each) if moved else each for each in changes)
+
+
+def _without_files(change: InPlace) -> InPlace:
+    """Return a change that comes with a move: the new lake has files of the new kind from the beginning."""
+    if isinstance(change, ChangeSetting):
+        change = change.model_copy(update={"history": (), "remade": ()})
+    return change.model_copy(update={"consequence": Consequence()})
+
+
+def _in_place(link: Link, desired: ExportConfig, world: World, *, moved: bool, keep: bool) -> Iterator[InPlace]:
     yield from _settings(link.config, desired, world, moved=moved)
     gone = [entity for entity in link.config.entities if desired.entity(entity.name) is None]
-    yield from (remove_entity(link.config, entity.name, world, keep=True) for entity in gone)
+    yield from (remove_entity(link.config, entity.name, world, keep=keep) for entity in gone)
     for entity in sorted(desired.entities, key=lambda entity: entity.name):
         present = link.config.entity(entity.name)
         if present is not None:
@@ -103,20 +123,27 @@ def initial_sync(config: ExportConfig, world: World) -> Consequence:
     return total((world.estimate(entity.name) for entity in config.entities), Effect.INITIAL_SYNC)
 
 
-def _move(link: Link, desired: ExportConfig, before: LakeAddress, after: LakeAddress, world: World) -> MoveLake:
+def _move(link: Link, desired: ExportConfig, world: World, *, keep: bool) -> MoveLake:
     # The history of an append-only entity cannot be read from the source again.
     history = tuple(entity.name for entity in link.config.entities if world.append_only(entity))
     sync = initial_sync(desired, world)
     return MoveLake(
         config=link.config.id,
         name=link.config.name,
-        before=before,
-        after=after,
+        before=link.address,
+        after=world.address(desired),
         written=desired.storage.file_system,
         entities=tuple(entity.name for entity in link.config.entities),
         history=history,
-        consequence=sync.model_copy(update={"effect": Effect.HISTORY_DELETED}) if history else sync,
+        keep=keep,
+        consequence=sync.model_copy(update={"effect": _move_effect(history, keep=keep)}),
     )
+
+
+def _move_effect(history: Sequence[str], *, keep: bool) -> Effect:
+    if history:
+        return Effect.HISTORY_DELETED
+    return Effect.NEW_LAKE if keep else Effect.DATA_DELETED
 
 
 def _settings(before: ExportConfig, after: ExportConfig, world: World, *, moved: bool) -> Iterator[ChangeSetting]:
@@ -176,7 +203,7 @@ def entity_changes(
         yield from _entity_settings(config, before, after, world, ("append_only", *ENTITY_SETTINGS))
         return
     if before.append_only != after.append_only:
-        yield _mode(config, after, world)
+        yield _mode(config, before, after, world)
     elif before.strategy != after.strategy:
         yield ChangeStrategy(
             config=config.id,
@@ -185,21 +212,24 @@ def entity_changes(
             before=before.strategy,
             after=after.strategy,
             written=after.partition_strategy,
-            consequence=world.estimate(after.name, Effect.REPARTITION),
+            consequence=Consequence() if world.append_only(after) else world.estimate(after.name, Effect.REPARTITION),
         )
     in_force = (before.append_only, before.strategy) == (after.append_only, after.strategy)
     settings = ENTITY_SETTINGS if in_force else tuple(each for each in ENTITY_SETTINGS if each != "partition_strategy")
     yield from _entity_settings(config, before, after, world, settings)
 
 
-def _mode(config: ExportConfig, after: LinkedEntity, world: World) -> ChangeMode:
+def _mode(config: ExportConfig, before: LinkedEntity, after: LinkedEntity, world: World) -> ChangeMode:
+    effect = Effect.REINITIALISE if after.append_only else Effect.HISTORY_DELETED
+    # Without createdon an entity is append-only, whatever its link says.
+    same = world.append_only(before) == world.append_only(after)
     return ChangeMode(
         config=config.id,
         name=config.name,
         entity=after.name,
         append_only=after.append_only,
         written=after.partition_strategy,
-        consequence=world.estimate(after.name, Effect.REINITIALISE if after.append_only else Effect.HISTORY_DELETED),
+        consequence=Consequence() if same else world.estimate(after.name, effect),
     )
 
 

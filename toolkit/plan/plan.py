@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from shlex import quote
 
 from pydantic import JsonValue
 
@@ -18,7 +17,7 @@ from toolkit.model.bundle import Bundle, digest
 from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.entity import TableType
 from toolkit.model.environment import InstalledSolution, Registration
-from toolkit.model.link import LakeAddress, Link
+from toolkit.model.link import Link, led
 from toolkit.model.names import UniqueName
 from toolkit.model.solution import CORE_SOLUTION
 from toolkit.model.version import Version
@@ -29,9 +28,12 @@ from toolkit.plan.changes import (
     ConfigChange,
     CreateLink,
     DeleteConfig,
+    Effect,
     LinkChange,
+    MoveLake,
     RecordSolution,
     RegisterSolution,
+    RemoveEntity,
     RemoveLink,
     RemoveSolution,
     TrackEntity,
@@ -39,20 +41,28 @@ from toolkit.plan.changes import (
     changed,
     config_of,
     how,
-    spelled,
 )
 from toolkit.plan.drift import marked
 from toolkit.plan.hosted import hosted_findings
-from toolkit.plan.links import add_entity, data_effect, entity_changes, initial_sync, link_changes, remove_entity
+from toolkit.plan.links import (
+    add_entity,
+    data_effect,
+    entity_changes,
+    initial_sync,
+    link_changes,
+    remove_entity,
+    standing,
+)
 from toolkit.plan.prerequisites import Profile, entity_findings, named_twice, prerequisites, why_untrackable
 from toolkit.plan.rules import (
     core_findings,
+    dropped_links,
     folders_stay,
+    form_findings,
     import_findings,
     is_managed,
     key_findings,
     lake_findings,
-    later_findings,
     refuse,
     rows_equal,
 )
@@ -116,18 +126,21 @@ def plan_import(
     *,
     profile: Profile = Profile.ENGINE,
     where: str = "",
+    delete_data: bool = False,
 ) -> Plan:
     """Plan the import of ``bundle`` with ``configs``, its configs after overlay; ``where`` names it in findings.
 
-    Raises Refused with every finding. An equal bundle with an equal overlay gives an empty plan.
+    The data of what leaves is kept aside, unless ``delete_data``. Raises Refused with every finding. An equal bundle
+    with an equal overlay gives an empty plan.
     """
     solution, managed = bundle.solution, is_managed(bundle.solution.package)
-    links = tuple(_links(bundle, configs, world))
+    links = tuple(_links(bundle, configs, world, keep=not delete_data))
     tracks = tuple(_tracks(configs, world))
     findings = refuse(
         (
             *import_findings(bundle, configs, _tracking(world, tracks), profile, where),
-            *later_findings(links, where, solution.unique_name if managed else None),
+            *form_findings(links, where, solution.unique_name if managed else None),
+            *(_stays(links, world) if delete_data else ()),
         ),
     )
     brought = Brought(
@@ -192,14 +205,28 @@ def _tracking(world: World, tracks: Sequence[TrackEntity]) -> World:
     return replace(world, inventory=world.inventory.model_copy(update={"entities": {**known, **tracked}}))
 
 
-def _links(bundle: Bundle, configs: Sequence[ExportConfig], world: World) -> Iterator[LinkChange]:
+def _links(bundle: Bundle, configs: Sequence[ExportConfig], world: World, *, keep: bool) -> Iterator[LinkChange]:
+    solution = bundle.solution.unique_name
+    if is_managed(bundle.solution.package):
+        yield from (remove_link(link, world, keep=keep) for link in dropped_links(bundle, world))
     for config in configs:
         link = world.link(config.id)
         if link is None:
-            yield create_link(config, world, bundle.solution.unique_name)
-        else:
-            yield from _own(link, bundle.solution.unique_name)
-            yield from link_changes(link, config, world)
+            yield create_link(config, world, solution)
+            continue
+        start = standing(link, config, world)
+        if start is not link:
+            yield remove_link(link, world, keep=keep)
+        yield from link_changes(start, config, world, keep=keep)
+        yield from _own(link, solution)
+
+
+def _stays(changes: Sequence[LinkChange], world: World) -> Iterator[Finding]:
+    """Yield why data cannot be deleted that changes would delete."""
+    leaving = {change.config for change in changes if isinstance(change, RemoveLink | RemoveEntity | MoveLake)}
+    for link in world.links:
+        if link.active and link.config.id in leaving:
+            yield from folders_stay(link, world.environment)
 
 
 def create_link(config: ExportConfig, world: World, solution: str | None) -> CreateLink:
@@ -246,7 +273,10 @@ def plan_uninstall(solution: str, world: World, *, prune: bool = False, delete_d
     ends = managed or prune
     if ends and delete_data:
         refuse(finding for link in links for finding in folders_stay(link, world.environment))
-    changes += (remove_link(link, world, keep=not delete_data) if ends else _orphan(link) for link in links)
+    if ends:
+        changes += (remove_link(link, world, keep=not delete_data) for link in links)
+    else:
+        changes += {link.config.id: _orphan(link) for link in links}.values()
     return _plan(world, (), changes)
 
 
@@ -296,7 +326,7 @@ def remove_link(link: Link, world: World, *, keep: bool) -> RemoveLink:
     return RemoveLink(
         config=link.config.id,
         name=link.config.name,
-        address=LakeAddress(config=link.config.id, account=link.account, file_system=link.file_system),
+        address=link.address,
         entities=tuple(entity.name for entity in link.config.entities),
         keep=keep,
         consequence=total((world.estimate(entity.name, effect) for entity in link.config.entities), effect),
@@ -321,10 +351,12 @@ def plan_link(config: ExportConfig, world: World, *, profile: Profile = Profile.
 
 
 def _already_linked(link: Link, config: ExportConfig, world: World) -> Iterator[Finding]:
-    """Yield why a link is not made again; one that the record lost is, as long as its entities are exported alike."""
+    """Yield why a link is not made again; one that the record lost is, as long as its files allow what is wanted."""
+    changes = tuple(link_changes(link, config, world))
     if world.record is None or world.record.lake(config.id) is None:
-        yield from later_findings(link_changes(link, config, world), world.environment)
-        return
+        yield from form_findings(changes, world.environment)
+        if not any(change.consequence.effect is Effect.HISTORY_DELETED for change in changes):
+            return
     yield Finding(
         "PLN054",
         Severity.ERROR,
@@ -366,20 +398,38 @@ def plan_entities(
     )
     row = world.inventory.configs.get(link.config.id)
     base = link.config if row is None else row.config
-    gone, new = set(remove), {entity.name for entity in add}
-    kept = tuple(entity for entity in base.entities if entity.name not in gone | new)
-    after = base.model_copy(update={"entities": (*kept, *add)})
+    gone, given = set(remove), [_as_given(base.entity(entity.name), entity) for entity in add]
+    named = gone | {entity.name for entity in given}
+    kept = tuple(entity for entity in base.entities if entity.name not in named)
+    after = base.model_copy(update={"entities": (*kept, *given)})
     steps: tuple[ConfigChange, ...] = (
         *(remove_entity(link.config, name, world, keep=not delete_data) for name in remove),
-        *(add_entity(link.config, entity, world) for entity in add),
+        *(step for entity in add for step in _added(link.config, entity, world)),
     )
     changes: tuple[AnyChange, ...] = (*_row(after, world), *steps)
     return _plan(world, (reduce(changed, steps, link.config),), changes, findings)
 
 
+def _as_given(present: LinkedEntity | None, entity: LinkedEntity) -> LinkedEntity:
+    """Return an entity as a person asks for it by hand, who says strategy and mode only."""
+    if present is None:
+        return entity
+    how = {"partition_strategy": entity.partition_strategy, "append_only": entity.append_only}
+    return present.model_copy(update=how)
+
+
+def _added(config: ExportConfig, entity: LinkedEntity, world: World) -> Iterator[ConfigChange]:
+    """Yield the changes that export an entity so; one that is linked stays so."""
+    present = config.entity(entity.name)
+    if present is None:
+        yield add_entity(config, entity, world)
+    else:
+        yield from entity_changes(config, present, _as_given(present, entity), world)
+
+
 def live_link(config: str, world: World) -> Link:
     """Return the live link of a config by its id or its name. Raises NotFound."""
-    live = [link for link in world.links if link.active]
+    live = list(led(world.links))
     for link in live:
         if config in {link.config.id, link.config.name}:
             return link
@@ -416,23 +466,17 @@ def _entities_in(link: Link, add: Sequence[LinkedEntity], world: World) -> Itera
 
 
 def _linked_already(link: Link, present: LinkedEntity, entity: LinkedEntity, world: World) -> Iterator[Finding]:
-    """Yield why an entity is not linked again: in another way that is a later change, in the same way it is nothing."""
-    # What a person adds by hand says strategy and mode only.
-    entity = present.model_copy(
-        update={"partition_strategy": entity.partition_strategy, "append_only": entity.append_only}
-    )
-    later = list(later_findings(entity_changes(link.config, present, entity, world), world.environment))
-    which = f"--config {quote(link.config.name)} --env {world.environment}"
-    again = f"toolkit entity remove {entity.name} {which}, then toolkit entity add {spelled(entity)} {which}"
-    yield from (replace(finding, fix=f"{again}; the old data is kept") for finding in later)
-    if not later:
+    """Yield why an entity is not linked again: nothing about it would change, or nothing was asked for."""
+    asked = entity.append_only or entity.partition_strategy is not None
+    alike = (entity.append_only, entity.strategy) == (present.append_only, present.strategy)
+    if alike or not asked:
         yield Finding(
             "PLN056",
             Severity.ERROR,
             f"the entity {entity.name!r} is linked already",
             Place(world.environment, key=f"{link.config.name}.entities.{entity.name}"),
             f"it is exported {how(present)}",
-            f"leave it out; toolkit entity list --env {world.environment} shows what is linked",
+            f"leave it out, or say how: {present.name}=Year, {present.name}=Month, {present.name}=append-only",
         )
 
 
@@ -453,7 +497,9 @@ def plan_unlink(config: str, world: World, *, delete_data: bool = False) -> Plan
     refuse((*_managed(DELETE_OF_MANAGED, link, world), *stay))
     there = link.config.id in world.inventory.configs
     rows = (DeleteConfig(config=link.config.id, name=link.config.name),) if there else ()
-    return _plan(world, (), (*rows, remove_link(link, world, keep=not delete_data)))
+    # The one that leads goes first: should only that be done, the other one is found by the next plan.
+    both = (link, *(old for old in [world.replaced(link)] if old is not None))
+    return _plan(world, (), (*rows, *(remove_link(each, world, keep=not delete_data) for each in both)))
 
 
 def plan_track(entity: str, world: World) -> Plan:

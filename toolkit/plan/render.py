@@ -103,7 +103,7 @@ def _finding_lines(finding: Finding, *, colour: bool) -> Iterator[str]:
         yield from _wrapped(f"fix: {finding.fix}", 4)
 
 
-def consequence_text(consequence: Consequence) -> str:  # noqa: PLR0911 - one return per effect
+def consequence_text(consequence: Consequence) -> str:  # noqa: C901, PLR0911 - one return per effect
     """Return a consequence in words, with its size as far as it is known."""
     many = _size(consequence)
     match consequence.effect:
@@ -111,6 +111,8 @@ def consequence_text(consequence: Consequence) -> str:  # noqa: PLR0911 - one re
             return "nothing"
         case Effect.INITIAL_SYNC:
             return f"initial sync{many and f' of {many}'}"
+        case Effect.NEW_LAKE:
+            return f"initial sync{many and f' of {many}'} into the new lake, then the switch; the old data is kept"
         case Effect.COMPARISON:
             return f"full read{many and f' of {many}'}, compared with the history"
         case Effect.REPARTITION:

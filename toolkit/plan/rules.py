@@ -14,7 +14,7 @@ from toolkit.model.config import KEY_FIX, ExportConfig, Layout
 from toolkit.model.environment import Inventory, Registration
 from toolkit.model.link import Link
 from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, MissingDependency, Package, Publisher
-from toolkit.plan.changes import AnyChange, ChangeMode, ChangeSetting, ChangeStrategy, MoveLake, lake_name
+from toolkit.plan.changes import AnyChange, ChangeSetting, MoveLake, lake_name
 from toolkit.plan.hosted import hosted_findings
 from toolkit.plan.prerequisites import Profile, prerequisites
 from toolkit.plan.world import LakeName, Present, World, canonical, same_name
@@ -52,7 +52,8 @@ def import_findings(
         yield from lake_findings(config, configs, world, where)
         yield from key_findings(config, world, where)
         yield from _owner(config, bundle.solution.unique_name, world, where)
-    yield from _dropped_configs(bundle, world, place)
+    if not is_managed(bundle.solution.package):
+        yield from (_dropped(link, place) for link in dropped_links(bundle, world))
 
 
 def _organization(world: World) -> Iterator[Finding]:
@@ -325,71 +326,50 @@ def _owner(config: ExportConfig, solution: str, world: World, where: str) -> Ite
         )
 
 
-def _dropped_configs(bundle: Bundle, world: World, where: Place) -> Iterator[Finding]:
-    name = bundle.solution.unique_name
+def dropped_links(bundle: Bundle, world: World) -> Iterator[Link]:
+    """Yield the live links of a solution whose config its bundle no longer has."""
     kept = {config.id for config in bundle.configs}
     for link in world.links:
-        if link.active and same_name(link.solution, name) and link.config.id not in kept:
-            yield _dropped(link.config.name, name, where, managed=is_managed(bundle.solution.package))
+        if link.active and same_name(link.solution, bundle.solution.unique_name) and link.config.id not in kept:
+            yield link
 
 
-def _dropped(config: str, solution: str, where: Place, *, managed: bool) -> Finding:
-    what = f"the export config {config!r} of {solution} is no longer in the bundle"
-    if managed:
-        return Finding(
-            "PLN044",
-            Severity.ERROR,
-            what,
-            where,
-            "this version does not remove a live link by an import",
-            f"toolkit uninstall {solution}, then import the bundle; the data stays",
-        )
+def _dropped(link: Link, where: Place) -> Finding:
     return Finding(
         "PLN045",
         Severity.WARNING,
-        f"{what}; its link goes on",
+        f"the export config {link.config.name!r} of {link.solution} is no longer in the bundle; its link goes on",
         where,
         "an unmanaged import never removes components",
-        f"toolkit lake unlink {config}",
+        f"toolkit lake unlink {link.config.name}",
     )
 
 
-def later_findings(changes: Iterable[AnyChange], where: str = "", managed_by: str | None = None) -> Iterator[Finding]:
-    """Yield a refusal for each change of a live link that this version plans and does not apply yet.
+def form_findings(changes: Iterable[AnyChange], where: str = "", managed_by: str | None = None) -> Iterator[Finding]:
+    """Yield a refusal for each change of a live link that its files do not allow: another layout, a form of history.
 
     ``managed_by`` is the managed solution that owns the links: then nothing about them can be done by hand.
     """
-    for change in changes:
+    every = tuple(changes)
+    moved = {change.config for change in every if isinstance(change, MoveLake)}
+    for change in every:
         match change:
-            case ChangeStrategy(name=name, entity=entity, before=before, after=after):
-                what = f"the partition strategy of {entity!r} on the live link {name!r} is {before}, not {after}"
-                yield _later("PLN041", what, _place(where, name, entity), _by_hand(managed_by, _anew(name, entity)))
-            case ChangeMode(name=name, entity=entity, append_only=on):
-                modes = ("append-only", "in place")
-                what = f"the entity {entity!r} on the live link {name!r} is {modes[on]}, not {modes[not on]}"
-                yield _later("PLN042", what, _place(where, name, entity), _by_hand(managed_by, _anew(name, entity)))
-            case MoveLake(name=name, before=before, after=after):
-                what = f"the live link {name!r} exports to {lake_name(before)}, not to {lake_name(after)}"
-                place = Place(where, key=f"{name}.storage")
-                yield _later("PLN043", what, place, _by_hand(managed_by, f"lake unlink {name}"))
-            case ChangeSetting(setting="output.layout", name=name, before=before, after=after):
-                what = f"the live link {name!r} has the layout {before}, not {after}"
-                place = Place(where, key=f"{name}.output.layout")
-                yield _other_layout(what, place, _by_hand(managed_by, f"lake unlink {name}"))
+            case ChangeSetting(setting="output.layout", config=config) if config not in moved:
+                yield _other_layout(change, where)
             case ChangeSetting(history=history):
                 yield from (_other_form(change, entity, where, managed_by) for entity in history)
             case _:
                 pass
 
 
-def _other_layout(what: str, where: Place, by_hand: str) -> Finding:
+def _other_layout(change: ChangeSetting, where: str) -> Finding:
     return Finding(
         "PLN051",
         Severity.ERROR,
-        what,
-        where,
+        f"the live link {change.name!r} has the layout {change.before}, not {change.after}",
+        Place(where, key=f"{change.name}.output.layout"),
         "readers of one layout do not find the rows of the other, so a file system has one",
-        f"toolkit {by_hand}, then import with another storage.file_system; the old data is kept",
+        "give another storage.file_system with it: the new lake is filled while the old one goes on",
     )
 
 
@@ -428,14 +408,3 @@ def _by_hand(managed_by: str | None, command: str) -> str:
 
 def _anew(config: str, entity: str) -> str:
     return f"entity remove {entity} --config {config}"
-
-
-def _later(code: str, what: str, where: Place, by_hand: str) -> Finding:
-    return Finding(
-        code,
-        Severity.ERROR,
-        what,
-        where,
-        "this version does not change it in place",
-        f"toolkit {by_hand}, then import; the old data is kept",
-    )

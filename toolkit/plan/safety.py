@@ -86,8 +86,9 @@ def _dangers(change: AnyChange) -> Iterator[Danger]:
             yield from (Danger(Harm.DELETE, entity) for entity in entities)
         case ChangeMode(entity=entity) if change.consequence.effect is Effect.HISTORY_DELETED:
             yield Danger(Harm.HISTORY, entity)
-        case MoveLake(history=history):
+        case MoveLake(history=history, entities=entities, keep=keep):
             yield from (Danger(Harm.HISTORY, entity) for entity in history)
+            yield from () if keep else (Danger(Harm.DELETE, entity) for entity in entities)
         case _:
             pass
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
 from toolkit.model.bundle import digest
 from toolkit.model.config import ExportConfig, LinkedEntity
 from toolkit.model.entity import Entity
 from toolkit.model.environment import InstalledSolution, Inventory, Registration
-from toolkit.model.link import EnvironmentRecord, LakeAddress, Link
+from toolkit.model.link import EnvironmentRecord, LakeAddress, Link, led
 from toolkit.model.solution import Package, Publisher
 from toolkit.model.version import Version
 from toolkit.plan.changes import Consequence, Effect
@@ -87,8 +87,17 @@ class World:
     """Why there is no key to hash columns with, empty where there is one. The key itself is not known here."""
 
     def link(self, config: str) -> Link | None:
-        """Return the live link of a config, or None."""
-        return next((link for link in self.links if link.active and link.config.id == config), None)
+        """Return the live link that says what a config exports, or None."""
+        return next((link for link in led(self.links) if link.config.id == config), None)
+
+    def replaced(self, link: Link) -> Link | None:
+        """Return the live link that another one is about to replace, or None."""
+        address = None if link.replaces is None else link.replaces.address
+        return next((old for old in self.links if old.active and old.address == address), None)
+
+    def without(self, address: LakeAddress) -> World:
+        """Return the world without the link to a lake."""
+        return replace(self, links=tuple(link for link in self.links if link.address != address))
 
     def installed(self, name: str) -> InstalledSolution | None:
         """Return the installed solution of a name, in any case, or None."""
@@ -203,7 +212,7 @@ def assumptions(world: World, configs: Sequence[ExportConfig] = ()) -> dict[str,
         "configs": {key: by_name(row.config) for key, row in sorted(inventory.configs.items())},
         "entities": {name: _entity(name, inventory) for name in entities},
         "accounts": {name: _account(name, inventory) for name in accounts},
-        "links": {link.config.id: _link(link) for link in world.links},
+        "links": {f"{link.account}/{link.file_system}": _link(link) for link in world.links},
         "record": None if world.record is None else _record(world.record),
         "hosted": {link.id: link.model_dump(mode="json") for link in inventory.hosted},
         "foreign": {"/".join(name): what for name, what in sorted(world.foreign.items())},
@@ -239,7 +248,7 @@ def _account(name: str, inventory: Inventory) -> dict[str, Any] | None:
 
 
 def _link(link: Link) -> dict[str, Any]:
-    kept = {"generation", "organization", "account", "file_system", "solution", "active"}
+    kept = {"generation", "organization", "account", "file_system", "solution", "active", "replaces"}
     return {**by_name(link.config), **link.model_dump(mode="json", include=kept)}
 
 
@@ -248,7 +257,7 @@ def _record(record: EnvironmentRecord) -> dict[str, Any]:
     last = {name: record.last_applied(name) for name in names}
     return {
         "organization": record.organization,
-        "lakes": {address.config: f"{address.account}/{address.file_system}" for address in record.lakes},
+        "lakes": {f"{address.account}/{address.file_system}": address.config for address in record.lakes},
         "applied": {
             name: {"version": str(entry.version), "bundle": entry.bundle, "effective": entry.effective}
             for name, entry in last.items()

@@ -99,7 +99,7 @@ def _lake(config: ExportConfig, facts: Facts) -> Iterator[Finding]:
             f"{config.name!r} is linked to {link.account}/{link.file_system}, not to {lake_name(wanted)}",
             where,
             "the bundle with its overlay names another storage account or file system",
-            "correct the overlay, or move the link: unlink it and import the bundle",
+            "correct the overlay, or import the bundle: the link then moves",
         )
 
 

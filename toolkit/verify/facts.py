@@ -25,7 +25,7 @@ from toolkit.model.environment import Inventory
 from toolkit.model.link import EntityState, EnvironmentRecord
 from toolkit.plan.prerequisites import Profile
 from toolkit.plan.world import World
-from toolkit.site import Broken, Linked, Site
+from toolkit.site import Broken, Linked, Site, leading
 from toolkit.source.protocol import Batch, Cursor
 
 
@@ -104,6 +104,9 @@ class LinkFacts:
     def expected(self) -> ExportConfig | None:
         """The config as the bundle wants it in this environment, or None without one."""
         wanted = self.facts.expected or ()
+        if all(linked.link.address != self.linked.link.address for linked in leading(self.facts.links)):
+            # Another lake takes its place: that one is as the bundle wants it.
+            return None
         return next((config for config in wanted if config.id == self.config.id), None)
 
     def command(self, words: str) -> str:
