@@ -111,7 +111,20 @@ def test_what_is_done_by_hand_is_done_in_azure_too(line: Line, storage: Storage)
     assert [path for path, node in files(storage, DEV).items() if f"\n{erased},".encode() in b"\n" + node.data] == []
     done(line("unpin release --env dev"))
     assert [path for path in files(storage, DEV) if path.startswith("_pins/")] == []
-    assert "a file was written, renamed, read and deleted" in done(line("doctor --env dev"))
+
+
+def test_the_doctor_examines_an_account_before_anything_is_linked(line: Line, storage: Storage) -> None:
+    checks = data(line("doctor --env dev --account contososales --format json"))["checks"]
+    assert {check["check"]: check["what"] for check in checks if check["check"] in {"accounts", "lakes"}} == {
+        "accounts": "contososales: StorageV2, replication LRS, hierarchical namespace on, tenant "
+        "00000000-0000-0000-0000-00000000aaaa, the storage account 'contososales' is in another tenant than the "
+        "environment, the storage account 'contososales' is not read-access geo-redundant, not checked: region, role "
+        "Owner, role Storage Blob Data Contributor",
+        "lakes": "no lake is linked yet",
+    }
+    live = data(line("doctor --env dev --live --account contososales --yes --format json"))
+    assert (live["passed"], live["checks"][-1]["check"]) == (True, "cleaning up")
+    assert storage.store.file_systems == {}
 
 
 def test_one_environment_exports_to_azure_and_to_a_folder(line: Line, storage: Storage, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.dataverse.service import START
 from tests.organization.samples import NOTE, ORGANIZATION, numbered
 from tests.server.served import served
-from toolkit.doctor import Check, Subject, Trial, trial, try_out
+from toolkit.doctor import Check, Subject, Trial, trial
 from toolkit.environment import embedded
 from toolkit.errors import Refused
 from toolkit.lake.protocol import Holder
@@ -81,7 +81,7 @@ def left(folder: Path, database: Database) -> list[str]:
 
 def checks(folder: Path, database: Database, faults: Faults | None = None) -> dict[str, Check]:
     with tried(folder, database, faults) as prepared:
-        return {check.name: check for check in try_out(prepared)}
+        return {check.name: check for check in prepared.tried()}
 
 
 def test_what_the_documents_say_is_confirmed_and_nothing_stays(tmp_path: Path, database: Database) -> None:
@@ -104,7 +104,7 @@ def test_what_the_documents_say_is_confirmed_and_nothing_stays(tmp_path: Path, d
 @pytest.mark.parametrize("steps", [1, 2, 4, 9])
 def test_an_interruption_leaves_nothing(tmp_path: Path, database: Database, steps: int) -> None:
     with tried(tmp_path, database) as prepared:
-        begun = try_out(prepared)
+        begun = prepared.tried()
         list(islice(begun, steps))
         begun.close()
     assert left(tmp_path, database) == []

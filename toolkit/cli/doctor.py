@@ -12,7 +12,7 @@ from toolkit.cli import options
 from toolkit.cli.frame import Command
 from toolkit.cli.output import Result, finding_data, styled
 from toolkit.cli.session import Session
-from toolkit.doctor import STEPS, Check, Outcome, Subject, examine, passed, trial, try_out
+from toolkit.doctor import STEPS, Check, Outcome, Subject, Trial, examine, passed, trial
 from toolkit.errors import Finding, nearest
 
 _COLOURS = {Outcome.OK: "green", Outcome.FAIL: "red", Outcome.NOT_CHECKED: "yellow"}
@@ -34,6 +34,7 @@ def doctor(session: Session, *, live: bool, account: str | None, yes: bool, envi
 
     With --live an entity of a unique name is created in a Dataverse organization, filled, exported to a file system of
     its own, and deleted again with all of its files; what the documents say and nobody could try is confirmed or not.
+    Of a storage account in Azure the same is done in a file system of its own.
     """
 
     def opened() -> Subject:
@@ -46,13 +47,23 @@ def doctor(session: Session, *, live: bool, account: str | None, yes: bool, envi
 
 
 def _tried(session: Session, subject: Subject, account: str | None, *, yes: bool) -> list[Check]:
-    """Try out what the documents say, after a yes."""
-    tried = trial(subject, _account(session, account), session.lakes(subject.site.name), session.holder())
-    question = f"create the entity {tried.scratch.name} in {subject.site.name}, export it to {tried.place}, delete both"
+    """Try out what the documents say, of Dataverse and of the storage account, after a yes."""
+    from toolkit.doctor.live_storage import StorageTrial, storage_trial
+
+    name, lakes = _account(session, account), session.lakes(subject.site.name)
+    trials: list[Trial | StorageTrial] = []
+    storage = storage_trial(subject, name, lakes)
+    if storage is None or subject.opened.over_the_web:
+        trials.append(trial(subject, name, lakes, session.holder()))
+    if storage is not None:
+        trials.append(storage)
     if not yes:
-        session.confirm(f"{question}: go on?", "--yes")
-    with closing(try_out(tried)) as steps:
-        return list(steps)
+        session.confirm(f"{', '.join(each.does for each in trials)}, delete all of it: go on?", "--yes")
+    checks: list[Check] = []
+    for each in trials:
+        with closing(each.tried()) as steps:
+            checks += steps
+    return checks
 
 
 def _account(session: Session, named: str | None) -> str:

@@ -6,11 +6,12 @@ steps         what is asked of every environment
 over_the_web  what is asked of a Dataverse organization
 storage       what is asked of storage accounts in Azure
 live          what the documents say about Dataverse, tried with a scratch entity
+live_storage  what they say about storage, tried in a file system of its own
 """
 
 from toolkit.doctor.examination import Check, Outcome, examine, passed
-from toolkit.doctor.live import Trial, trial, try_out
+from toolkit.doctor.live import Trial, trial
 from toolkit.doctor.steps import STEPS
 from toolkit.doctor.subject import Subject
 
-__all__ = ["STEPS", "Check", "Outcome", "Subject", "Trial", "examine", "passed", "trial", "try_out"]
+__all__ = ["STEPS", "Check", "Outcome", "Subject", "Trial", "examine", "passed", "trial"]

@@ -66,6 +66,11 @@ def all_or_none(findings: Iterable[Finding], said: str) -> str:
     return said
 
 
+def otherwise(what: str) -> Refused:
+    """Return the refusal for a fact that does not hold."""
+    return Refused("DR020", what, fix="please report it: the documents say otherwise, and nobody could try it before")
+
+
 OPENING = "toolkit.yaml"
 """The first step: everything else needs it."""
 

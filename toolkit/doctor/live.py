@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from toolkit import engine
-from toolkit.doctor.examination import Check, Step, examine
+from toolkit.doctor.examination import Check, Step, examine, otherwise
 from toolkit.doctor.scratch import AMOUNT, COLOURS, Scratch
 from toolkit.doctor.subject import Subject
 from toolkit.errors import Finding, Refused, Severity, ToolkitError
@@ -95,15 +95,19 @@ class Trial:
         """The account and the file system."""
         return f"{self.account}/{self.file_system}"
 
+    @property
+    def does(self) -> str:
+        """What it does, for the question before it."""
+        return f"create the entity {self.scratch.name}, export it to {self.place}"
 
-def try_out(trial: Trial) -> Generator[Check]:
-    """Yield what was confirmed, step by step. Whatever happens, the entity and the files are deleted at the end."""
-    try:
-        yield from examine(lambda: trial, STEPS)
-    finally:
-        # After the last step there is nothing left to do; after an interruption this is what deletes.
-        if not trial.cleaned:
-            trial.clean()
+    def tried(self) -> Generator[Check]:
+        """Yield what was confirmed, step by step. Whatever happens, entity and files are deleted at the end."""
+        try:
+            yield from examine(lambda: self, STEPS)
+        finally:
+            # After the last step there is nothing left to do; after an interruption this is what deletes.
+            if not self.cleaned:
+                self.clean()
 
 
 def creating(trial: Trial) -> str:
@@ -116,12 +120,12 @@ def defining(trial: Trial) -> str:
     """Read its definition as the engine reads all of them."""
     name = trial.scratch.name
     if (entity := trial.source.entities().get(name)) is None:
-        raise _otherwise("RetrieveMetadataChanges does not tell of a new entity")
+        raise otherwise("RetrieveMetadataChanges does not tell of a new entity")
     attribute = entity.attribute(trial.scratch.column("colours"))
     if attribute is None or attribute.type is not AttributeType.MULTISELECT:
-        raise _otherwise("AttributeTypeName does not tell of a multi-select column")
+        raise otherwise("AttributeTypeName does not tell of a multi-select column")
     if not entity.change_tracking:
-        raise _otherwise("an entity that is created with ChangeTrackingEnabled is not tracked")
+        raise otherwise("an entity that is created with ChangeTrackingEnabled is not tracked")
     return "RetrieveMetadataChanges tells of a new entity at once, tracked, with a multi-select column"
 
 
@@ -130,7 +134,7 @@ def exporting(trial: Trial) -> str:
     trial.scratch.fill([trial.new_id() for _ in range(ROWS)])
     written = _synced(trial)
     if written != (ROWS, 0):
-        raise _otherwise(f"of {ROWS} rows in pages of {PAGE} the engine wrote {written[0]}")
+        raise otherwise(f"of {ROWS} rows in pages of {PAGE} the engine wrote {written[0]}")
     _same_in_lake(trial)
     return f"{ROWS} rows in pages of {PAGE} were exported to {trial.place}"
 
@@ -143,7 +147,7 @@ def changing(trial: Trial) -> str:
     trial.scratch.remove(second)
     written = _synced(trial)
     if written != (2, 1):
-        raise _otherwise(f"a new row, a change and a deletion came as {written[0]} rows and {written[1]} deletions")
+        raise otherwise(f"a new row, a change and a deletion came as {written[0]} rows and {written[1]} deletions")
     _same_in_lake(trial)
     return "a new row, a change and a deletion came with the delta link, and are in the lake"
 
@@ -163,14 +167,14 @@ def _same_in_lake(trial: Trial) -> None:
     texts = [trial.lake.read(path).decode("utf-8-sig") for path in live]
     ids = sorted(record[0] for text in texts for record in csv.reader(io.StringIO(text)))
     if ids != sorted(trial.scratch.rows):
-        raise _otherwise(f"the lake holds {len(ids)} rows, and the entity {len(trial.scratch.rows)} others")
+        raise otherwise(f"the lake holds {len(ids)} rows, and the entity {len(trial.scratch.rows)} others")
 
 
 def many_values(trial: Trial) -> str:
     """See how a multi-select value is written."""
     found = _column(trial, "colours")
     if found != COLOURS:
-        raise _otherwise(f"a multi-select value of 1 and 2 is a {type(found).__name__} of another form than 1,2")
+        raise otherwise(f"a multi-select value of 1 and 2 is a {type(found).__name__} of another form than 1,2")
     return f'a multi-select value is the text "{COLOURS}"'
 
 
@@ -178,7 +182,7 @@ def decimals(trial: Trial) -> str:
     """See how a decimal is written."""
     found = _column(trial, "amount")
     if not isinstance(found, Decimal | int) or Decimal(found) != Decimal(AMOUNT):
-        raise _otherwise(f"the decimal {AMOUNT} comes as a {type(found).__name__} of another value")
+        raise otherwise(f"the decimal {AMOUNT} comes as a {type(found).__name__} of another value")
     return "a decimal is a JSON number with all of its digits"
 
 
@@ -194,7 +198,7 @@ def filtering(trial: Trial) -> str:
     path = f"{trial.scratch.set_name}?$select={trial.scratch.name}id&$filter={trial.scratch.column('name')}%20ne%20null"
     answer = trial.scratch.client.look(path, prefer=TRACKED)
     if answer.status < 400:
-        raise _otherwise(f"a filter of a tracked read is accepted with {answer.status}")
+        raise otherwise(f"a filter of a tracked read is accepted with {answer.status}")
     return f"a filter of a tracked read is refused with {_refusal(answer)}"
 
 
@@ -203,7 +207,7 @@ def ending(trial: Trial) -> str:
     pages = list(trial.scratch.client.pages(f"{trial.scratch.set_name}?$select={trial.scratch.name}id", prefer=TRACKED))
     links = [page.delta_link is not None for page in pages]
     if len(pages) < 2 or links != [False] * (len(pages) - 1) + [True]:
-        raise _otherwise(f"of {len(pages)} pages {sum(links)} have a delta link")
+        raise otherwise(f"of {len(pages)} pages {sum(links)} have a delta link")
     trial.delta = pages[-1].delta_link or ""
     return f"{len(pages)} pages, the last alone with a delta link"
 
@@ -214,7 +218,7 @@ def expiring(trial: Trial) -> str:
     answer = trial.scratch.client.look(trial.delta, prefer=TRACKED)
     told = _refusal(answer)
     if EXPIRED not in told:
-        raise _otherwise(f"a delta link from before a new column is answered with {told}, and not {EXPIRED}")
+        raise otherwise(f"a delta link from before a new column is answered with {told}, and not {EXPIRED}")
     return f"a delta link from before a new column is refused with {told}"
 
 
@@ -227,11 +231,6 @@ def _refusal(answer: Answer) -> str:
 def cleaning(trial: Trial) -> str:
     """Delete the entity and the files."""
     return trial.clean()
-
-
-def _otherwise(what: str) -> Refused:
-    fix = "please report it: the documents say otherwise, and nobody could try it before"
-    return Refused("DR020", what, fix=fix)
 
 
 STEPS: tuple[Step[Trial], ...] = (

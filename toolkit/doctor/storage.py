@@ -9,7 +9,7 @@ from toolkit.doctor.subject import Subject
 from toolkit.errors import Finding, Place, Severity
 from toolkit.model.config import Cloud, Storage
 from toolkit.model.environment import StorageAccount
-from toolkit.plan.prerequisites import Profile, account_findings
+from toolkit.plan.prerequisites import ABOUT, Profile, account_findings
 
 
 def accounts(subject: Subject) -> str | Unasked:
@@ -38,12 +38,11 @@ def _told(account: StorageAccount, findings: list[Finding]) -> str:
     known = {
         "": account.kind,
         "replication ": account.replication,
-        "tenant ": account.tenant,
         "hierarchical namespace ": {True: "on", False: "off", None: None}[account.hierarchical_namespace],
+        "tenant ": account.tenant,
     }
     said = [f"{word}{value}" for word, value in known.items() if value is not None]
     warned = [finding.what for finding in findings if finding.severity is Severity.WARNING]
-    unknown = [finding.what for finding in findings if finding.severity is Severity.NOTE]
-    return ", ".join(
-        [f"{account.name}: {said[0] if said else 'it tells nothing of itself'}", *said[1:], *warned, *unknown]
-    )
+    notes = [ABOUT[finding.code] for finding in findings if finding.severity is Severity.NOTE]
+    unknown = [f"not checked: {', '.join(notes)}"] if notes else []
+    return f"{account.name}: {', '.join([*said, *warned, *unknown])}"

@@ -33,6 +33,18 @@ from toolkit.model.shape import unmaskable
 
 READ_ACCESS = frozenset({"RAGRS", "RAGZRS"})
 
+ABOUT = {
+    "PLN021": "kind",
+    "PLN022": "hierarchical namespace",
+    "PLN023": "tenant",
+    "PLN024": "region",
+    "PLN025": "role Owner",
+    "PLN026": "role Storage Blob Data Contributor",
+    "PLN027": "administrator",
+    "PLN028": "replication",
+}
+"""What the prerequisites of an account are about, in a word or two."""
+
 
 class Profile(StrEnum):
     """Who performs the export: Microsoft's hosted service, or the engine of this toolkit."""

@@ -16,7 +16,7 @@ from toolkit.lake.adls.account import StorageAccount
 from toolkit.lake.folder import FolderLake
 from toolkit.lake.protocol import Lake
 from toolkit.model import environment as seen
-from toolkit.project.account import AccountEntry, AdlsEntry, FolderEntry
+from toolkit.project.account import AccountEntry, FolderEntry
 from toolkit.sign_in.credential import Variables, storage_credential
 
 
@@ -67,35 +67,35 @@ class Lakes:
 
         Raises Refused (PRJ050), and what ``storage_credential`` raises for the secret of an account.
         """
-        entry = self.entry(account)
-        if isinstance(entry, FolderEntry):
-            return FolderLake(self._root / entry.folder / file_system)
+        if (azure := self.account(account)) is None:
+            return FolderLake(self._folder(account) / file_system)
         # Imported here: the SDK of Azure takes longer to import than most commands run.
         from toolkit.lake.adls.lake import AdlsLake
 
-        return AdlsLake(self._account(account, entry), file_system, clock=self.clock, sleep=self.sleep)
+        return AdlsLake(azure, file_system, clock=self.clock, sleep=self.sleep)
 
     def look(self, account: str) -> seen.StorageAccount | None:
         """Ask an account in Azure what it is; None for a folder, of which only the environment tells."""
-        entry = self.entry(account)
-        if isinstance(entry, FolderEntry):
+        if (azure := self.account(account)) is None:
             return None
         from toolkit.lake.adls.properties import properties
 
-        found = properties(self._account(account, entry), self.sleep)
-        return found.model_copy(update={"cloud": entry.cloud})
+        return properties(azure, self.sleep)
 
     def drop(self, account: str, file_system: str) -> None:
         """Delete a file system with all that is in it, and its account's folder where nothing else is there."""
-        entry = self.entry(account)
-        if isinstance(entry, FolderEntry):
-            _drop_folder(self._root / entry.folder / file_system)
+        if (azure := self.account(account)) is None:
+            _drop_folder(self._folder(account) / file_system)
             return
         from toolkit.lake.adls.properties import delete_file_system
 
-        delete_file_system(self._account(account, entry), file_system, self.sleep)
+        delete_file_system(azure, file_system, self.sleep)
 
-    def _account(self, name: str, entry: AdlsEntry) -> StorageAccount:
+    def account(self, name: str) -> StorageAccount | None:
+        """Return an account in Azure with the credential for it; None for a folder. Raises as ``open`` does."""
+        entry = self.entry(name)
+        if isinstance(entry, FolderEntry):
+            return None
         dfs = entry.dfs(name)
         suffix = entry.cloud.storage_suffix
         who = storage_credential(entry.sign_in, name, suffix, dfs, folder=self._root, variables=self.variables)
@@ -105,9 +105,13 @@ class Lakes:
             entry.blob(name).url,
             who,
             server_copies=entry.server_copies,
+            cloud=entry.cloud,
             subscription=entry.subscription,
             resource_group=entry.resource_group,
         )
+
+    def _folder(self, account: str) -> Path:
+        return Path(self.place(account))
 
 
 def _drop_folder(folder: Path) -> None:

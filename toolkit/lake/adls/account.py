@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from toolkit.model.config import Cloud
 from toolkit.model.roles import scope
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class StorageAccount:
     patience: Patience = Patience()
     server_copies: Literal["auto", "never"] = "auto"
     """Whether the service may be asked to copy by itself, where a probe shows that it does so rightly."""
+    cloud: Cloud = Cloud.PUBLIC
     subscription: str = ""
     """The id of the subscription, for the commands that a refusal proposes; empty where it is not known."""
     resource_group: str = ""

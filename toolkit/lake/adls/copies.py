@@ -54,7 +54,7 @@ class Copies:
     def offered(self, ranges: Ranges) -> bool:
         """Return whether the service is to copy the longer ones of these ranges."""
         longest = max((end - start for start, end in zip(ranges.starts, ranges.ends, strict=True)), default=0)
-        return longest >= self.least and self._works()
+        return longest >= self.least and self.works()
 
     def blocks(self, path: str) -> Blocks:
         """Begin a file of blocks."""
@@ -62,7 +62,7 @@ class Copies:
 
     def whole(self, source: Source, metadata: Mapping[str, str]) -> Staged | None:
         """Let the service copy a whole file aside. None where it does not, or where that is not worth it."""
-        if source.size < self.least or not self._works():
+        if source.size < self.least or not self.works():
             return None
         to = self.aside()
         try:
@@ -118,7 +118,8 @@ class Copies:
             self.files.pause(seconds)
         return None
 
-    def _works(self) -> bool:
+    def works(self) -> bool:
+        """Return whether the service copies rightly. The first question lets it copy small files aside."""
         if self.files.account.server_copies == "never":
             return False
         with self._lock:

@@ -179,6 +179,10 @@ class AdlsLake:
         self._sweep()
         return fence
 
+    def server_copies(self) -> bool:
+        """Return whether the service copies and splices by itself here, which small files are made for."""
+        return self._desk.copies.works()
+
     def location(self, path: str) -> str:
         """Return the address at the dfs endpoint, with its port, as the service spells it in ``model.json``."""
         return f"{self._account.location}/{self._file_system}/{quote(path)}".rstrip("/")

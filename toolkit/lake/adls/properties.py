@@ -5,7 +5,7 @@ Its region, and the roles that an identity holds, the data plane does not tell: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError
@@ -32,22 +32,25 @@ def properties(account: StorageAccount, pause: Callable[[float], None]) -> Prope
     """
     place = Place(account.name, "", account.location, account.resource)
     with asking(place):
-        known = unknown(account.name).model_copy(update={"tenant": _tenant(account, pause)})
+        told: dict[str, object] = {"tenant": _tenant(account, pause), "cloud": account.cloud}
     try:
         with asking(place):
-            told: dict[str, Any] = _service(account, account.credential, pause).get_account_information()
+            information = _service(account, account.credential, pause).get_account_information()
     except Forbidden as error:
         if error.code not in _UNTOLD or not hasattr(account.credential, "get_token"):
             raise
-        return known
-    return known.model_copy(update=dict(_told(told)))
+    else:
+        told |= _told(information)
+    return unknown(account.name).model_copy(update=told)
 
 
-def _told(information: dict[str, Any]) -> Iterator[tuple[str, object]]:
-    sku, hierarchical = str(information.get("sku_name") or ""), information.get("is_hns_enabled")
-    yield "kind", information.get("account_kind")
-    yield "replication", sku.rpartition("_")[2] or None
-    yield "hierarchical_namespace", None if hierarchical is None else str(hierarchical).lower() == "true"
+def _told(information: Mapping[str, Any]) -> dict[str, object]:
+    hierarchical = information.get("is_hns_enabled")
+    return {
+        "kind": information.get("account_kind"),
+        "replication": str(information.get("sku_name") or "").rpartition("_")[2] or None,
+        "hierarchical_namespace": None if hierarchical is None else str(hierarchical).lower() == "true",
+    }
 
 
 def _tenant(account: StorageAccount, pause: Callable[[float], None]) -> str | None:
