@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help prerequisites quickstart test coverage check lint types schemas stale-schemas imports bench clients soak spark lock wheel clean
+.PHONY: help prerequisites quickstart test coverage check lint types schemas stale-schemas imports azurite bench clients live soak spark lock wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -55,9 +55,10 @@ coverage: ## the branch coverage of the last `make test COVERAGE=1`, against its
 	$(BIN)/python -m coverage report
 
 # The proofs of the suite, with many more rounds, cases and samples. What they come to is printed at the end.
-soak: $(VENV)/.test ## the proofs at length: kills, faults, zombies, any sequence (20 minutes)
+soak: $(VENV)/.test ## the proofs at length: kills, faults, zombies, any sequence, any request to a storage account (an hour)
 	TOOLKIT_SOAK=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/engine/test_kills.py tests/engine/test_crashes.py \
-		tests/engine/test_zombies.py tests/engine/test_equivalence.py tests/cli/test_one_writer.py $(ARGS)
+		tests/engine/test_zombies.py tests/engine/test_equivalence.py tests/cli/test_one_writer.py \
+		tests/lake/dfs/test_faults.py tests/lake/dfs/test_crashes.py $(ARGS)
 
 # Spark has an environment of its own: it is large, and needs Java.
 .venv-spark/.spark: requirements/spark.txt | prerequisites
@@ -85,6 +86,20 @@ tests/clients/node_modules/.clients: tests/clients/package-lock.json
 
 clients: $(VENV)/.test .venv-clients/.clients tests/clients/node_modules/.clients ## let clients that nobody here wrote work on a served environment
 	TOOLKIT_CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python $(BIN)/python -m pytest -q tests/clients $(ARGS)
+
+tests/lake/dfs/azurite/node_modules/.azurite: tests/lake/dfs/azurite/package-lock.json
+	@command -v npm >/dev/null || { echo "missing: npm (Debian, Ubuntu: apt-get install nodejs npm)"; exit 1; }
+	@echo "installing azurite (once, 370 MB) ..."
+	npm ci --prefix tests/lake/dfs/azurite --no-audit --no-fund --silent
+	@touch $@
+
+azurite: $(VENV)/.test tests/lake/dfs/azurite/node_modules/.azurite ## compare the storage account of the tests with azurite, as far as that goes
+	TOOLKIT_AZURITE=1 $(BIN)/python -m pytest -q tests/lake/dfs/test_azurite.py $(ARGS)
+
+live: $(VENV)/.test ## run the contracts of lakes on a real storage account (TOOLKIT_LIVE_ACCOUNT)
+	@[ -n "$$TOOLKIT_LIVE_ACCOUNT" ] || { echo "TOOLKIT_LIVE_ACCOUNT names no storage account: see CONTRIBUTING.md"; exit 1; }
+	$(BIN)/python -m pytest -q --force-enable-socket tests/contracts/test_lake.py tests/lake/dfs/test_contract.py \
+		-k "live or real_account" $(ARGS)
 
 check: lint types stale-schemas imports ## lint, types, stale schemas, import table
 
@@ -133,4 +148,4 @@ wheel: $(VENV)/.runtime ## build the wheel into dist/
 	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove what was built and installed
-	rm -rf $(VENV) .venv-airbyte .venv-spark .venv-clients tests/clients/node_modules dist build .quickstart .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) .venv-airbyte .venv-spark .venv-clients tests/clients/node_modules tests/lake/dfs/azurite/node_modules dist build .quickstart .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.lake.accounts import opened
+from tests.lake.dfs import live
 from tests.lake.dfs.serving import served
 from toolkit.errors import Conflict, Damaged, Locked, NotFound, Refused
 from toolkit.lake.folder import FolderLake
@@ -44,7 +45,13 @@ def adls(_: Path, until: ExitStack) -> Backend:
     return Backend(opened(storage), lambda: opened(storage))
 
 
-BACKENDS = {"memory": memory, "folder": folder, "adls": adls}
+def real(_: Path, until: ExitStack) -> Backend:
+    name = live.fresh_name()
+    until.enter_context(live.removed(name))
+    return Backend(live.opened(name), lambda: live.opened(name))
+
+
+BACKENDS = {"memory": memory, "folder": folder, "adls": adls, **({"live": real} if live.ACCOUNT else {})}
 
 
 @pytest.fixture(params=sorted(BACKENDS))

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from azure.core.credentials import AzureNamedKeyCredential
-
 from tests.engine.small_run import (
     APPEND_ONLY,
     CONTACT,
@@ -22,6 +20,7 @@ from tests.engine.small_run import (
     syncs,
 )
 from tests.engine.world import ACCOUNT, HOLDER, Clock, link, source_of
+from tests.lake import accounts
 from tests.lake.dfs.faults import Faults
 from tests.lake.dfs.serving import Storage, served, unheard
 from tests.lake.dfs.store import Store
@@ -30,8 +29,7 @@ from toolkit.engine.opening import opened
 from toolkit.engine.sync import ignore, never
 from toolkit.engine.ways import Ways
 from toolkit.errors import ToolkitError
-from toolkit.lake.adls.account import Patience, StorageAccount
-from toolkit.lake.adls.lake import AdlsLake
+from toolkit.lake.adls.account import Patience
 from toolkit.lake.protocol import ABSENT
 from toolkit.site import Linked
 
@@ -64,9 +62,7 @@ class Site:
 
     def acts(self, act: Act, script: Script, patience: Patience = PATIENT) -> bool:
         """Let a new process act once, and return whether it succeeded."""
-        key = AzureNamedKeyCredential(self.storage.account, self.storage.key)
-        account = StorageAccount(self.storage.account, self.storage.url, self.storage.blob_url, key, patience)
-        lake = AdlsLake(account, FILE_SYSTEM, clock=script.clock, sleep=lambda _: None, least=self.least)
+        lake = accounts.opened(self.storage, clock=script.clock, least=self.least, patience=patience)
         ways = Ways(script.clock, SETTINGS, ignore, never)
         with suppress(ToolkitError), opened(Linked(script.link, ABSENT, lake), HOLDER, ways) as session:
             return not act(session, script.link, script.source).failed

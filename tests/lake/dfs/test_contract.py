@@ -14,6 +14,7 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.filedatalake import DataLakeServiceClient
 
+from tests.lake.dfs import live
 from tests.lake.dfs.contract import CONTRACT, ONCE, Given, Test
 from tests.lake.dfs.facts import FACTS, KEYS
 from tests.lake.dfs.serving import served
@@ -64,6 +65,21 @@ def fresh(account: Given) -> Given:
 @pytest.mark.parametrize("test", CONTRACT.facts, ids=lambda test: test.__name__)
 def test_the_account_keeps_the_contract(account: Given, test: Test) -> None:
     test(fresh(account))
+
+
+SIGNED = frozenset({"sas-permissions", "copy-source-is-authorized", "signatures-are-verified"})
+"""Facts whose tests sign with the key."""
+
+
+@pytest.mark.skipif(not live.ACCOUNT, reason="TOOLKIT_LIVE_ACCOUNT names no account: see CONTRIBUTING.md")
+@pytest.mark.parametrize(
+    "test", [test for test in CONTRACT.facts if test not in CONTRACT.here], ids=lambda test: test.__name__
+)
+def test_a_real_account_keeps_the_contract(test: Test) -> None:
+    if not live.KEY and CONTRACT.facts[test] & SIGNED:
+        pytest.skip("TOOLKIT_LIVE_KEY is not set, and this test signs with it")
+    with live.given() as given:
+        test(given)
 
 
 def fails(account: Given, test: Test) -> bool:
