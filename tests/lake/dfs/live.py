@@ -27,15 +27,17 @@ KEY = os.environ.get("TOOLKIT_LIVE_KEY", "")
 ENDPOINT = os.environ.get("TOOLKIT_LIVE_ENDPOINT") or f"https://{ACCOUNT}.dfs.core.windows.net"
 
 
-def account() -> StorageAccount:
-    """Return the account as a lake is opened with it."""
-    credential = AzureNamedKeyCredential(ACCOUNT, KEY) if KEY else DefaultAzureCredential()
-    return StorageAccount(ACCOUNT, ENDPOINT, ENDPOINT.replace(".dfs.", ".blob.", 1), credential)
+BLOB = ENDPOINT.replace(".dfs.", ".blob.", 1)
+
+
+def credential() -> AzureNamedKeyCredential | DefaultAzureCredential:
+    """Return what opens the account."""
+    return AzureNamedKeyCredential(ACCOUNT, KEY) if KEY else DefaultAzureCredential()
 
 
 def opened(file_system: str) -> AdlsLake:
     """Return a lake in the account."""
-    return AdlsLake(account(), file_system)
+    return AdlsLake(StorageAccount(ACCOUNT, ENDPOINT, BLOB, credential()), file_system)
 
 
 def fresh_name() -> str:
@@ -46,8 +48,7 @@ def fresh_name() -> str:
 @contextmanager
 def removed(name: str) -> Iterator[None]:
     """Delete a file system at the end, if it is there."""
-    live = account()
-    with DataLakeServiceClient(live.dfs, credential=live.credential) as service:
+    with DataLakeServiceClient(ENDPOINT, credential=credential()) as service:
         try:
             yield
         finally:
@@ -59,11 +60,11 @@ def removed(name: str) -> Iterator[None]:
 @contextmanager
 def given() -> Iterator[Given]:
     """Give what a test of the contract has: clients of the account, and a file system that is empty."""
-    live, name = account(), fresh_name()
+    name = fresh_name()
     with (
         removed(name),
-        DataLakeServiceClient(live.dfs, credential=live.credential, **ONCE) as service,
-        BlobServiceClient(live.blob, credential=live.credential, **ONCE) as blobs,
+        DataLakeServiceClient(ENDPOINT, credential=credential(), **ONCE) as service,
+        BlobServiceClient(BLOB, credential=credential(), **ONCE) as blobs,
     ):
         files = service.create_file_system(name)
         yield Given(ACCOUNT, KEY, service, blobs, files, lambda: datetime.now(UTC), sleep, ONCE)

@@ -87,7 +87,7 @@ def _leases(blob: BlobClient, other: BlobLeaseClient) -> Iterator[tuple[str, obj
     yield "renew", said(lease.renew)
     yield "renew what is not one's own", said(BlobLeaseClient(blob, OTHER).renew)
     yield "write without the lease", said(lambda: blob.upload_blob(b"x", overwrite=True))
-    yield "write with another lease", said(lambda: blob.upload_blob(b"x", overwrite=True, lease=OTHER))
+    yield "write with another lease", said(lambda: blob.upload_blob(b"x", overwrite=True, lease=other))
     yield "write with the lease", said(lambda: blob.upload_blob(b"x", overwrite=True, lease=lease))
     yield "delete without the lease", said(blob.delete_blob)
     yield "break", said(lambda: lease.break_lease(0))
@@ -95,7 +95,7 @@ def _leases(blob: BlobClient, other: BlobLeaseClient) -> Iterator[tuple[str, obj
     yield "lease again", said(lambda: BlobLeaseClient(blob, OTHER).acquire(15))
     yield "release", said(BlobLeaseClient(blob, OTHER).release)
     yield "free", blob.get_blob_properties().lease.state
-    yield "write with no lease there", said(lambda: blob.upload_blob(b"x", overwrite=True, lease=OTHER))
+    yield "write with no lease there", said(lambda: blob.upload_blob(b"x", overwrite=True, lease=other))
 
 
 def said(ask: Callable[[], object]) -> tuple[int, str]:
