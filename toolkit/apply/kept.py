@@ -10,12 +10,15 @@ from collections.abc import Iterable
 
 from pydantic import TypeAdapter
 
+from toolkit.bundle import read_archive, read_bundle
 from toolkit.errors import Damaged, NotFound
 from toolkit.lake.protocol import Lake
 from toolkit.model.bundle import canonical_bytes
 from toolkit.model.config import ExportConfig
+from toolkit.model.environment import Registration
 from toolkit.model.link import Applied, EnvironmentRecord
-from toolkit.plan.world import effective
+from toolkit.plan.world import World, effective
+from toolkit.site import Site
 
 FOLDER = "applied"
 KEPT = 20
@@ -60,6 +63,19 @@ def configs_of(state: Lake, applied: Applied) -> tuple[ExportConfig, ...] | None
     """Return the configs of an apply after overlay, or None where they were not kept. Raises Damaged (APL021)."""
     path = _path(applied.effective, "json")
     return None if state.stat(path) is None else _CONFIGS.validate_json(_read(state, path))
+
+
+def rows_left(site: Site, world: World) -> dict[str, tuple[ExportConfig, ...]]:
+    """Return the config rows that the last apply of each solution left, as far as that was kept."""
+    if world.inventory.registration is not Registration.AS_IS:
+        return {} if world.links_only else dict(world.applied)
+    found = {}
+    for solution in world.applied:
+        last = world.record.last_applied(solution) if world.record else None
+        if last is not None and last.package is not None:
+            archive = read_archive(package_of(site.state, last), solution)
+            found[solution] = read_bundle(archive, solution).configs
+    return found
 
 
 def _read(state: Lake, path: str) -> bytes:

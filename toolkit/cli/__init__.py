@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "plan": Lazy("promotion", "Show what an import would change, and what that means for the data."),
         "import": Lazy("promotion", "Import a bundle: check, show, apply, sync, verify."),
         "verify": Lazy("promotion", "Check that an environment and its lakes are as configured."),
+        "drift": Lazy("drifting", "Show what was changed in an environment since the last apply."),
         "uninstall": Lazy("promotion", "Remove a solution from an environment."),
         "history": Lazy("promotion", "List what was imported and uninstalled, when and by whom."),
         "unlock": Lazy("locking", "Take the lock of an environment from a holder on another host."),

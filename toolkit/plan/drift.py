@@ -6,8 +6,10 @@ drifted, and by them a plan tells what it brings back from what is news.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import assert_never
 
+from toolkit.errors import Finding, Place, Severity
 from toolkit.model.config import ExportConfig
 from toolkit.model.link import Link
 from toolkit.plan.changes import (
@@ -23,9 +25,14 @@ from toolkit.plan.changes import (
     RegisterSolution,
     RemoveEntity,
     TrackEntity,
+    describe,
+    lake_name,
+    spelled,
+    value,
 )
 from toolkit.plan.links import link_changes
-from toolkit.plan.world import World
+from toolkit.plan.readings import differing
+from toolkit.plan.world import World, by_name, canonical
 
 Aspect = tuple[str, str, str]
 """What of an environment can drift: a config by id, an entity or nothing, and which value."""
@@ -102,3 +109,100 @@ def _news(applied: Sequence[ExportConfig], desired: Iterable[ExportConfig], worl
         if (then := before.get(config.id)) is not None and link is not None:
             wanted = link.model_copy(update={"config": config, **world.address(config).model_dump(exclude={"config"})})
             yield from (key for change in changes_since(then, wanted, world) if (key := aspect(change)))
+
+
+def drift(world: World, rows: Mapping[str, Sequence[ExportConfig]]) -> Iterator[Finding]:
+    """Yield what was changed in an environment since it was applied, a finding for each value.
+
+    ``rows`` are the config rows that the last apply of each solution left, by solution. Solutions of which nothing was
+    kept are left out. Each finding says what brings it back, and what takes it into the bundle.
+    """
+    for solution, configs in world.applied.items():
+        yield from _solution_drift(solution, world)
+        for config in configs:
+            yield from _link_drift(solution, config, world)
+        for row in rows.get(solution, ()):
+            yield from _row_drift(solution, row, world)
+
+
+def _solution_drift(solution: str, world: World) -> Iterator[Finding]:
+    last = world.record.last_applied(solution) if world.record else None
+    there = world.present(solution)
+    if last is None or (there is not None and there.version == last.version):
+        return
+    now = "is no longer installed" if there is None else f"is {there.version} now"
+    yield Finding(
+        "PLN090",
+        Severity.ERROR,
+        f"{solution} {last.version} was applied, and it {now}",
+        Place(world.environment, key=solution),
+        "it was changed by another tool",
+        f"back: {_import(solution, world)}; or import the bundle of the version that is there, to take it over",
+    )
+
+
+def _import(solution: str, world: World) -> str:
+    last = world.record.last_applied(solution) if world.record else None
+    version = "" if last is None else f" {last.version}"
+    return f"toolkit import BUNDLE --env {world.environment} (of {solution}{version})"
+
+
+def _link_drift(solution: str, applied: ExportConfig, world: World) -> Iterator[Finding]:
+    place = Place(world.environment, key=applied.name)
+    back = f"back: {_import(solution, world)}"
+    link = world.link(applied.id)
+    if link is None:
+        what = f"the link of {applied.name!r} was ended"
+        yield Finding("PLN091", Severity.ERROR, what, place, fix=f"{back}; or take the config out of the bundle")
+        return
+    for change in changes_since(applied, link, world):
+        target, before, after = describe(change)
+        what = f"{target} is {after or 'gone'}, and was applied as {before or 'not linked'}"
+        code, take = _told(change)
+        yield Finding(code, Severity.ERROR, what, place, fix=f"{back}; or {take}")
+    for entity in applied.entities:
+        known = world.inventory.entities.get(entity.name)
+        if known is not None and not known.change_tracking and known.can_track and link.config.entity(entity.name):
+            yield _untracked(entity.name, applied, world)
+
+
+def _told(change: ConfigChange) -> tuple[str, str]:
+    """Return the code of a value that drifted, and what takes it into the bundle."""
+    match change:
+        case RemoveEntity(entity=name):
+            return "PLN092", f"take {name!r} out of the bundle"
+        case AddEntity(entity=entity):
+            return "PLN093", f"link {spelled(entity)} in the bundle"
+        case ChangeSetting(setting=setting, after=after):
+            return "PLN094", f"write {setting}: {value(after)} into the bundle, or its overlay"
+        case ChangeStrategy(after=strategy):
+            return "PLN094", f"write partition_strategy: {strategy} into the bundle"
+        case ChangeMode(append_only=on):
+            return "PLN094", f"write append_only: {str(on).lower()} into the bundle"
+        case MoveLake(after=address):
+            return "PLN094", f"write {lake_name(address)} into the overlay"
+        case _:
+            assert_never(change)
+
+
+def _untracked(entity: str, config: ExportConfig, world: World) -> Finding:
+    return Finding(
+        "PLN095",
+        Severity.ERROR,
+        f"change tracking of {entity!r} was switched off, and it is exported",
+        Place(world.environment, key=f"{config.name}.entities.{entity}"),
+        "without it nothing tells what changes",
+        f"back: toolkit entity track {entity} --env {world.environment}; or take {entity!r} out of the bundle",
+    )
+
+
+def _row_drift(solution: str, left: ExportConfig, world: World) -> Iterator[Finding]:
+    row = world.inventory.configs.get(left.id)
+    place, back = Place(world.environment, key=left.name), f"back: {_import(solution, world)}"
+    if row is None:
+        what = f"the export config row of {left.name!r} was deleted"
+        yield Finding("PLN096", Severity.ERROR, what, place, fix=f"{back}; or take the config out of the bundle")
+    elif canonical(row.config) != canonical(left):
+        layer = "an unmanaged layer hides what the managed solution brought" if row.managed else "it was edited by hand"
+        for line in differing({"configs": {left.id: by_name(left)}}, {"configs": {left.id: by_name(row.config)}}):
+            yield Finding("PLN096", Severity.ERROR, line, place, layer, f"{back}; or write the value into the bundle")
