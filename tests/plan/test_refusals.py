@@ -541,3 +541,20 @@ def test_a_refusal_has_no_notes_beside_what_stands_in_the_way() -> None:
     assert {found.severity for found in caught.value.findings} == {Severity.ERROR, Severity.WARNING}
     harmless = [found for found in told if found.severity is not Severity.ERROR]
     assert refuse(harmless) == tuple(harmless)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            "1.7",
+            "the bundle is 1.7; versions compare part by part as numbers, 7 is below 61, and 1.70 was likely meant",
+        ),
+        ("1.60.9", "the bundle is 1.60.9"),
+        ("1.5", "the bundle is 1.5"),
+        ("0.99", "the bundle is 0.99"),
+    ],
+)
+def test_a_lower_version_is_refused_and_a_likely_mistake_is_explained(given: str, said: str) -> None:
+    found = only(bundle(config("account"), version=given), world(bundle(config("account"), version="1.61")))
+    assert (found.code, found.why) == ("0x80048541", f"ContosoLake 1.61 is installed, and {said}")

@@ -57,6 +57,8 @@ def test_the_history_of_append_only_entities_stays_behind_when_the_lake_moves() 
     change, *_ = link_changes(link, moved, world())
     assert dangers([change]) == (Danger(Harm.HISTORY, "account"),)
     assert touched([change]) == {(CONFIG, "contact"), (CONFIG, "account")}
+    deleting = change.model_copy(update={"keep": False})
+    assert flags(dangers([deleting])) == ("--allow delete:account --allow delete:contact --allow history:account")
 
 
 def test_a_refusal_says_the_command_with_all_that_is_missing() -> None:

@@ -26,8 +26,8 @@ from toolkit.plan.changes import (
     RemoveEntity,
     TrackEntity,
     describe,
+    how,
     lake_name,
-    spelled,
     value,
 )
 from toolkit.plan.links import link_changes
@@ -172,7 +172,7 @@ def _told(change: ConfigChange) -> tuple[str, str]:
         case RemoveEntity(entity=name):
             return "PLN092", f"take {name!r} out of the bundle"
         case AddEntity(entity=entity):
-            return "PLN093", f"link {spelled(entity)} in the bundle"
+            return "PLN093", f"link {entity.name!r} in the bundle ({how(entity)})"
         case ChangeSetting(setting=setting, after=after):
             return "PLN094", f"write {setting}: {value(after)} into the bundle, or its overlay"
         case ChangeStrategy(after=strategy):

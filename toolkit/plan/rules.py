@@ -14,6 +14,7 @@ from toolkit.model.config import KEY_FIX, ExportConfig, Layout
 from toolkit.model.environment import Inventory, Registration
 from toolkit.model.link import Link
 from toolkit.model.solution import CORE_SOLUTION, SYSTEM_SOLUTIONS, MissingDependency, Package, Publisher
+from toolkit.model.version import Version
 from toolkit.plan.changes import AnyChange, ChangeSetting, MoveLake, lake_name
 from toolkit.plan.hosted import hosted_findings
 from toolkit.plan.prerequisites import Profile, prerequisites
@@ -112,7 +113,8 @@ def _installed(bundle: Bundle, configs: Sequence[ExportConfig], world: World, wh
             Severity.ERROR,
             "The import solution must have a higher version than the existing solution it is upgrading.",
             where,
-            f"{installed.name} {installed.version} is installed, and the bundle is {bundle.solution.version}",
+            f"{installed.name} {installed.version} is installed, and the bundle is {bundle.solution.version}"
+            f"{_likely_meant(bundle.solution.version, installed.version)}",
             f"raise the version of the bundle above {installed.version}",
         )
     elif bundle.solution.version == installed.version and not same_content(bundle, configs, world):
@@ -124,6 +126,18 @@ def _installed(bundle: Bundle, configs: Sequence[ExportConfig], world: World, wh
             "one version has one content, in every environment",
             "raise the version of the bundle",
         )
+
+
+def _likely_meant(lower: Version, installed: Version) -> str:
+    """Return what a version was likely to be that is higher as a decimal and lower as Dataverse compares: 1.7, 1.61."""
+    place = next(at for at, (one, other) in enumerate(zip(lower.parts, installed.parts, strict=True)) if one != other)
+    small, large = str(lower.parts[place]), str(installed.parts[place])
+    if len(small) >= len(large) or small < large:
+        return ""
+    parts = [str(part) for part in lower.parts]
+    parts[place] = small.ljust(len(large), "0")
+    meant = ".".join(parts[: max(place, lower.text.count(".")) + 1])
+    return f"; versions compare part by part as numbers, {small} is below {large}, and {meant} was likely meant"
 
 
 def is_managed(package: Package) -> bool:
