@@ -28,6 +28,10 @@ class Again(ExponentialRetry):
             increment_base=patience.base,
             retry_total=patience.tries,
             random_jitter_range=patience.jitter,
+            # Beside the whole the SDK counts each kind of failure, and gives up after three of one.
+            retry_connect=patience.tries,
+            retry_read=patience.tries,
+            retry_status=patience.tries,
         )
         self._patience = patience
         self._pause = pause
