@@ -129,6 +129,7 @@ bench: $(VENV)/.bench .venv-airbyte/.airbyte tests/clients/node_modules/.clients
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/engine.py $(ARGS)
 	$(BIN)/python -m benchmarks.extraction
+	$(BIN)/python -m benchmarks.adls
 
 # One lock for every supported Python and platform; hashes, and no registry addresses.
 LOCK := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

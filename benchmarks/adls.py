@@ -37,6 +37,7 @@ MB = 1 << 20
 PART = 256 * MB
 RECORD = 600
 CHANGED = 10
+COUNTED = {"requests": "requests", "sent": "bytes sent", "received": "bytes received"}
 LARGE = 2048
 """Megabytes of the file whose memory is compared with that of one a quarter as large."""
 
@@ -48,25 +49,24 @@ def _lake(address: str, server_copies: str = "auto") -> AdlsLake:
     return AdlsLake(account, "lake")
 
 
-class Zeros:
-    """A stream of so many bytes, as a program has that makes them: it cannot be read twice."""
+class Stream:
+    """So many bytes, as a program gives them that makes them: they cannot be read twice."""
 
     def __init__(self, size: int) -> None:
         self._left = size
-        self._piece = bytes(MB)
 
     def read(self, size: int = -1) -> bytes:
         count = self._left if size < 0 else min(size, self._left)
         self._left -= count
-        return self._piece[:count] if count <= MB else bytes(count)
+        # Bytes of zeros alone would be no memory at all.
+        return b"x" * count
 
 
 def written(address: str, megabytes: str) -> None:
     """Stage a file, a megabyte at a time."""
     writer = _lake(address).stage("bench", "written")
-    piece = bytes(MB)
     for _ in range(int(megabytes)):
-        writer.write(piece)
+        writer.write(b"x" * MB)
     writer.seal()
 
 
@@ -77,9 +77,9 @@ def sdk(address: str, megabytes: str, *options: str) -> None:
     )
     size = int(megabytes) * MB
     if options:
-        client.upload_data(Zeros(size), size, overwrite=True, chunk_size=8 * MB, max_concurrency=4)  # type: ignore[arg-type]  # a stream is one that reads
+        client.upload_data(Stream(size), size, overwrite=True, chunk_size=8 * MB, max_concurrency=4)  # type: ignore[arg-type]  # a stream is one that reads
     else:
-        client.upload_data(Zeros(size), size, overwrite=True)  # type: ignore[arg-type]  # a stream is one that reads
+        client.upload_data(Stream(size), size, overwrite=True)  # type: ignore[arg-type]  # a stream is one that reads
 
 
 def copied(address: str, _: str) -> None:
@@ -153,7 +153,7 @@ class Account:
         return {**json.loads(done.stdout), "requests": requests, "sent": sent, "received": received}
 
     def counted(self) -> tuple[int, int, int]:
-        self._pipe.send(True)
+        self._pipe.send("counts")
         counts: tuple[int, int, int] = self._pipe.recv()
         return counts
 
@@ -167,7 +167,7 @@ def account() -> Iterator[Account]:
     try:
         yield Account(ours)
     finally:
-        ours.send(False)
+        ours.send("")
         server.join()
 
 
@@ -227,10 +227,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
+    sdk_version = version("azure-storage-file-datalake")
     machine = (
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.platform()},",
-        f"Python {platform.python_version()}, azure-storage-file-datalake {version('azure-storage-file-datalake')}. "
-        f"{given.rounds} rounds. Load average before: {os.getloadavg()[0]:.1f}.",
+        f"Python {platform.python_version()}, azure-storage-file-datalake {sdk_version}. {given.rounds} rounds.",
+        f"Load average before: {os.getloadavg()[0]:.1f}.",
     )
     tables = {
         "changes": list(changes()),
