@@ -406,6 +406,27 @@ def a_read_has_conditions(given: Given) -> None:
         file.download_file(**same(stale))
 
 
+@shows("missing-path-404")
+def the_dfs_endpoint_itself_reads_and_describes(given: Given) -> None:
+    file = given.file("d/a.csv", b"0123456789")
+    file.set_metadata({"writer": "one"})
+    path = file._client.path
+    assert b"".join(path.read()) == b"0123456789"
+    said = path.get_properties(cls=_headers)
+    assert (said["x-ms-resource-type"], said["Content-Length"]) == ("file", 10)
+    assert said["x-ms-properties"] == f"writer={base64.b64encode(b'one').decode()}"
+    folder = given.files.get_directory_client("d")._client.path
+    assert folder.get_properties(cls=_headers)["x-ms-resource-type"] == "directory"
+    assert given.files._client.file_system.get_properties(cls=_headers)["x-ms-namespace-enabled"] == "true"
+    with refused(404, "PathNotFound"):
+        given.files.get_file_client("gone.csv")._client.path.get_properties()
+
+
+def _headers(_answer: object, _body: object, headers: dict[str, Any]) -> dict[str, Any]:
+    """Take the headers of an answer, where the SDK's own generated layer is asked."""
+    return headers
+
+
 @shows("directory-is-marked")
 def a_directory_looks_like_an_empty_blob_with_a_mark(given: Given) -> None:
     given.files.create_directory("d")
@@ -427,15 +448,8 @@ def metadata_is_set_on_either_endpoint_and_changes_the_etag(given: Given) -> Non
 
 
 def _set_properties(file: DataLakeFileClient, encoded: str) -> str:
-    said: dict[str, str] = {}
-    file._client.path.update(
-        action="setProperties",
-        mode="set",
-        body=b"",
-        properties=encoded,
-        cls=lambda _answer, _body, headers: said.update(headers),
-    )
-    return said["ETag"]
+    said = file._client.path.update(action="setProperties", mode="set", body=b"", properties=encoded, cls=_headers)
+    return str(said["ETag"])
 
 
 @shows("errors-are-json-or-xml")
@@ -517,6 +531,36 @@ def a_lease_has_one_holder_until_it_is_released(given: Given) -> None:
     assert file.get_file_properties().lease.state == "leased"
     lease.release()
     file.acquire_lease(15).release()
+
+
+@shows("lease-acquire-201", "lease-is-exclusive", "lease-release-200")
+def the_dfs_endpoint_itself_leases(given: Given) -> None:
+    file = given.file("lock")
+    one, other = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
+
+    def lease(action: str, **said: str) -> None:
+        headers = {f"x-ms-{name.replace('_', '-')}": value for name, value in said.items()}
+        file._client.path.lease(action, headers=headers)
+
+    lease("acquire", lease_duration="15", proposed_lease_id=one)
+    with refused(409, "LeaseAlreadyPresent"):
+        lease("acquire", lease_duration="15", proposed_lease_id=other)
+    lease("change", lease_id=one, proposed_lease_id=other)
+    with refused(409, "LeaseIdMismatchWithLeaseOperation"):
+        lease("release", lease_id=one)
+    lease("release", lease_id=other)
+    with refused(409, "LeaseNotPresentWithLeaseOperation"):
+        lease("break")
+
+
+@shows("lease-guards-writes", "lease-release-frees")
+def a_leased_file_system_is_deleted_with_the_id_of_its_lease_alone(given: Given) -> None:
+    lease = given.files.acquire_lease(15)
+    assert given.files.get_file_system_properties().lease.state == "leased"
+    with refused(412, "LeaseIdMissing"):
+        given.files.delete_file_system()
+    lease.release()
+    given.files.delete_file_system()
 
 
 @shows("lease-ends-by-itself")
