@@ -17,6 +17,12 @@ def read(lake: Lake, entity: str, manifest: bytes | None = None) -> list[dict[st
     return sorted(rows, key=lambda row: (row["Id"], int(row["versionnumber"]), row["IsDelete"]))
 
 
+def entries(lake: Lake) -> dict[str, str]:
+    """Return what the manifest says of each entity."""
+    found = json.loads(lake.read("model.json"))["entities"] if lake.stat("model.json") else []
+    return {entity["name"]: json.dumps(entity) for entity in found}
+
+
 def _rows(lake: Lake, entity: dict[str, Any]) -> list[dict[str, str]]:
     columns = [attribute["name"] for attribute in entity["attributes"]]
     head = lake.location("x").removesuffix("x")
