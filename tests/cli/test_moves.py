@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, prepare
-from tests.cli.test_plans import edit
 
 ROOT = Path(__file__).parents[2]
 ACCOUNTS = "--account contososalesprod --account contososerviceprod --account contosonew"
 OVERLAY = """configs:
-  contososales: {storage_account: contosonew, workspace: ""}
+  contososales: {storage_account: contosonew}
 """
+ALLOWED = ("--allow", "entities:99")
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,6 @@ def moving(ready: Path, run: Run, tmp_path: Path) -> Run:
     return run
 
 
-ALLOWED = ["--allow", "entities:99"]
-
-
 def lakes(run: Run) -> dict[str, set[str]]:
     """The states of the entities in each lake of the config that moves."""
     rows = json.loads(run("status", "--config", "contosonew", "--format", "json").stdout)
@@ -52,3 +49,47 @@ def lakes(run: Run) -> dict[str, set[str]]:
     for row in rows:
         found.setdefault(row["lake"].split("/")[0], set()).add(row["state"])
     return found
+
+
+def test_the_status_shows_both_lakes_until_the_new_one_is_complete(moving: Run) -> None:
+    assert lakes(moving) == {"contosonew": {"NotStarted"}, "contososalesprod": {"Completed"}}
+    text = moving("status").stdout
+    assert "contosonew moves from contososalesprod/" in text
+    assert moving("sync").exit_code == 0
+    assert lakes(moving) == {"contosonew": {"Completed"}}
+    assert " moves " not in moving("status").stdout
+
+
+def test_either_name_finds_both(moving: Run) -> None:
+    states = [moving("status", "--config", name).stdout for name in ("contosonew", "contososalesprod")]
+    assert states[0] == states[1]
+    assert states[0].count("(times are UTC)") == 2
+
+
+def test_a_sync_of_one_config_ends_its_move(moving: Run, tmp_path: Path) -> None:
+    reports = json.loads(moving("sync", "--config", "contosonew", "--format", "json").stdout)
+    assert list(reports) == ["contosonew", "contososalesprod"]
+    assert "account" in reports["contososalesprod"]["retired"]
+    (model,) = tmp_path.rglob("contososalesprod/*/model.json")
+    assert json.loads(model.read_bytes())["entities"] == []
+
+
+def test_what_a_lake_is_is_shown_for_both(moving: Run) -> None:
+    accounts = [row["account"] for row in json.loads(moving("lake", "show", "--format", "json").stdout)]
+    assert sorted(accounts) == ["contosonew", "contososalesprod", "contososerviceprod"]
+
+
+def test_the_bundle_without_the_overlay_takes_the_move_back(moving: Run) -> None:
+    result = moving("import", "Lake.zip", "--yes", *ALLOWED)
+    assert result.exit_code == 0, result.output
+    assert lakes_of(moving) == ["contososalesprod", "contososerviceprod"]
+
+
+def lakes_of(run: Run) -> list[str]:
+    return sorted(row["account"] for row in json.loads(run("lake", "show", "--format", "json").stdout))
+
+
+def test_an_import_that_deletes_data_has_it_named(moving: Run) -> None:
+    back = moving("import", "Lake.zip", "--delete-data", "--yes", "--no-sync", *ALLOWED)
+    assert back.exit_code == 4
+    assert "--allow delete:account" in back.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,10 @@ class Named:
     def of(cls, site: Site, links: Iterable[Linked], *, unlinked: bool = False) -> Named:
         """Return the configs of some links, under the names of link and row; with ``unlinked`` all other rows too."""
         rows = site.environment.inventory().configs
-        linked = {each.link.config.id: each.link.config.name for each in links}
+        linked = defaultdict[str, list[str]](list)
+        for each in links:
+            # One that moves may have another name in its new lake.
+            linked[each.link.config.id].append(each.link.config.name)
         ids = {*linked, *(rows if unlinked else ())}
         return cls({key: frozenset(_names(key, linked, rows)) for key in sorted(ids)})
 
@@ -78,9 +82,8 @@ class Named:
         return sorted(set().union(*self.names.values()))
 
 
-def _names(key: str, linked: Mapping[str, str], rows: Mapping[str, ConfigRow]) -> Iterator[str]:
-    if key in linked:
-        yield linked[key]
+def _names(key: str, linked: Mapping[str, Sequence[str]], rows: Mapping[str, ConfigRow]) -> Iterator[str]:
+    yield from linked.get(key, ())
     if key in rows:
         yield rows[key].config.name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
@@ -21,7 +22,7 @@ from toolkit.engine import EntityStatus, SyncReport
 from toolkit.engine.settings import scan_interval
 from toolkit.errors import Finding, NotFound, Place, Severity
 from toolkit.model.config import Layout
-from toolkit.model.link import Link
+from toolkit.model.link import LakeAddress, Link
 from toolkit.site import Linked, Site
 
 LATE = 5
@@ -151,13 +152,16 @@ def _each(
     session: Session, chosen: Iterable[tuple[Linked, Names]], one: Callable[[Linked, Names, Report], SyncReport]
 ) -> int:
     """Do one pass over each link, print what it did, and return the exit status."""
-    reports: dict[str, SyncReport] = {}
+    done: dict[LakeAddress, tuple[str, SyncReport]] = {}
     with session.progress() as progress:
         for linked, names in chosen:
-            name, link = linked.link.config.name, linked.link
-            # A config that moves has two lakes.
-            title = f"{name} in {link.account}/{link.file_system}" if name in reports else name
-            reports[title] = one(linked, names, progress)
+            done[linked.link.address] = linked.link.config.name, one(linked, names, progress)
+    several = Counter(name for name, _ in done.values())
+    # A config that moves has two lakes.
+    reports = {
+        f"{name} in {at.account}/{at.file_system}" if several[name] > 1 else name: report
+        for at, (name, report) in done.items()
+    }
     text = "\n".join(f"{name}: {doing.sync_text(report)}" for name, report in reports.items())
     session.say(text, {name: doing.sync_data(report) for name, report in reports.items()})
     return doing.failed(session, reports.values())
