@@ -31,8 +31,8 @@ class Ticking:
 class Ids:
     """Guids that count."""
 
-    def __init__(self) -> None:
-        self._numbers = count(1)
+    def __init__(self, first: int = 1) -> None:
+        self._numbers = count(first)
 
     def __call__(self) -> str:
         return f"00000000-0000-4000-8000-{next(self._numbers):012d}"
@@ -43,7 +43,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in an empty folder, with a fixed person, clock and ids."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
-    clock, ids = Ticking(), Ids()
+    return running(Ids())
+
+
+def running(ids: Ids) -> Run:
+    """Return what runs commands in the folder that the process is in."""
+    clock = Ticking()
 
     def invoke(*arguments: str, answer: str | None = None) -> Result:
         session = Session(

@@ -36,6 +36,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "drift": Lazy("drifting", "Show what was changed in an environment since the last apply."),
         "uninstall": Lazy("promotion", "Remove a solution from an environment."),
         "history": Lazy("promotion", "List what was imported and uninstalled, when and by whom."),
+        "rollback": Lazy("recovery", "Bring back what was applied earlier, as the next free version."),
         "unlock": Lazy("locking", "Take the lock of an environment from a holder on another host."),
     },
     "By hand, as the maker portal does it": {

@@ -10,6 +10,7 @@ from toolkit.apply import Report, apply
 from toolkit.cli.output import Result, colour, finding_data, plural
 from toolkit.cli.session import Session
 from toolkit.engine import EntityReport, Patience, Retry, SyncReport
+from toolkit.model.version import Version
 from toolkit.plan import Plan
 from toolkit.plan.document import document
 from toolkit.plan.page import plan_html
@@ -38,9 +39,16 @@ def plan_result(plan: Plan) -> Result:
 
 
 def do(
-    session: Session, site: Site, plan: Plan, how: How, *, archive: bytes | None = None, commit: str | None = None
+    session: Session,
+    site: Site,
+    plan: Plan,
+    how: How,
+    *,
+    archive: bytes | None = None,
+    commit: str | None = None,
+    restores: Version | None = None,
 ) -> Report:
-    """Show a plan, ask where that is wanted, and do it; ``commit`` is that of the bundle, for the history."""
+    """Show a plan, ask where that is wanted, and do it; ``commit`` and ``restores`` are for the history."""
     session.preview(plan_result(plan).text)
     _require_safe(session, plan, how)
     if how.ask and not plan.empty:
@@ -53,6 +61,7 @@ def do(
             clock=session.clock,
             holder=session.holder(),
             commit=commit,
+            restores=restores,
             sync=how.sync,
             wait=how.wait,
             progress=progress,

@@ -176,10 +176,10 @@ def import_(
     how = doing.How(not yes, not no_sync, wait, options.allowed_by(allowed), limited=True)
     commit = commit_of(bundle, Path.cwd())
     report = doing.do(session, site, planned, how, archive=wanted.archive, commit=commit)
-    return _finish_import(session, site, wanted, report, profile)
+    return finish_import(session, site, wanted, report, profile)
 
 
-def _finish_import(session: Session, site: Site, wanted: Desired, report: Report, profile: Profile) -> int:
+def finish_import(session: Session, site: Site, wanted: Desired, report: Report, profile: Profile) -> int:
     """Verify what was imported, print both as one result, and return the exit status."""
     checked = check(session, site, wanted, profile)
     verified = verification(checked)
@@ -280,5 +280,5 @@ def history(session: Session, environment: str | None) -> None:
 
 def _applied(entry: Applied) -> dict[str, Any]:
     data = entry.model_dump(mode="json")
-    what = "uninstall" if entry.removed else "import"
+    what = "uninstall" if entry.removed else "import" if entry.restores is None else f"restores {entry.restores}"
     return {**data, "what": what, "package": "managed" if entry.managed else "unmanaged"}

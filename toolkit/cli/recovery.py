@@ -1,0 +1,104 @@
+"""``rollback``: what was applied earlier is brought back, under a higher version."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit import bundle as bundles
+from toolkit.apply.kept import configs_of, package_of
+from toolkit.cli import doing, options
+from toolkit.cli.frame import Command
+from toolkit.cli.promotion import Desired, finish_import
+from toolkit.cli.session import Session
+from toolkit.errors import NotFound, Refused, nearest
+from toolkit.model.link import Applied, EnvironmentRecord
+from toolkit.model.version import Version
+from toolkit.plan import Profile
+from toolkit.plan.safety import Danger
+from toolkit.plan.world import same_name
+from toolkit.site import Site
+
+
+@click.command(cls=Command)
+@click.option("--to", "version", required=True, metavar="VERSION", help="A version of: toolkit history.")
+@click.option("--solution", metavar="NAME", help="May be left out where only one solution had that version.")
+@options.profile
+@options.allow
+@options.yes
+@options.data
+@options.environment
+@click.pass_obj
+def rollback(
+    session: Session,
+    *,
+    version: str,
+    solution: str | None,
+    profile: Profile,
+    allowed: tuple[Danger | int, ...],
+    yes: bool,
+    no_sync: bool,
+    wait: float | None,
+    environment: str | None,
+) -> int:
+    """Bring back what was applied earlier, as the next free version: nothing lower is ever imported.
+
+    The content is that of then, with the values after overlay of then. It is planned, named and applied as any import.
+    """
+    site = session.site(environment)
+    record, _ = site.record()
+    chosen = choose(record, version, solution, site.name)
+    wanted = restored(site, record, chosen)
+    how = doing.How(not yes, not no_sync, wait, options.allowed_by(allowed), limited=True)
+    plan = wanted.plan(site, profile)
+    report = doing.do(session, site, plan, how, archive=wanted.archive, restores=chosen.version)
+    return finish_import(session, site, wanted, report, profile)
+
+
+def choose(record: EnvironmentRecord | None, version: str, solution: str | None, where: str) -> Applied:
+    """Return the apply that a version names, the last one of it.
+
+    Raises NotFound (CLI091), or Refused where several solutions had it (CLI092), or where it is what is there (CLI093).
+    """
+    imports = [entry for entry in (record.applied if record else ()) if not entry.removed]
+    mine = [entry for entry in imports if solution is None or same_name(entry.solution, solution)]
+    found = {entry.solution: entry for entry in mine if str(entry.version) == version}
+    if not found:
+        known = {str(entry.version) for entry in mine}
+        what = f"no version {version!r} of {solution or 'any solution'} was applied"
+        raise NotFound("CLI091", what, where=where, fix=nearest(version, known) or "see: toolkit history")
+    if len(found) > 1:
+        what = f"several solutions had the version {version}"
+        raise Refused("CLI092", what, where=where, fix=f"add --solution NAME ({', '.join(sorted(found))})")
+    (chosen,) = found.values()
+    last = record.last_applied(chosen.solution) if record else None
+    if last is not None and last.version == chosen.version:
+        raise Refused(
+            "CLI093",
+            f"{chosen.solution} {version} is what was applied last",
+            where=where,
+            why="what was changed by hand since is brought back by an import of that bundle",
+            fix=f"see: toolkit drift --env {where}",
+        )
+    return chosen
+
+
+def restored(site: Site, record: EnvironmentRecord | None, chosen: Applied) -> Desired:
+    """Return the content of an earlier apply under the next free version; under its own where it was restored last."""
+    template = bundles.load_bytes(package_of(site.state, chosen), f"{chosen.solution} {chosen.version}")
+    version = _next(site, record, chosen)
+    solution = template.bundle.solution.model_copy(update={"version": version})
+    bundle = template.bundle.model_copy(update={"solution": solution})
+    archive = bundles.write_bundle(bundle, template.archive)
+    found = bundles.load_bytes(archive.to_bytes(), f"{chosen.solution} {version} (restores {chosen.version})")
+    configs = configs_of(site.state, chosen)
+    return Desired(found, bundles.effective(found.bundle, site.name) if configs is None else configs)
+
+
+def _next(site: Site, record: EnvironmentRecord | None, chosen: Applied) -> Version:
+    applied = [entry for entry in (record.applied if record else ()) if same_name(entry.solution, chosen.solution)]
+    last = record.last_applied(chosen.solution) if record else None
+    if last is not None and last.restores == chosen.version:
+        return last.version
+    solutions = site.environment.inventory().solutions.values()
+    there = [each.version for each in solutions if same_name(each.unique_name, chosen.solution)]
+    return max([*there, *(entry.version for entry in applied)]).bump("revision")
