@@ -198,3 +198,24 @@ def test_a_lake_whose_account_is_gone_from_toolkit_yaml_is_no_folder_of_a_datave
     assert refused.exit_code == 1
     assert "error[PRJ050] toolkit.yaml names no storage account 'contososales'" in refused.output
     assert not (tmp_path / "lakes").exists()
+
+
+def test_an_account_that_lets_nobody_write_changes_nothing(line: Line, storage: Storage) -> None:
+    storage.faults.when(lambda request: request.method in {"PUT", "PATCH"}, "expired", times=99)
+    refused = line(f"{LINK} --env dev --no-sync")
+    assert refused.exit_code == 1
+    assert "LAK036" in refused.output
+    assert data(line("entity list --env dev --format json")) == []
+    assert data(line("lake show --env dev --format json")) == []
+
+
+def test_an_account_that_refuses_us_does_not_keep_another_lake_from_its_work(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(line(f"{LINK} --env dev --name azure --no-sync"))
+    done(line("lake link --account elsewhere --entity contact=Year --env dev --name folder --no-sync"))
+    monkeypatch.setenv("LAKE_KEY", "QUJD" * 10)
+    synced = line("sync --env dev")
+    assert synced.exit_code == 1
+    assert "LAK037" in synced.output
+    assert "folder: 1 entity, 4 rows written" in synced.output

@@ -61,6 +61,15 @@ def test_a_file_is_read_as_an_overlay(tmp_path: Path) -> None:
     assert (raised.value.what, raised.value.fix) == ("unknown key 'config'", "did you mean 'configs'?")
 
 
+def test_a_secret_in_an_overlay_is_refused_and_never_told(tmp_path: Path) -> None:
+    key = "QUJD" * 21 + "QQ=="
+    with pytest.raises(Invalid) as raised:
+        load_overlay(written(tmp_path, f"# AccountKey={key}\n{PROD_YAML}"))
+    (finding,) = raised.value.findings
+    assert (finding.code, finding.where.line) == ("BND025", 1)
+    assert key not in f"{finding.what} {finding.why} {finding.fix}"
+
+
 def test_an_environment_that_the_bundle_has_no_overlay_for_is_a_warning() -> None:
     (finding,) = overlay_findings(BUNDLE, "prd", "a.zip")
     assert (finding.code, finding.severity, finding.fix) == ("BND017", Severity.WARNING, "did you mean 'prod'?")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from toolkit.errors import Invalid
+from toolkit.errors import Invalid, Refused
 from toolkit.model.config import Cloud
 from toolkit.project import AdlsEntry, FolderEntry, Project
 from toolkit.project.account import Endpoint
@@ -138,3 +138,11 @@ def test_a_secret_is_told_by_its_name_too(tmp_path: Path) -> None:
 def test_a_secret_is_found_wherever_it_stands(tmp_path: Path, text: str) -> None:
     codes = findings(tmp_path, f"{{kind: adls, subscription: '{text}'}}")
     assert codes == [("PRJ052", 4, "")]
+
+
+def test_a_folder_is_never_put_in_the_place_of_an_account_in_azure(tmp_path: Path) -> None:
+    project = Project.load(written(tmp_path, "{kind: adls}"))
+    project.refuse_folders({"contosolake": "", "another": "x"})
+    with pytest.raises(Refused) as caught:
+        project.refuse_folders({"contosolake": "x"})
+    assert (caught.value.code, caught.value.where.key) == ("PRJ051", "accounts.contosolake")

@@ -1,16 +1,19 @@
 """From the accounts of toolkit.yaml to lakes: folders, and accounts in Azure that a server on this machine plays."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.lake.dfs.serving import Storage, served
-from toolkit.errors import Refused
+from tests.lake.dfs.signing import Token
+from tests.server.served import self_signed
+from toolkit.errors import Refused, Retriable
 from toolkit.lake.folder import FolderLake
 from toolkit.model.config import Cloud
-from toolkit.model.environment import StorageAccount
+from toolkit.model.environment import StorageAccount, unknown
 from toolkit.project import AccountEntry, AdlsEntry, FolderEntry, Lakes
 from toolkit.sign_in.method import StorageSignIn
 
@@ -70,3 +73,42 @@ def test_a_flat_account_is_told_by_what_it_says_of_itself(tmp_path: Path) -> Non
         found = lakes(tmp_path, storage).look(storage.account)
     assert found is not None
     assert (found.hierarchical_namespace, found.replication) == (False, "RAGRS")
+
+
+def test_a_lake_in_azure_is_deleted_with_all_that_is_in_it(tmp_path: Path, storage: Storage) -> None:
+    found = lakes(tmp_path, storage)
+    found.open(storage.account, "sales").put("model.json", b"{}", "any")
+    assert list(storage.store.file_systems) == ["sales"]
+    found.drop(storage.account, "sales")
+    found.drop(storage.account, "sales")
+    assert storage.store.file_systems == {}
+
+
+def test_an_identity_that_may_not_ask_for_the_kind_learns_the_tenant_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
+    with served(tls=certificate) as storage:
+        storage.door.tokens["tok"] = Token(datetime.now(UTC) + timedelta(hours=1), frozenset())
+        entry = AdlsEntry(
+            kind="adls", endpoint=storage.url, sign_in=StorageSignIn(method="token", variable="HELD"), cloud=Cloud.CHINA
+        )
+        found = Lakes(tmp_path / "toolkit.yaml", {"x": entry}, sleep=lambda _: None, variables=lambda _: "tok").look(
+            "x"
+        )
+    assert found == unknown("x").model_copy(
+        update={"tenant": "00000000-0000-0000-0000-00000000aaaa", "cloud": Cloud.CHINA}
+    )
+
+
+def test_the_proxy_of_the_environment_is_asked_unless_no_proxy_names_the_account(
+    tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = lakes(tmp_path, storage).open(storage.account, "sales")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with pytest.raises(Retriable) as caught:
+        opened.stat("model.json")
+    assert (caught.value.code, "HTTPS_PROXY" in caught.value.fix) == ("LAK031", True)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert opened.stat("model.json") is None
