@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from azure.core import MatchConditions
-from azure.core.credentials import AccessToken, AzureNamedKeyCredential
+from azure.core.credentials import AccessToken, AzureNamedKeyCredential, AzureSasCredential
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import (
     BlobBlock,
@@ -28,7 +28,17 @@ from azure.storage.blob import (
     LinearRetry,
     generate_blob_sas,
 )
-from azure.storage.filedatalake import DataLakeFileClient, DataLakeLeaseClient, DataLakeServiceClient, FileSystemClient
+from azure.storage.filedatalake import (
+    AccountSasPermissions,
+    DataLakeFileClient,
+    DataLakeLeaseClient,
+    DataLakeServiceClient,
+    FileSystemClient,
+    FileSystemSasPermissions,
+    ResourceTypes,
+    generate_account_sas,
+    generate_file_system_sas,
+)
 
 from tests.lake.dfs.blobs import COPY_LIMIT
 from tests.lake.dfs.serving import Storage
@@ -795,6 +805,28 @@ def a_token_is_taken_over_tls_alone(given: Given) -> None:
     request = Request("PUT", "dfs", address, name, "a", {"resource": "file"}, {"authorization": "Bearer good"})
     assert given.here.answer(request).status == 403
     assert given.here.answer(replace(request, secure=True)).status == 201
+
+
+@shows("sas-permissions", "signatures-are-verified")
+def a_signature_is_of_the_account_or_of_a_file_system(given: Given) -> None:
+    name, until = given.files.file_system_name, given.now() + timedelta(hours=1)
+    kinds = ResourceTypes(file_system=True, object=True)
+    reads = AccountSasPermissions(read=True, list=True)
+    account = generate_account_sas(given.account, given.key, kinds, reads, until)
+    container = generate_file_system_sas(
+        given.account, name, given.key, FileSystemSasPermissions(read=True, list=True), until
+    )
+    given.file("a.csv", b"rows")
+    for sas in (account, container):
+        with given.another(AzureSasCredential(sas)) as client:
+            files = client.get_file_system_client(name)
+            assert [path.name for path in files.get_paths()] == ["a.csv"]
+            assert bytes_of(files.get_file_client("a.csv")) == b"rows"
+            with refused(403, "AuthorizationPermissionMismatch"):
+                files.get_file_client("b.csv").create_file()
+        forged = AzureSasCredential(sas.replace("sp=rl", "sp=rcl"))
+        with given.another(forged) as client, refused(403, "AuthenticationFailed"):
+            client.get_file_client(name, "b.csv").create_file()
 
 
 @shows("sas-expires", "sas-permissions", "signatures-are-verified")

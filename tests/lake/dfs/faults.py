@@ -46,11 +46,6 @@ class Faults:
         """Let the client's process die in the request of that number: none after it reaches the service."""
         self._dead_from, self._dead = number, kind
 
-    @property
-    def died(self) -> bool:
-        """Whether the request at which the client was to die came."""
-        return self._dead_from is not None and self.count >= self._dead_from
-
     def clear(self) -> None:
         """Let nothing go wrong any more, and count from 1 again."""
         with self._guard:
