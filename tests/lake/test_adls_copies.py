@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from azure.core.credentials import AzureSasCredential
@@ -13,10 +14,15 @@ from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_ac
 
 from tests.lake.accounts import opened, told
 from tests.lake.dfs.serving import Storage, served
+from tests.lake.dfs.signing import Token
 from tests.lake.dfs.store import Node
 from tests.lake.dfs.wire import Request
+from tests.server.served import self_signed
 from toolkit.errors import Conflict, Retriable
+from toolkit.lake.adls.copies import Blocks
 from toolkit.lake.adls.lake import ASIDE, AdlsLake
+from toolkit.lake.adls.place import Rejected
+from toolkit.lake.adls.writer import AdlsWriter
 from toolkit.lake.protocol import ABSENT
 
 DATA = bytes(range(256)) * 4
@@ -296,3 +302,40 @@ def test_a_signature_copies_by_itself(storage: Storage) -> None:
     lake.snapshot("a", "s", etag)
     assert lake.publish(lake.stage("r", "x").seal(), "x", ABSENT) != ABSENT
     assert moved(storage) == 0
+
+
+@dataclass(frozen=True)
+class Given:
+    """What gives one token."""
+
+    token: str
+    expires_on: int = 1 << 40
+
+    def get_token(self, *_: str, **__: Any) -> Given:
+        return self
+
+
+def test_a_token_copies_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tls = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls.certificate))
+    with served(tls=tls) as storage:
+        storage.door.tokens["t"] = Token(datetime.max.replace(tzinfo=UTC), frozenset({"Storage Blob Data Contributor"}))
+        lake = opened(storage, least=100, credential=Given("t"))
+        etag = lake.put("a", DATA, ABSENT)
+        assert spliced(lake) == EXPECTED
+        storage.requests.clear()
+        lake.snapshot("a", "s", etag)
+        assert moved(storage) == 0
+
+
+def test_a_splice_that_has_another_length_is_no_file(lake: AdlsLake) -> None:
+    spliced(lake)
+    writer = lake.stage("r", "part")
+    writer.copy("a", 0, 1024)
+    assert isinstance(writer, AdlsWriter)
+    assert isinstance(writer._sink, Blocks)
+    writer._sink._size += 1
+    with pytest.raises(Rejected) as caught:
+        writer.seal()
+    assert caught.value.why == "the file of blocks is not as long as they are"
+    assert not lake._desk.copies._proven

@@ -264,6 +264,7 @@ class Blocks:
                 raise replaced(self._files, source)
         found = self._files.find(self._path)
         if found is None or found.size != self._size:
+            self._copies.give_up()
             why = "the file of blocks is not as long as they are"
             raise Rejected(409, "InvalidBlockList", self._files.place(self._path), why)
         return found.etag
