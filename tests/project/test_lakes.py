@@ -91,13 +91,11 @@ def test_an_identity_that_may_not_ask_for_the_kind_learns_the_tenant_alone(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
     with served(tls=certificate) as storage:
         storage.door.tokens["tok"] = Token(datetime.now(UTC) + timedelta(hours=1), frozenset())
-        entry = AdlsEntry(
-            kind="adls", endpoint=storage.url, sign_in=StorageSignIn(method="token", variable="HELD"), cloud=Cloud.CHINA
-        )
-        found = Lakes(tmp_path / "toolkit.yaml", {"x": entry}, sleep=lambda _: None, variables=lambda _: "tok").look(
-            "x"
-        )
-    assert found == unknown("x").model_copy(
+        sign_in = StorageSignIn(method="token", variable="HELD")
+        entry = AdlsEntry(kind="adls", endpoint=storage.url, sign_in=sign_in, cloud=Cloud.CHINA)
+        there = Lakes(tmp_path / "x.yaml", {"mylake": entry}, sleep=lambda _: None, variables=lambda _: "tok")
+        found = there.look("mylake")
+    assert found == unknown("mylake").model_copy(
         update={"tenant": "00000000-0000-0000-0000-00000000aaaa", "cloud": Cloud.CHINA}
     )
 
