@@ -5,14 +5,17 @@ from pathlib import Path
 import pytest
 
 from tests.apply.rig import Rig, rig
-from tests.plan.build import FILE_SYSTEM, bundle, config
+from tests.plan.build import FILE_SYSTEM, bundle, config, linked
 from toolkit.lake.memory import Crashed, Kind
 from toolkit.model.bundle import Bundle
 from toolkit.model.link import Link
 from toolkit.plan import plan_uninstall
 
-ONE = bundle(config("account", "contact"))
-TWO = bundle(config("account", "lead", interval_minutes=30), version="1.1.0.0")
+ONE = bundle(config("account", "contact", "task"))
+TWO = bundle(
+    config(linked("account", "Year"), linked("task", append_only=True), "lead", interval_minutes=30),
+    version="1.1.0.0",
+)
 
 
 def settled(prod: Rig) -> tuple[Link, set[str]]:
@@ -71,7 +74,7 @@ def test_a_crash_around_the_import_is_mended(prod: Rig, dies: str) -> None:
     prod.reopen()
     prod.bring(TWO)
     assert prod.plan(TWO).empty
-    assert [entity.name for entity in prod.link().config.entities] == ["account", "lead"]
+    assert [entity.name for entity in prod.link().config.entities] == ["account", "task", "lead"]
 
 
 def test_an_uninstall_that_was_cut_off_goes_on(prod: Rig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from toolkit.apply import moves, switch
 from toolkit.errors import Partial, SourceError
 from toolkit.lake.memory import Crashed
 from toolkit.model.bundle import Bundle
-from toolkit.model.config import Storage
+from toolkit.model.config import Layout, Output, Storage
+from toolkit.model.environment import Inventory
 from toolkit.model.solution import Package
 from toolkit.plan import plan_import, plan_uninstall, plan_unlink
 from toolkit.plan.changes import Effect
@@ -193,6 +195,48 @@ def test_what_is_linked_by_hand_is_unlinked_in_both_lakes(prod: Rig) -> None:
     assert [change.kind for change in plan.changes] == ["config.delete", "link.remove", "link.remove"]
     prod.do(plan, sync=True)
     assert lakes(prod) == {}
+
+
+def test_incremental_folders_begin_anew_in_another_file_system(prod: Rig) -> None:
+    folders = Output(layout=Layout.INCREMENTAL)
+    there = config("account", storage=Storage(account="contosotest"), output=folders)
+    prod.source.insert("account", name="account 0")
+    prod.bring(bundle(config("account", output=folders)), sync=True)
+    prod.bring(bundle(there, version="1.1.0.0"), sync=True)
+    for account in ("contosolake", "contosotest"):
+        paths = [stat.path for stat in prod.lake(account, FILE_SYSTEM).list("")]
+        assert len([path for path in paths if path.endswith("account/2026.csv")]) == 1
+    assert lakes(prod) == {"contosotest": True}
+
+
+def test_history_that_ended_is_kept_again_when_it_begins_again(prod: Rig) -> None:
+    history, plain = config(linked("account", append_only=True)), config("account")
+    prod.source.insert("account", name="account 0")
+    prod.bring(bundle(history), sync=True)
+    prod.bring(bundle(plain, version="1.1.0.0"), sync=True)
+    assert prod.link().history_ended == ("account",)
+    prod.bring(bundle(history, version="1.2.0.0"), sync=True)
+    assert prod.link().history_ended == ()
+    assert prod.plan(bundle(history, version="1.2.0.0")).empty
+
+
+def test_a_mode_that_createdon_forces_is_no_end_of_history(prod: Rig) -> None:
+    prod.source.insert("account", name="account 0")
+    prod.bring(bundle(config(linked("account", append_only=True))), sync=True)
+    dateless = replace(prod.world(), inventory=without_createdon(prod.world().inventory))
+    of = bundle(config("account"), version="1.1.0.0")
+    plan = plan_import(of, of.configs, dateless)
+    assert [(change.kind, change.consequence.effect) for change in plan.changes] == [
+        ("solution.register", "nothing"),
+        ("entity.mode", "nothing"),
+    ]
+
+
+def without_createdon(inventory: Inventory) -> Inventory:
+    account = inventory.entities["account"]
+    attributes = tuple(each for each in account.attributes if each.name != "createdon")
+    entities = {**inventory.entities, "account": account.model_copy(update={"attributes": attributes})}
+    return inventory.model_copy(update={"entities": entities})
 
 
 def test_an_entity_that_fails_holds_the_switch(prod: Rig) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, prepare
+from toolkit import engine
+from toolkit.cli.run import _there
+from toolkit.cli.session import Session
 
 ROOT = Path(__file__).parents[2]
 ACCOUNTS = "--account contososalesprod --account contososerviceprod --account contosonew"
@@ -93,3 +96,15 @@ def test_an_import_that_deletes_data_has_it_named(moving: Run) -> None:
     back = moving("import", "Lake.zip", "--delete-data", "--yes", "--no-sync", *ALLOWED)
     assert back.exit_code == 4
     assert "--allow delete:account" in back.stderr
+
+
+def test_a_run_that_looks_for_links_ends_a_move_that_is_complete(moving: Run) -> None:
+    assert lakes(moving)["contosonew"] == {"NotStarted"}
+    session = Session(on_terminal=lambda: False)
+    site = session.site("prod")
+    (new,) = [linked for linked in site.links() if linked.link.account == "contosonew"]
+    assert all(linked.link.active for linked in _there(session, site, None))
+    engine.sync(new, site.source, clock=session.clock, holder=session.holder())
+    assert {linked.link.config.id for linked in _there(session, site, {new.link.config.id})} == {new.link.config.id}
+    assert [linked.link.account for linked in site.links() if not linked.link.active] == ["contososalesprod"]
+    session.close()
