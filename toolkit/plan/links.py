@@ -89,15 +89,14 @@ def _without_files(change: InPlace) -> InPlace:
 
 def _in_place(link: Link, desired: ExportConfig, world: World, *, moved: bool, keep: bool) -> Iterator[InPlace]:
     yield from _settings(link.config, desired, world, moved=moved)
-    gone = [entity for entity in link.config.entities if desired.entity(entity.name) is None]
-    yield from (remove_entity(link.config, entity.name, world, keep=keep) for entity in gone)
-    for entity in sorted(desired.entities, key=lambda entity: entity.name):
-        present = link.config.entity(entity.name)
-        if present is not None:
-            yield from entity_changes(link.config, present, entity, world)
-    for entity in desired.entities:
-        if link.config.entity(entity.name) is None:
-            yield add_entity(link.config, entity, world)
+    linked = {entity.name: entity for entity in link.config.entities}
+    wanted = {entity.name: entity for entity in desired.entities}
+    yield from (remove_entity(link.config, name, world, keep=keep) for name in linked if name not in wanted)
+    for name in sorted(linked.keys() & wanted.keys()):
+        # Most entities of a large link stay as they are, and need no closer look.
+        if linked[name] != wanted[name]:
+            yield from entity_changes(link.config, linked[name], wanted[name], world)
+    yield from (add_entity(link.config, entity, world) for name, entity in wanted.items() if name not in linked)
 
 
 def add_entity(config: ExportConfig, entity: LinkedEntity, world: World) -> AddEntity:
@@ -149,7 +148,8 @@ def _move_effect(history: Sequence[str], *, keep: bool) -> Effect:
 def _settings(before: ExportConfig, after: ExportConfig, world: World, *, moved: bool) -> Iterator[ChangeSetting]:
     old, new = _dump(before), _dump(after)
     # The files of a new lake have its form from the beginning.
-    staying = [] if moved else [entity for entity in before.entities if after.entity(entity.name) is not None]
+    wanted = set() if moved else {entity.name for entity in after.entities}
+    staying = [entity for entity in before.entities if entity.name in wanted]
     for setting in SETTINGS:
         if moved and setting == "storage.file_system":
             continue
