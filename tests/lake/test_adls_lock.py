@@ -160,6 +160,14 @@ def test_a_lock_that_cannot_be_described_is_given_back(storage: Storage, lake: A
     assert lake.lock("engine", BOB).number == 2
 
 
+def test_a_lock_is_held_though_nothing_can_be_swept(storage: Storage, lake: AdlsLake) -> None:
+    storage.faults.when(lambda request: request.kind == "filesystem", "busy", times=6)
+    fence = lake.lock("engine", ANN)
+    fence.check()
+    with pytest.raises(Locked):
+        lake.lock("engine", BOB)
+
+
 def test_a_lock_is_not_a_file_of_the_lake(storage: Storage, lake: AdlsLake) -> None:
     lake.lock("engine", ANN)
     lake.put("a", b"", ABSENT)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from time import sleep as asleep
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import uuid4
 
-from toolkit.errors import Conflict, NotFound
+from toolkit.errors import Conflict, NotFound, ToolkitError
 from toolkit.lake.adls.account import StorageAccount
 from toolkit.lake.adls.place import Rejected
 from toolkit.lake.adls.ranges import LEAST, Ranges, Source
@@ -176,7 +176,9 @@ class AdlsLake:
         path = f"{LOCK_FOLDER}/{checked(name)}"
         door = Door(self._desk.files, f"{path}.lock", self.location(path), self._clock, self._renewed_after)
         fence = door.take(holder, above)
-        self._sweep()
+        with suppress(ToolkitError):
+            # What is left there is no reason to give the lock back; the next one sweeps it.
+            self._sweep()
         return fence
 
     def server_copies(self) -> bool:
