@@ -21,7 +21,7 @@ FOLDERS = sorted(path for path in SOLUTIONS.iterdir() if path.is_dir())
 
 
 def effective(environment: str) -> dict[str, ExportConfig]:
-    configs = bundle.effective(bundle.load(CONTOSO).bundle, environment)
+    configs = bundle.effective(bundle.load(CONTOSO), environment)
     return {config.name: config for config in configs}
 
 

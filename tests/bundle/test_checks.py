@@ -36,6 +36,7 @@ def test_a_good_bundle_has_no_findings(tmp_path: Path) -> None:
         ("entities:", "odi_enabled: yes\nentities:", "BND068", 8),
         ("entities:", "is_default: true\nentities:", "BND068", 8),
         ("entities:", "destination: Elsewhere\nentities:", "BND068", 8),
+        ("resource_group: lake", "resource_group: rg-${STAGE}", "BND042", 7),
     ],
 )
 def test_a_rule_of_a_config_is_found_at_its_line(tmp_path: Path, old: str, new: str, code: str, line: int) -> None:
@@ -96,6 +97,14 @@ def test_a_mask_of_an_overlay_on_what_every_file_needs_is_found(tmp_path: Path) 
 def test_a_subscription_of_an_overlay_that_is_no_guid_is_a_warning(tmp_path: Path) -> None:
     (finding,) = validate(write_source(tmp_path, prod=PROD_YAML + "    subscription: notaguid\n"))
     assert (finding.code, finding.severity, finding.where.line) == ("BND032", "warning", 6)
+
+
+def test_an_overlay_may_name_variables_where_the_type_of_a_value_is_another(tmp_path: Path) -> None:
+    text = PROD_YAML.replace("30", "${MINUTES}").replace("contosoprod", "contoso${STAGE}")
+    folder = write_source(tmp_path, prod=text + "    subscription: ${SUBSCRIPTION}\n    write_delete_log: ${LOG}\n")
+    assert found(folder) == []
+    members = pack(folder).members
+    assert members["toolkit/environments/prod.yaml"] == (folder / "environments" / "prod.yaml").read_bytes()
 
 
 def test_two_configs_of_one_id_are_found(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import hmac
 import json
 import shutil
+import zipfile
 from contextlib import chdir
 from hashlib import sha256
 from io import StringIO
@@ -325,3 +326,19 @@ def test_a_reference_that_leads_nowhere_is_an_error(imported: Run, a: str, b: st
     result = imported("diff", a, b)
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"error[{code}]" in result.stderr
+
+
+def test_a_variable_is_resolved_in_the_link_and_stays_as_written_in_the_zip(
+    prod: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overlay = tmp_path / "ContosoLake" / "environments" / "prod.yaml"
+    edit(overlay, "storage_account: contososalesprod", "storage_account: contososales${STAGE}")
+    assert prod("pack", "ContosoLake", "-o", "Varying.zip").exit_code == 0
+    refused = prod("plan", "Varying.zip")
+    assert (refused.exit_code, "the environment variable STAGE is not set" in refused.stderr) == (1, True)
+    monkeypatch.setenv("STAGE", "prod")
+    assert prod("import", "Varying.zip", "--yes", "--no-sync").exit_code == 0
+    links = json.loads(prod("lake", "show", "--format", "json").stdout)
+    assert sorted(link["account"] for link in links) == ["contososalesprod", "contososerviceprod"]
+    with zipfile.ZipFile(tmp_path / "Varying.zip") as packed:
+        assert b"contososales${STAGE}" in packed.read("toolkit/environments/prod.yaml")

@@ -22,6 +22,7 @@ from toolkit.model.config import (
     derived_endpoints,
 )
 from toolkit.model.names import GUID
+from toolkit.model.variables import named, varies
 
 _RESERVED_SUFFIX = "_upgrade"
 _TRUE = frozenset({"true", "1", "yes", "on", "y", "t"})
@@ -35,7 +36,7 @@ def checked(parts: Parts) -> Iterator[Finding]:
     for config in parts.configs:
         yield from _config(config)
     for environment, overlay in parts.overlays.items():
-        yield from _overlay(environment, overlay, parts.configs)
+        yield from overlay_checked(environment, overlay, parts.configs)
     yield from _secrets(parts)
 
 
@@ -111,6 +112,7 @@ def _config(config: Document) -> Iterator[Finding]:
         yield from _without_effect(entity, LinkedEntity, config, "entities", index)
     yield from _endpoints(config)
     yield from _azure_ids(config, "storage")
+    yield from _variables(config)
     yield from _without_effect(config.data, ExportConfig, config)
     yield from _extra(config.data, config, wire.KNOWN_KEYS)
 
@@ -220,13 +222,14 @@ def _endpoints(config: Document) -> Iterator[Finding]:
 def _azure_ids(document: Document, *path: Key) -> Iterator[Finding]:
     for field in ("subscription", "tenant"):
         value = _text(document.data, *path, field)
-        if value and re.fullmatch(GUID, value) is None:
+        if value and not varies(value) and re.fullmatch(GUID, value) is None:
             why = f"Azure knows a {field} by its GUID"
             where = document.place(*path, field)
             yield _warning("BND032", f"the {field} is no GUID", where, why, "write the GUID, or leave it out")
 
 
-def _overlay(environment: str, overlay: Document, configs: Sequence[Document]) -> Iterator[Finding]:
+def overlay_checked(environment: str, overlay: Document, configs: Sequence[Document]) -> Iterator[Finding]:
+    """Yield what breaks a rule in an overlay for an environment, over the configs of a bundle."""
     known = {_text(config.data, "name"): config for config in configs}
     for name, tree in _mappings(overlay.data, "configs"):
         yield from _azure_ids(overlay, "configs", name)
@@ -245,6 +248,14 @@ def _overlay(environment: str, overlay: Document, configs: Sequence[Document]) -
                 yield from _strategy(inherited | exception, overlay, *where)
                 yield from _mask(exception, overlay, *where)
                 yield from _without_effect(exception, LinkedEntity, overlay, *where)
+
+
+def _variables(config: Document) -> Iterator[Finding]:
+    for path, text in config.texts():
+        if any(named(text)):
+            why = "a config is the same in every environment; variables are resolved in overlays only"
+            fix = "name the variable in environments/NAME.yaml"
+            yield _warning("BND042", "the variable is not resolved here", config.place(*path), why, fix)
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------
@@ -266,6 +277,11 @@ def _secrets(parts: Parts) -> Iterator[Finding]:
 def secret_findings(text: str, document: Document) -> Iterator[Finding]:
     """Yield the secrets of a YAML file alone, such as an overlay beside a bundle."""
     yield from map(_secret, (*secrets.in_lines(text, document.path), *secrets.by_name(document)))
+
+
+def secrets_in(document: Document) -> Iterator[Finding]:
+    """Yield the secrets among the values of a document, such as those that variables brought."""
+    return map(_secret, secrets.in_values(document))
 
 
 def _secret(where: Place) -> Finding:

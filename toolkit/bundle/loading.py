@@ -17,12 +17,16 @@ from toolkit.model.bundle import Bundle
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A bundle with the archive that says it, and what the checks found about it. ``path`` is where it came from."""
+    """A bundle with the archive that says it, and what the checks found about it. ``path`` is where it came from.
+
+    ``parts`` are the documents it was read from, with the lines of their keys.
+    """
 
     bundle: Bundle
     archive: Archive
     findings: tuple[Finding, ...]
     path: str
+    parts: Parts
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -47,7 +51,7 @@ def load_bytes(data: bytes, where: str, limits: Limits = LIMITS) -> Loaded:
     archive = read_archive(data, where, limits)
     parts = package.read_parts(archive, where)
     findings = _readable(parts)
-    return Loaded(parts.bundle(), archive, findings, where)
+    return Loaded(parts.bundle(), archive, findings, where, parts)
 
 
 def load_files(files: source.Files, where: str) -> Loaded:
@@ -61,7 +65,7 @@ def load_files(files: source.Files, where: str) -> Loaded:
         # A rule that was broken in the source says more than what it made of the zip.
         known = [finding for finding in findings if finding.severity is Severity.ERROR]
         raise Invalid(findings if known else [*findings, *error.findings]) from error
-    return Loaded(bundle, archive, findings, where)
+    return Loaded(bundle, archive, findings, where, parts)
 
 
 def _readable(parts: Parts) -> tuple[Finding, ...]:

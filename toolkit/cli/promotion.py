@@ -100,7 +100,7 @@ def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...])
     warnings = without_errors(found)
     missing = () if overlays else bundles.overlay_findings(found.bundle, site.name, found.path)
     session.warn((*warnings, *missing))
-    return Desired(found, bundles.effective(found.bundle, site.name, overlays))
+    return Desired(found, bundles.effective(found, site.name, overlays, session.variables))
 
 
 @click.command(cls=Command, formats=(*FORMATS, "markdown", "html"))

@@ -8,7 +8,7 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,6 +61,7 @@ class Session:
     new_id: Callable[[], str] = new_id
     on_terminal: Callable[[], bool] = on_terminal
     sleep: Callable[[float], None] = time.sleep
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     format: str = "text"
     quiet: bool = False
     verbose: bool = False

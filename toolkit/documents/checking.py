@@ -16,10 +16,13 @@ from toolkit.errors import Finding, Invalid, Place, Severity, nearest
 _M = TypeVar("_M", bound=BaseModel)
 
 
-def as_model(document: Document, model: type[_M]) -> _M:
-    """Return the document as a model. Raises Invalid with every error, each with file, line and key."""
+def as_model(document: Document, model: type[_M], context: str | None = None) -> _M:
+    """Return the document as a model. Raises Invalid with every error, each with file, line and key.
+
+    ``context`` is what its validators are told.
+    """
     try:
-        return model.model_validate(document.data)
+        return model.model_validate(document.data, context=context)
     except ValidationError as error:
         raise Invalid(_findings(document, model, error)) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,23 @@ class Document:
         """Return the place of a key; of the nearest key above it where that one is not in the text."""
         known = next(keys[:end] for end in range(len(keys), -1, -1) if keys[:end] in self.lines)
         return Place(self.path, self.lines[known], spelled(keys))
+
+    def texts(self) -> Iterator[tuple[KeyPath, str]]:
+        """Yield every text with its key path."""
+        return _texts(self.data)
+
+
+def _texts(tree: Tree, *path: Key) -> Iterator[tuple[KeyPath, str]]:
+    for key, value in _pairs(tree):
+        if isinstance(value, str):
+            yield (*path, key), value
+        yield from _texts(value, *path, key)
+
+
+def _pairs(tree: Tree) -> Sequence[tuple[Key, Tree]]:
+    if isinstance(tree, dict):
+        return list(tree.items())
+    return list(enumerate(tree)) if isinstance(tree, list) else []
 
 
 def spelled(keys: Sequence[Key]) -> str:

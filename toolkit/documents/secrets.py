@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from toolkit.documents.document import Document, Key, Tree
+from toolkit.documents.document import Document
 from toolkit.errors import Place
 
 SECRETS = (
@@ -34,24 +34,11 @@ def in_lines(text: str, path: str) -> Iterator[Place]:
 
 def in_values(document: Document) -> Iterator[Place]:
     """Yield the places of values that hold a secret."""
-    return (document.place(*path) for path, value in _texts(document.data) if has_secret(value))
+    return (document.place(*path) for path, value in document.texts() if has_secret(value))
 
 
 def by_name(document: Document) -> Iterator[Place]:
     """Yield the places of values that have the name of a secret, and not its form."""
-    for path, value in _texts(document.data):
+    for path, value in document.texts():
         if value.strip("\"' ") and _NAME.search(str(path[-1])) and not has_secret(value):
             yield document.place(*path)
-
-
-def _texts(tree: Tree, *path: Key) -> Iterator[tuple[tuple[Key, ...], str]]:
-    for key, value in _pairs(tree):
-        if isinstance(value, str):
-            yield (*path, key), value
-        yield from _texts(value, *path, key)
-
-
-def _pairs(tree: Tree) -> Sequence[tuple[Key, Tree]]:
-    if isinstance(tree, dict):
-        return list(tree.items())
-    return list(enumerate(tree)) if isinstance(tree, list) else []

@@ -17,40 +17,47 @@ from toolkit.model.config import (
     LinkedEntity,
     Masks,
     PartitionStrategy,
-    RetryPolicy,
     Times,
 )
 from toolkit.model.names import FileSystemName, LogicalName, StorageAccountName
+from toolkit.model.variables import VARIES
 
 
 class EntityOverlay(Frozen):
     """What differs for one entity. ``exclude`` leaves it out of this environment."""
 
-    partition_strategy: PartitionStrategy | None = None
-    records_per_block: Annotated[int, Field(ge=1)] | None = None
-    append_only: bool | None = None
-    columns: tuple[LogicalName, ...] | None = None
+    partition_strategy: Annotated[PartitionStrategy | None, VARIES] = None
+    records_per_block: Annotated[Annotated[int, Field(ge=1)] | None, VARIES] = None
+    append_only: Annotated[bool | None, VARIES] = None
+    columns: tuple[Annotated[LogicalName, VARIES], ...] | None = None
     filter: tuple[Condition, ...] | None = None
     mask: Masks = {}
     """Laid over the mask of the bundle column by column: an overlay never lifts a mask."""
-    scan_minutes: Annotated[int, Field(ge=1, le=10_080)] | None = None
-    exclude: bool = False
+    scan_minutes: Annotated[Annotated[int, Field(ge=1, le=10_080)] | None, VARIES] = None
+    exclude: Annotated[bool, VARIES] = False
 
 
 class OutputOverlay(Frozen):
     """What differs in the form of the files."""
 
-    header: bool | None = None
-    times: Times | None = None
-    labels: Annotated[int, Field(ge=1, le=65_535)] | None = None
-    layout: Layout | None = None
+    header: Annotated[bool | None, VARIES] = None
+    times: Annotated[Times | None, VARIES] = None
+    labels: Annotated[Annotated[int, Field(ge=1, le=65_535)] | None, VARIES] = None
+    layout: Annotated[Layout | None, VARIES] = None
 
 
 class RetentionOverlay(Frozen):
     """What differs in which snapshots are kept."""
 
-    keep: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    keep: Annotated[Annotated[int, Field(ge=1, le=10_000)] | None, VARIES] = None
+    keep_days: Annotated[Annotated[int, Field(ge=1, le=36_500)] | None, VARIES] = None
+
+
+class RetryOverlay(Frozen):
+    """What differs in how an entity that fails in passing is tried again."""
+
+    max_count: Annotated[Annotated[int, Field(ge=0, le=1000)] | None, VARIES] = None
+    interval_seconds: Annotated[Annotated[int, Field(ge=0, le=86_400)] | None, VARIES] = None
 
 
 class ConfigOverlay(Frozen):
@@ -58,26 +65,30 @@ class ConfigOverlay(Frozen):
 
     subscription: str | None = None
     resource_group: str | None = None
-    storage_account: StorageAccountName | None = None
-    cloud: Cloud | None = None
+    storage_account: Annotated[StorageAccountName | None, VARIES] = None
+    cloud: Annotated[Cloud | None, VARIES] = None
     workspace: str | None = None
-    file_system: FileSystemName | None = None
+    file_system: Annotated[FileSystemName | None, VARIES] = None
     tenant: str | None = None
-    interval_minutes: Annotated[int, Field(ge=5, le=10_080)] | None = None
-    retry: RetryPolicy | None = None
+    interval_minutes: Annotated[Annotated[int, Field(ge=5, le=10_080)] | None, VARIES] = None
+    retry: RetryOverlay | None = None
     output: OutputOverlay | None = None
     snapshots: RetentionOverlay | None = None
-    write_delete_log: bool | None = None
+    write_delete_log: Annotated[bool | None, VARIES] = None
     entities: Mapping[LogicalName, EntityOverlay] = {}
 
 
 class Overlay(Frozen):
-    """``environments/<environment>.yaml``: per export config, by its name in the bundle."""
+    """``environments/<environment>.yaml``: per export config, by its name in the bundle.
+
+    As it is written: values may name environment variables (``toolkit.model.variables``). Before it is laid over a
+    config it is validated once more, with them resolved.
+    """
 
     configs: Mapping[str, ConfigOverlay] = {}
 
 
-_STORAGE = {
+STORAGE = {
     "subscription": "subscription",
     "resource_group": "resource_group",
     "storage_account": "account",
@@ -86,8 +97,9 @@ _STORAGE = {
     "file_system": "file_system",
     "tenant": "tenant",
 }
-_PLAIN = ("interval_minutes", "retry", "write_delete_log")
-_NESTED = ("output", "snapshots")
+"""The keys of an overlay that differ in ``storage``, and the field of each there."""
+_PLAIN = ("interval_minutes", "write_delete_log")
+_NESTED = ("retry", "output", "snapshots")
 _ENTITY = ("partition_strategy", "records_per_block", "append_only", "columns", "filter", "scan_minutes")
 
 
@@ -113,7 +125,7 @@ def overlaid(configs: Sequence[ExportConfig], overlay: Overlay, where: str) -> t
 
 
 def _overlaid(config: ExportConfig, overlay: ConfigOverlay, where: str) -> ExportConfig:
-    storage = {field: value for key, field in _STORAGE.items() if (value := getattr(overlay, key)) is not None}
+    storage = {field: value for key, field in STORAGE.items() if (value := getattr(overlay, key)) is not None}
     changes: dict[str, object] = _given(overlay, _PLAIN)
     for key in _NESTED:
         if (nested := getattr(overlay, key)) is not None:
