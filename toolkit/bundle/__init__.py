@@ -2,7 +2,7 @@
 
 from toolkit.bundle.archive import LIMITS, Archive, Limits, read_archive
 from toolkit.bundle.loading import Loaded, load, load_bytes, load_files, pack, unpack, validate
-from toolkit.bundle.overlays import effective, load_overlay, overlay_findings
+from toolkit.bundle.overlays import Variables, effective, load_overlay, overlay_findings
 from toolkit.bundle.package import OVERLAY_MEMBERS, read_bundle, write_bundle
 from toolkit.bundle.source import Files, is_read
 
@@ -13,6 +13,7 @@ __all__ = [
     "Files",
     "Limits",
     "Loaded",
+    "Variables",
     "effective",
     "is_read",
     "load",

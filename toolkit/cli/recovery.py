@@ -47,7 +47,7 @@ def rollback(
     site = session.site(environment)
     record, _ = site.record()
     chosen = choose(record, version, solution, site.name)
-    wanted = restored(site, record, chosen)
+    wanted = restored(site, record, chosen, session.variables)
     how = doing.How(not yes, not no_sync, wait, options.allowed_by(allowed), limited=True)
     plan = wanted.plan(site, profile)
     report = doing.do(session, site, plan, how, archive=wanted.archive, restores=chosen.version)
@@ -82,7 +82,7 @@ def choose(record: EnvironmentRecord | None, version: str, solution: str | None,
     return chosen
 
 
-def restored(site: Site, record: EnvironmentRecord | None, chosen: Applied) -> Desired:
+def restored(site: Site, record: EnvironmentRecord | None, chosen: Applied, variables: bundles.Variables) -> Desired:
     """Return the content of an earlier apply under the next free version; under its own where it was restored last."""
     template = bundles.load_bytes(package_of(site.state, chosen), f"{chosen.solution} {chosen.version}")
     version = _next(site, record, chosen)
@@ -91,7 +91,7 @@ def restored(site: Site, record: EnvironmentRecord | None, chosen: Applied) -> D
     archive = bundles.write_bundle(bundle, template.archive)
     found = bundles.load_bytes(archive.to_bytes(), f"{chosen.solution} {version} (restores {chosen.version})")
     configs = configs_of(site.state, chosen)
-    return Desired(found, bundles.effective(found.bundle, site.name) if configs is None else configs)
+    return Desired(found, bundles.effective(found, site.name, (), variables) if configs is None else configs)
 
 
 def _next(site: Site, record: EnvironmentRecord | None, chosen: Applied) -> Version:
