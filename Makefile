@@ -58,7 +58,8 @@ coverage: ## the branch coverage of the last `make test COVERAGE=1`, against its
 soak: $(VENV)/.test ## the proofs at length: kills, faults, zombies, any sequence, any request to a storage account (an hour)
 	TOOLKIT_SOAK=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/engine/test_kills.py tests/engine/test_crashes.py \
 		tests/engine/test_zombies.py tests/engine/test_equivalence.py tests/cli/test_one_writer.py \
-		tests/lake/dfs/test_faults.py tests/lake/dfs/test_crashes.py $(ARGS)
+		tests/lake/dfs/test_faults.py tests/lake/dfs/test_crashes.py tests/apply/test_property.py \
+		tests/apply/test_moves.py $(ARGS)
 
 # Spark has an environment of its own: it is large, and needs Java.
 .venv-spark/.spark: requirements/spark.txt | prerequisites

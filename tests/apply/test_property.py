@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.apply.readers import read
 from tests.apply.rig import Rig, rig
 from tests.plan.build import CONFIG, OTHER_CONFIG, bundle
-from tests.scale import scaled
+from tests.scale import Record, scaled
 from toolkit.lake.memory import MemoryLake
 from toolkit.model.config import ExportConfig, LinkedEntity, PartitionStrategy, RetryPolicy, Storage
 from toolkit.plan.world import canonical
@@ -60,6 +60,7 @@ def config_of(key: str) -> st.SearchStrategy[ExportConfig]:
     )
 
 
+Configs = tuple[ExportConfig, ...]
 CONFIGS = st.tuples(config_of(CONFIG), config_of(OTHER_CONFIG))
 INTERVALS = st.none() | st.sampled_from([15, 30])
 
@@ -127,21 +128,28 @@ def churn(prod: Rig) -> None:
         prod.source.delete(name, second)
 
 
-@given(CONFIGS, INTERVALS, CONFIGS, INTERVALS)
-@settings(max_examples=scaled(60, 500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_after_an_apply_the_links_are_as_wanted_and_nothing_is_left_to_plan(
-    before: tuple[ExportConfig, ...],
-    overlay_before: int | None,
-    after: tuple[ExportConfig, ...],
-    overlay_after: int | None,
-) -> None:
+def test_after_an_apply_the_links_are_as_wanted_and_nothing_is_left_to_plan(record_property: Record) -> None:
+    cases = []
+
+    @given(CONFIGS, INTERVALS, CONFIGS, INTERVALS)
+    @settings(max_examples=scaled(60, 500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    def pair(before: Configs, overlay_before: int | None, after: Configs, overlay_after: int | None) -> None:
+        cases.append(after)
+        require_led(before, overlaid(before, overlay_before), after, overlaid(after, overlay_after))
+
+    pair()
+    record_property("generated pairs of configs", (len(cases), 0))
+
+
+def require_led(before: Configs, first: Configs, after: Configs, wanted: Configs) -> None:
+    """Apply one pair of bundles after the other, each with its configs after overlay, while rows change."""
     with TemporaryDirectory() as folder, rig(Path(folder)) as prod:
         fill(prod)
-        prod.bring(bundle(*before, version="1.0.0.0"), overlaid(before, overlay_before), sync=True)
+        prod.bring(bundle(*before, version="1.0.0.0"), first, sync=True)
         require_rows(prod)
         churn(prod)
         prod.clock.move(minutes=121)
-        newer, wanted = bundle(*after, version="1.1.0.0"), overlaid(after, overlay_after)
+        newer = bundle(*after, version="1.1.0.0")
         with watched(prod):
             prod.bring(newer, wanted, sync=True)
         assert prod.plan(newer, wanted).empty
