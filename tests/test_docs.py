@@ -36,7 +36,7 @@ AREAS = {
     "ORG": ("organization/",),
     "PLN": ("plan/",),
     "PRJ": ("project/",),
-    "REL": ("release.py",),
+    "REL": ("release/",),
     "SRC": ("source/",),
     "SRV": ("server/",),
     "STA": ("site.py",),

@@ -2,6 +2,7 @@
 
 from toolkit.bundle.archive import LIMITS, Archive, Limits, read_archive
 from toolkit.bundle.loading import Loaded, load, load_bytes, load_files, pack, unpack, validate
+from toolkit.bundle.numbering import renumbered
 from toolkit.bundle.overlays import Variables, effective, load_overlay, overlay_findings
 from toolkit.bundle.package import OVERLAY_MEMBERS, read_bundle, write_bundle
 from toolkit.bundle.source import Files, is_read
@@ -24,6 +25,7 @@ __all__ = [
     "pack",
     "read_archive",
     "read_bundle",
+    "renumbered",
     "unpack",
     "validate",
     "write_bundle",

@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "unpack": Lazy("bundle", "Make a source folder of a solution zip."),
         "validate": Lazy("bundle", "Report everything that is wrong with a bundle, with file and line."),
         "diff": Lazy("bundle", "Show what differs between two bundles."),
+        "release": Lazy("releasing", "Release a source folder: version, changelog, zip, commit and tag."),
         "export": Lazy("promotion", "Export a solution from an environment, as a zip or a source folder."),
         "adopt": Lazy("adopt", "Make a bundle of what an environment exports already."),
     },

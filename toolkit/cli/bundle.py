@@ -19,6 +19,7 @@ from toolkit.model.bundle import Bundle
 from toolkit.model.solution import Package
 from toolkit.plan import differences
 from toolkit.plan.render import differences_json, differences_markdown, differences_text
+from toolkit.release import provenance_bytes, provenance_of, provenance_path, state_of
 
 
 @click.command(cls=Command)
@@ -26,8 +27,11 @@ from toolkit.plan.render import differences_json, differences_markdown, differen
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Else NAME_VERSION.zip here.")
 @click.option("--managed/--unmanaged", default=None, help="Else as the source says.")
 @click.option("--no-overlays", is_flag=True, help="Leave the overlays out of the zip.")
+@click.option("--provenance", is_flag=True, help="Write beside the zip of which commit it is, and what is in it.")
 @click.pass_obj
-def pack(session: Session, *, folder: Path, output: Path | None, managed: bool | None, no_overlays: bool) -> None:
+def pack(
+    session: Session, *, folder: Path, output: Path | None, managed: bool | None, no_overlays: bool, provenance: bool
+) -> None:
     """Make a solution zip of a source folder.
 
     The same source gives the same bytes. A bundle with errors is not packed.
@@ -35,9 +39,14 @@ def pack(session: Session, *, folder: Path, output: Path | None, managed: bool |
     loaded = bundles.load(folder)
     session.warn(without_errors(loaded))
     archive = bundles.pack(folder, managed, overlays=not no_overlays)
-    packed = bundles.read_bundle(archive, str(folder))
+    found = bundles.load_bytes(archive.to_bytes(), str(folder))
+    packed = found.bundle
     path = output or Path(zip_name(packed))
     write_whole(path, archive.to_bytes())
+    if provenance:
+        state = state_of(str(folder), Path.cwd(), packed.solution)
+        said = provenance_of(found, state, session.clock())
+        write_whole(provenance_path(path), provenance_bytes(said))
     session.say(f"packed {folder} into {path}", {"path": str(path), "digest": packed.digest})
 
 

@@ -152,6 +152,10 @@ profile = click.option(
     show_default=True,
     help="Who exports: decides which prerequisites are errors.",
 )
+require_clean = click.option(
+    "--require-clean", is_flag=True, help="Refuse a bundle that is not as it is committed in git."
+)
+require_tag = click.option("--require-tag", is_flag=True, help="Refuse a bundle that is of no tagged release.")
 language = click.option(
     "--language",
     type=click.IntRange(1, 0xFFFFF),

@@ -17,6 +17,7 @@ from toolkit.cli.frame import FORMATS, Command
 from toolkit.cli.output import Result, table
 from toolkit.cli.references import loaded, without_errors
 from toolkit.cli.session import Session
+from toolkit.cli.trust import require_trusted
 from toolkit.cli.verification import exit_status, verification
 from toolkit.files import write_whole
 from toolkit.model.config import ExportConfig
@@ -144,6 +145,8 @@ def plan(
 @options.profile
 @options.delete_data
 @options.allow
+@options.require_clean
+@options.require_tag
 @options.yes
 @options.data
 @options.environment
@@ -157,6 +160,8 @@ def import_(
     profile: Profile,
     delete_data: bool,
     allowed: tuple[Danger | int, ...],
+    require_clean: bool,
+    require_tag: bool,
     yes: bool,
     no_sync: bool,
     wait: float | None,
@@ -169,6 +174,7 @@ def import_(
     """
     site = session.site(environment)
     wanted = desired(session, bundle, site, overlays)
+    require_trusted(bundle, wanted.found, clean=require_clean, tag=require_tag)
     if plan_file is None:
         planned = wanted.plan(site, profile, delete_data=delete_data)
     else:

@@ -16,6 +16,7 @@ from toolkit.organization.definition_file import DefinitionFile
 from toolkit.plan.document import PlanDocument
 from toolkit.plan.saved import SavedPlan
 from toolkit.project import ProjectFile
+from toolkit.release import Provenance
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 
@@ -27,6 +28,7 @@ MODELS: Mapping[str, tuple[type[BaseModel], str]] = {
     "project": (ProjectFile, "toolkit.yaml: environments and the folders of their storage accounts"),
     "plan": (PlanDocument, "what toolkit plan --format json prints"),
     "saved-plan": (SavedPlan, "what toolkit plan -o writes"),
+    "provenance": (Provenance, "where a zip comes from: what toolkit release writes beside it"),
 }
 """The model and the title of each schema, by name."""
 

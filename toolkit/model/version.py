@@ -12,7 +12,7 @@ from pydantic_core import CoreSchema, core_schema
 
 PATTERN = r"^[0-9]{1,10}(\.[0-9]{1,10}){0,3}$"
 Part = Literal["major", "minor", "build", "revision"]
-_PARTS: tuple[Part, ...] = ("major", "minor", "build", "revision")
+PARTS: tuple[Part, ...] = ("major", "minor", "build", "revision")
 
 
 @total_ordering
@@ -30,7 +30,7 @@ class Version:
 
     def bump(self, part: Part) -> Version:
         """Return the next version in ``part``, with the parts after it at zero and always four parts."""
-        place = _PARTS.index(part)
+        place = PARTS.index(part)
         parts = (*self.parts[:place], self.parts[place] + 1, 0, 0, 0)[:4]
         return Version(".".join(str(number) for number in parts))
 

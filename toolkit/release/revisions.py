@@ -24,7 +24,7 @@ def bundle_at(spec: str, cwd: Path, limits: Limits = LIMITS) -> Loaded:
     bundle.
     """
     revision, _, path = spec.partition(":")
-    with _repository(cwd) as repository:
+    with opened(cwd) as repository:
         found = _object(_commit(repository, revision, spec), _in_repository(path, cwd, repository), spec)
         if found.type == "tree":
             return load_files(_files(found, spec, limits), spec)
@@ -50,11 +50,12 @@ def commit_of(spec: str, cwd: Path) -> str | None:
 
 
 def _hash(folder: Path, revision: str) -> str:
-    with _repository(folder) as repository:
+    with opened(folder) as repository:
         return _commit(repository, revision, revision).hexsha
 
 
-def _repository(cwd: Path) -> Repo:
+def opened(cwd: Path) -> Repo:
+    """Return the repository around a folder. Raises NotFound (REL001) where there is none."""
     # GitPython looks for the git program when it is imported, and costs 60 ms: only those pay who name a revision.
     from git import InvalidGitRepositoryError, NoSuchPathError, Repo
 
