@@ -168,6 +168,13 @@ def test_a_lock_is_held_though_nothing_can_be_swept(storage: Storage, lake: Adls
         lake.lock("engine", BOB)
 
 
+def test_who_waits_for_a_dead_holder_is_told_how_long(lake: AdlsLake) -> None:
+    lake.lock("engine", ANN)
+    with pytest.raises(Locked) as caught:
+        lake.lock("engine", BOB)
+    assert "its lock ends a minute after it at the latest" in caught.value.fix
+
+
 def test_a_lock_is_not_a_file_of_the_lake(storage: Storage, lake: AdlsLake) -> None:
     lake.lock("engine", ANN)
     lake.put("a", b"", ABSENT)

@@ -82,8 +82,8 @@ def _named(etag: Expect) -> str:
     return f"etag {etag}" if etag else "no file"
 
 
-def locked(where: str, holder: Holder | None) -> Locked:
-    """Say who holds a lock; None when that is not written anywhere."""
+def locked(where: str, holder: Holder | None, *, ends: str = "with it") -> Locked:
+    """Say who holds a lock; None when that is not written anywhere. ``ends`` is when it does if its holder dies."""
     who = "somebody whose name was deleted"
     if holder is not None:
         who = told(holder)
@@ -92,7 +92,7 @@ def locked(where: str, holder: Holder | None) -> Locked:
         f"{where} is locked by {who}",
         where=where,
         why=f"it does: {holder.purpose}" if holder and holder.purpose else "",
-        fix="wait until it is done, or stop that process: its lock ends with it",
+        fix=f"wait until it is done, or stop that process: its lock ends {ends}",
     )
 
 

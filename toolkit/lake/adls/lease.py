@@ -66,7 +66,7 @@ class Door:
             if rejected.status != 409:
                 raise
             held = self._held()
-            raise locked(self.where, held.holder if held else None) from None
+            raise locked(self.where, held.holder if held else None, ends="a minute after it at the latest") from None
 
     def _acquire_or_create(self, lease: str) -> None:
         try:
