@@ -125,13 +125,14 @@ class Site:
 
     def links(self) -> tuple[Linked, ...]:
         """Return the links that can be read, in the order of the record; ``broken`` has the others."""
-        return tuple(found for found in self._look() if isinstance(found, Linked))
+        return tuple(found for found in self.looked() if isinstance(found, Linked))
 
     def broken(self) -> tuple[Broken, ...]:
         """Return the lakes of the record whose link cannot be read, each with its own error."""
-        return tuple(found for found in self._look() if isinstance(found, Broken))
+        return tuple(found for found in self.looked() if isinstance(found, Broken))
 
-    def _look(self) -> Iterator[Linked | Broken]:
+    def looked(self) -> Iterator[Linked | Broken]:
+        """Read the link of each lake of the record, in its order."""
         record, _ = self.record()
         # One document for each lake, however often the record names it.
         lakes = {(address.account, address.file_system): address for address in (record.lakes if record else ())}

@@ -263,7 +263,8 @@ def test_a_link_that_cannot_be_read_is_told_as_it_is() -> None:
     clinic.lake.put(LINK_PATH, b"{}", "any")
     checks = {check.name: check for check in examine(lambda: subject, STEPS)}
     assert checks["links"].findings[0].code == "STA001"
-    assert checks["lakes"].said == "no lake is linked yet"
+    assert checks["lakes"].said == "no link can be read"
+    assert checks["change tracking"].said == "what changed is kept for 30 days; no link can be read"
 
 
 def test_a_lake_that_cannot_be_written_is_told() -> None:

@@ -42,6 +42,16 @@ def test_a_busy_account_is_tried_again_and_then_told(storage: Storage) -> None:
     assert waits == [2, 4, 8, 16, 32]
 
 
+def test_an_account_that_was_heard_of_is_waited_for(storage: Storage) -> None:
+    waits: list[float] = []
+    lake = opened(storage, sleep=waits.append)
+    lake.stat("a")
+    storage.faults.when(lambda _: True, "lost_before", times=6)
+    with pytest.raises(Retriable):
+        lake.stat("a")
+    assert waits == [2, 4, 8, 16, 32]
+
+
 def test_a_wait_that_an_answer_asks_for_is_kept(storage: Storage) -> None:
     waits: list[float] = []
     storage.faults.at(1, "busy")
@@ -81,12 +91,14 @@ def test_a_key_that_is_no_key_is_refused_and_never_told(storage: Storage) -> Non
     assert (caught.value.code, caught.value.why) == ("LAK037", "the account key is not base64")
 
 
-def test_an_account_that_cannot_be_reached_is_told_without_its_signature() -> None:
+def test_an_account_that_was_never_heard_of_is_soon_given_up_and_told_without_its_signature() -> None:
+    waits: list[float] = []
     with served() as gone:
         pass
     with pytest.raises(Retriable) as caught:
-        opened(gone, credential=AzureSasCredential(f"sv=2024-08-04&sp=r&sig={SECRET}")).stat("a")
+        opened(gone, sleep=waits.append, credential=AzureSasCredential(f"sv=2024-08-04&sp=r&sig={SECRET}")).stat("a")
     assert (caught.value.code, caught.value.why) == ("LAK031", "Connection refused")
+    assert waits == [2, 4]
     assert SECRET not in everything_said(caught.value)
 
 

@@ -22,7 +22,6 @@ MOST_SKEW = timedelta(minutes=5)
 """Between two clocks: a token that is not valid yet, or no more, is refused beyond it."""
 READERS = 8
 """Entities that are tried at once; the client itself begins with fewer requests."""
-NONE_LINKED = "no entity is linked yet"
 TRACKED = "odata.track-changes"
 
 _LEFT = {
@@ -72,7 +71,7 @@ def reading(subject: Subject, clients: Clients) -> str | Unasked:
     known = subject.inventory.entities
     entities = [known[name] for name in subject.linked if name in known]
     if not entities:
-        return Unasked(NONE_LINKED)
+        return Unasked(subject.none_linked)
     with ThreadPoolExecutor(READERS) as pool:
         found = list(chain.from_iterable(pool.map(lambda entity: _reading(clients.engine, entity), entities)))
     if found:

@@ -69,7 +69,7 @@ def state(subject: Subject) -> str:
 
 def links(subject: Subject) -> str:
     """Read every link document."""
-    found = [finding for broken in subject.site.broken() for finding in broken.error.findings]
+    found = [finding for broken in subject.broken for finding in broken.error.findings]
     return all_or_none(found, f"linked entities: {', '.join(subject.linked) or 'none yet'}")
 
 
@@ -82,7 +82,7 @@ def tracking(subject: Subject) -> str | Unasked:
         fix = "set expirechangetrackingindays of the organization; 7 is the default"
         raise Refused("DR003", kept, where=subject.site.name, why=why, fix=fix)
     if not subject.linked:
-        return f"{kept}; no entity is linked"
+        return f"{kept}; {subject.none_linked}"
     scanned = [name for name, entity in _defined(subject).items() if entity.scanned]
     read_whole = f"; read whole from time to time: {', '.join(scanned)}" if scanned else ""
     return all_or_none(_tracking_findings(subject), f"it is on wherever it can be; {kept}{read_whole}")
@@ -108,7 +108,7 @@ def _tracking_findings(subject: Subject) -> Iterable[Finding]:
 def reading_here(subject: Subject) -> str | Unasked:
     """Read of every linked entity of an organization on this machine."""
     if not subject.linked:
-        return Unasked(over_the_web.NONE_LINKED)
+        return Unasked(subject.none_linked)
     for name in _defined(subject):
         subject.site.source.has(name, _NOBODY)
     return "rows of every linked entity can be read"
@@ -153,7 +153,7 @@ def lakes(subject: Subject) -> str | Unasked:
     return (
         f"a file was written, renamed, read and deleted in {', '.join(places)}"
         if places
-        else Unasked("no lake is linked yet")
+        else Unasked(subject.none_linked)
     )
 
 

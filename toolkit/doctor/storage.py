@@ -15,7 +15,8 @@ from toolkit.plan.prerequisites import ABOUT, Profile, account_findings
 def accounts(subject: Subject) -> str | Unasked:
     """Ask each account that is linked, or named, what it is. Raises Refused for what stands against an export."""
     linked = {each.link.account: each.link.config.storage for each in subject.links}
-    named = {subject.account: None} if subject.account else {}
+    # An account may be what is wrong with a link that cannot be read.
+    named = dict.fromkeys([*filter(None, [subject.account]), *(each.address.account for each in subject.broken)])
     told: list[str] = []
     found: list[Finding] = []
     for name, storage in {**named, **linked}.items():
@@ -25,7 +26,7 @@ def accounts(subject: Subject) -> str | Unasked:
             found += (finding for finding in findings if finding.severity is Severity.ERROR)
             told.append(_told(account, findings))
     if not linked and not named:
-        return Unasked("no lake is linked yet; --account NAME examines a storage account")
+        return Unasked(f"{subject.none_linked}; --account NAME examines a storage account")
     return all_or_none(found, "; ".join(told) or "folders stand in for them")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.model.environment import Inventory
 from toolkit.project import DataverseEntry, EmbeddedEntry, Entry, Opened
-from toolkit.site import Linked, Site
+from toolkit.site import Broken, Linked, Site
 
 if TYPE_CHECKING:
     from toolkit.dataverse.answer import Answer
@@ -55,9 +55,24 @@ class Subject:
         return self.site.environment.inventory()
 
     @cached_property
+    def lakes(self) -> tuple[Linked | Broken, ...]:
+        """The lakes of the record, with a link or with what is wrong."""
+        return tuple(self.site.looked())
+
+    @property
     def links(self) -> tuple[Linked, ...]:
         """The links that can be read, but for those that were unlinked."""
-        return tuple(each for each in self.site.links() if each.link.active)
+        return tuple(each for each in self.lakes if isinstance(each, Linked) and each.link.active)
+
+    @property
+    def broken(self) -> tuple[Broken, ...]:
+        """The links that cannot be read."""
+        return tuple(each for each in self.lakes if isinstance(each, Broken))
+
+    @property
+    def none_linked(self) -> str:
+        """Why there are no links."""
+        return "no link can be read" if self.broken else "no lake is linked yet"
 
     @cached_property
     def linked(self) -> tuple[str, ...]:

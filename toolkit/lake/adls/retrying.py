@@ -19,7 +19,8 @@ THROTTLED = 429
 class Again(ExponentialRetry):
     """Waits as the answer asks for, also after 429, and does not ask again for a token that is refused.
 
-    The SDK's own policy knows nothing of Retry-After, passes 429 on, and takes a failure to sign in for a passing one.
+    The SDK's own policy knows nothing of Retry-After, passes 429 on, and takes a failure to sign in for a passing one,
+    and an address that is wrong for one that will answer soon.
     """
 
     def __init__(self, patience: Patience, pause: Callable[[float], None]) -> None:
@@ -35,6 +36,7 @@ class Again(ExponentialRetry):
         )
         self._patience = patience
         self._pause = pause
+        self._heard = False
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send a request, and again while the service is busy."""
@@ -48,7 +50,9 @@ class Again(ExponentialRetry):
 
     def _sent(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         send = cast("Callable[[PipelineRequest[Any]], PipelineResponse[Any, Any]]", super().send)
-        return send(request)
+        response = send(request)
+        self._heard = True
+        return response
 
     def increment(
         self,
@@ -58,7 +62,10 @@ class Again(ExponentialRetry):
         error: AzureError | None = None,
     ) -> bool:
         """Return whether to send again."""
+        self._heard = self._heard or response is not None
         if isinstance(error, ClientAuthenticationError):
+            return False
+        if not self._heard and settings["count"] >= self._patience.unheard:
             return False
         return super().increment(settings, request, response=response, error=error)
 
