@@ -3,7 +3,7 @@
 from toolkit.bundle.archive import LIMITS, Archive, Limits, read_archive
 from toolkit.bundle.loading import Loaded, load, load_bytes, load_files, pack, unpack, validate
 from toolkit.bundle.numbering import renumbered
-from toolkit.bundle.overlays import Variables, effective, load_overlay, overlay_findings
+from toolkit.bundle.overlays import Variables, effective, known_environment, layers, load_overlay, overlay_findings
 from toolkit.bundle.package import OVERLAY_MEMBERS, read_bundle, write_bundle
 from toolkit.bundle.source import Files, is_read
 
@@ -17,6 +17,8 @@ __all__ = [
     "Variables",
     "effective",
     "is_read",
+    "known_environment",
+    "layers",
     "load",
     "load_bytes",
     "load_files",

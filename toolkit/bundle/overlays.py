@@ -11,7 +11,7 @@ from toolkit.bundle.checks import overlay_checked, secret_findings, secrets_in
 from toolkit.bundle.loading import Loaded
 from toolkit.bundle.parts import Collector
 from toolkit.documents import Document, Tree, as_model, findings, parse, read
-from toolkit.errors import Finding, Invalid, Place, Severity, nearest
+from toolkit.errors import Finding, Invalid, NotFound, Place, Severity, nearest
 from toolkit.model.bundle import Bundle
 from toolkit.model.config import ExportConfig
 from toolkit.model.overlay import Overlay, overlaid
@@ -24,10 +24,11 @@ NO_VARIABLES: Variables = {}
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One overlay: as it was written, and with the values of its variables."""
+    """One overlay: as it was written, and with the values of its variables; ``given`` beside the bundle or in it."""
 
     written: Document
     overlay: Overlay
+    given: bool
 
 
 def load_overlay(path: Path) -> Document:
@@ -60,23 +61,23 @@ def layers(
     everything that is wrong: variables without a value (BND040), names that lead nowhere (BND101, BND102), values.
     """
     own = found.parts.overlays.get(environment)
+    written = [*([(own, False)] if own else []), *((load_overlay(path), True) for path in extra)]
     collector = Collector()
     read_layers = [
-        collector.read(_layer, document, environment, found, variables)
-        for document in (*([own] if own else ()), *map(load_overlay, extra))
+        collector.read(_layer, document, environment, found, variables, given=given) for document, given in written
     ]
     if collector.findings:
         raise Invalid(collector.findings)
     return tuple(layer for layer in read_layers if layer is not None)
 
 
-def _layer(written: Document, environment: str, found: Loaded, variables: Variables) -> Layer:
+def _layer(written: Document, environment: str, found: Loaded, variables: Variables, *, given: bool) -> Layer:
     document = resolved(written, variables)
     wrong = [*overlay_checked(environment, document, found.parts.configs), *secrets_in(document)]
     errors = [finding for finding in wrong if finding.severity is Severity.ERROR]
     if errors:
         raise Invalid(errors)
-    return Layer(written, as_model(document, Overlay, RESOLVED))
+    return Layer(written, as_model(document, Overlay, RESOLVED), given)
 
 
 def laid(bundle: Bundle, over: Iterable[Layer]) -> tuple[ExportConfig, ...]:
@@ -127,6 +128,19 @@ def _substituted(tree: Tree, variables: Variables) -> Tree:
     if isinstance(tree, list):
         return [_substituted(value, variables) for value in tree]
     return substituted(tree, variables) if isinstance(tree, str) else tree
+
+
+def known_environment(name: str, bundle: Bundle, others: Iterable[str]) -> str:
+    """Return the name of an environment that the bundle has an overlay for, or that is among others.
+
+    Raises NotFound (BND043), which names the nearest one.
+    """
+    known = {*bundle.overlays, *others}
+    if name in known:
+        return name
+    what = f"there is no environment {name!r}"
+    why = "the bundle has no overlay of that name, and toolkit.yaml no environment"
+    raise NotFound("BND043", what, why=why, fix=nearest(name, known))
 
 
 def overlay_findings(bundle: Bundle, environment: str, where: str) -> tuple[Finding, ...]:

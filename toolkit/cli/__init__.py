@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "adopt": Lazy("adopt", "Make a bundle of what an environment exports already."),
     },
     "Promotion": {
+        "render": Lazy("render", "Show the effective values of a bundle in an environment, each with its origin."),
         "plan": Lazy("promotion", "Show what an import would change, and what that means for the data."),
         "import": Lazy("promotion", "Import a bundle: check, show, apply, sync, verify."),
         "verify": Lazy("promotion", "Check that an environment and its lakes are as configured."),

@@ -9,7 +9,7 @@ XML, so comments, key order, quotes and blank lines of all others survive to the
 from toolkit.documents.checking import as_model, findings
 from toolkit.documents.document import Document, Key, KeyPath, Tree, spelled
 from toolkit.documents.reading import decoded, load, parse, read
-from toolkit.documents.writing import render, render_model
+from toolkit.documents.writing import render, render_model, yaml_text
 
 __all__ = [
     "Document",
@@ -25,4 +25,5 @@ __all__ = [
     "render",
     "render_model",
     "spelled",
+    "yaml_text",
 ]

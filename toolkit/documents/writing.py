@@ -27,6 +27,11 @@ def render(data: Mapping[str, Tree], *, schema: str, template: str | None = None
     return head + block(data, "") + "\n"
 
 
+def yaml_text(data: Mapping[str, Tree]) -> str:
+    """Return ``data`` as YAML that belongs to no file."""
+    return block(data, "") + "\n"
+
+
 def render_model(model: BaseModel, *, schema: str, template: str | None = None) -> str:
     """Return a model as YAML. Defaults are left out, but for those that the template spells."""
     have = {} if template is None else _data(template)
