@@ -113,6 +113,18 @@ def test_what_is_done_by_hand_is_done_in_azure_too(line: Line, storage: Storage)
     assert [path for path in files(storage, DEV) if path.startswith("_pins/")] == []
 
 
+def test_an_entity_is_taken_off_a_link_to_azure_and_linked_again(line: Line, storage: Storage) -> None:
+    done(line(f"{LINK} --entity contact=Year --env dev"))
+    done(line("entity remove contact --env dev --yes"))
+    assert [row["entity"] for row in data(line("status --env dev --format json"))] == ["account"]
+    assert any(path.startswith("_kept/contact/") for path in files(storage, DEV))
+    done(line("entity add contact=Year --env dev"))
+    assert {(row["entity"], row["rows"]) for row in data(line("status --env dev --format json"))} == {
+        ("account", 6),
+        ("contact", 4),
+    }
+
+
 def test_the_doctor_examines_an_account_before_anything_is_linked(line: Line, storage: Storage) -> None:
     checks = data(line("doctor --env dev --account contososales --format json"))["checks"]
     assert {check["check"]: check["what"] for check in checks if check["check"] in {"accounts", "lakes"}} == {

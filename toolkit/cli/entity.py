@@ -79,7 +79,7 @@ def remove(
     site = session.site(environment)
     link = one_link(site, config).link
     names = tuple(dict.fromkeys(name.lower() for name in entities))
-    plan = plan_entities(link.config.id, read_world(site), remove=names, delete_data=delete_data)
+    plan = plan_entities(link.config.id, read_world(site, [link.config]), remove=names, delete_data=delete_data)
     how = doing.How(not yes, not no_sync, wait, Allowed.by(Harm.DELETE, names))
     return doing.finish(session, doing.do(session, site, plan, how))
 
