@@ -52,6 +52,21 @@ def test_an_account_that_was_heard_of_is_waited_for(storage: Storage) -> None:
     assert waits == [2, 4, 8, 16, 32]
 
 
+def test_an_account_that_is_gone_is_waited_for_once_and_not_by_each_request(storage: Storage) -> None:
+    waits: list[float] = []
+    lake = opened(storage, sleep=waits.append)
+    lake.stat("a")
+    for times in (6, 3):
+        storage.faults.when(lambda _: True, "lost_before", times=times)
+        with pytest.raises(Retriable):
+            lake.stat("a")
+    assert waits == [2, 4, 8, 16, 32, 2, 4]
+    lake.stat("a")
+    storage.faults.when(lambda _: True, "lost_before", times=5)
+    lake.stat("a")
+    assert waits[7:] == [2, 4, 8, 16, 32]
+
+
 def test_a_wait_that_an_answer_asks_for_is_kept(storage: Storage) -> None:
     waits: list[float] = []
     storage.faults.at(1, "busy")

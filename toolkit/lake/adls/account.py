@@ -27,7 +27,8 @@ class Patience:
     tries: int = 5
     """How often it is sent again."""
     unheard: int = 2
-    """The same while nothing was ever heard of the account: its name or its address may be wrong."""
+    """The same while nothing was ever heard of the account, whose address may be wrong, or not since all tries of a
+    request."""
     first: int = 0
     base: int = 2
     jitter: int = 1

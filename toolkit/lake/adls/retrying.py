@@ -67,7 +67,10 @@ class Again(ExponentialRetry):
             return False
         if not self._heard and settings["count"] >= self._patience.unheard:
             return False
-        return super().increment(settings, request, response=response, error=error)
+        again = super().increment(settings, request, response=response, error=error)
+        # One request waits for a network that is gone; those after it, which clear up, need not wait as long again.
+        self._heard = self._heard and (again or response is not None)
+        return again
 
     def sleep(self, settings: dict[str, Any], transport: object) -> None:  # noqa: ARG002 - the SDK's signature
         """Wait before the next try."""
