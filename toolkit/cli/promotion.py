@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from toolkit.bundle import Loaded
 from toolkit.cli import doing, options
 from toolkit.cli.bundle import zip_name
 from toolkit.cli.frame import FORMATS, Command
+from toolkit.cli.inventory import checked_offline
 from toolkit.cli.output import Result, table
 from toolkit.cli.references import loaded, without_errors
 from toolkit.cli.session import Session
@@ -201,6 +203,19 @@ def finish_import(session: Session, site: Site, wanted: Desired, report: Report,
 @click.command(cls=Command, formats=(*FORMATS, "junit", "github"))
 @click.argument("bundle", required=False)
 @click.option("--deep", is_flag=True, help="Read every file of the lakes, and find what is missing or damaged.")
+@click.option(
+    "--inventory",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Check the entities of BUNDLE against this file, without a sign-in.",
+)
+@click.option(
+    "--max-age",
+    type=click.IntRange(1, 3650),
+    default=30,
+    show_default=True,
+    metavar="DAYS",
+    help="Warn of an inventory that is older.",
+)
 @options.overlays
 @options.profile
 @options.environment
@@ -210,6 +225,8 @@ def verify(
     *,
     bundle: str | None,
     deep: bool,
+    inventory: Path | None,
+    max_age: int,
     overlays: tuple[Path, ...],
     profile: Profile,
     environment: str | None,
@@ -218,6 +235,13 @@ def verify(
 
     With BUNDLE the links must also be those of the bundle. The exit status is 5 when there are errors.
     """
+    if inventory is not None:
+        if bundle is None or deep or environment is not None:
+            raise click.UsageError("--inventory goes with BUNDLE, and neither with --env nor with --deep")
+        most = timedelta(days=max_age)
+        offline = checked_offline(session, bundle, inventory, overlays=overlays, profile=profile, most=most)
+        session.show(verification(offline))
+        return exit_status(offline)
     site = session.site(environment)
     wanted = desired(session, bundle, site, overlays) if bundle else None
     checked = check(session, site, wanted, profile, deep=deep)

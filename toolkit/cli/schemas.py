@@ -14,6 +14,7 @@ from toolkit.model.overlay import Overlay
 from toolkit.model.solution import Solution
 from toolkit.organization.definition_file import DefinitionFile
 from toolkit.plan.document import PlanDocument
+from toolkit.plan.inventory import TakenInventory
 from toolkit.plan.saved import SavedPlan
 from toolkit.project import ProjectFile
 from toolkit.release import Provenance
@@ -28,6 +29,7 @@ MODELS: Mapping[str, tuple[type[BaseModel], str]] = {
     "project": (ProjectFile, "toolkit.yaml: environments and the folders of their storage accounts"),
     "plan": (PlanDocument, "what toolkit plan --format json prints"),
     "saved-plan": (SavedPlan, "what toolkit plan -o writes"),
+    "inventory": (TakenInventory, "the entities of an environment: what toolkit inventory writes"),
     "provenance": (Provenance, "where a zip comes from: what toolkit release writes beside it"),
 }
 """The model and the title of each schema, by name."""
