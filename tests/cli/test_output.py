@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from toolkit.cli import output
+from toolkit.cli import output, reports
 from toolkit.cli.output import Result, printer
 from toolkit.errors import Finding, Place, Severity
 
@@ -55,7 +55,7 @@ def test_findings_are_counted_by_severity() -> None:
 
 
 def test_github_annotations_escape_what_would_end_them() -> None:
-    assert output.github([ERROR, NOTE]) == (
+    assert reports.github([ERROR, NOTE]) == (
         "::error file=a%2Cb.yaml,line=3,title=BND001::no name, none: at all. it is%0Aempty. 100 %25\n"
         "::notice title=BND009::fyi"
     )

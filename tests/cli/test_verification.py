@@ -1,7 +1,6 @@
 import json
-from xml.etree.ElementTree import fromstring
 
-from toolkit.cli.verification import exit_status, junit, verification
+from toolkit.cli.verification import exit_status, verification
 from toolkit.errors import Finding, Place, Severity
 from toolkit.verify import Checked
 
@@ -25,24 +24,6 @@ def test_the_data_has_every_check() -> None:
     data = json.loads(json.dumps(verification(CHECKED).data))
     assert (data["passed"], data["summary"]) == (False, "1 error, 1 warning")
     assert [(check["check"], len(check["findings"])) for check in data["checks"]] == [("entities", 2), ("manifest", 0)]
-
-
-def test_junit_has_a_case_for_each_check() -> None:
-    suite = fromstring(junit(CHECKED))  # noqa: S314 - written two lines above
-    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
-    failure = suite.find("testcase/failure")
-    assert failure is not None
-    assert (failure.get("message"), failure.get("type")) == ("one is <missing>", "VFY001")
-    assert failure.text == "error[VFY001] one is <missing>\n  at: dev a\n  why: nobody linked it\n  fix: link it"
-    assert suite.findtext("testcase/system-out") == "warning[VFY050] sync pending"
-
-
-def test_junit_parses_whatever_a_name_holds() -> None:
-    odd = Finding("VFY001", Severity.ERROR, "a\x00b\x1b[31mc\rd\ufffe is missing")
-    suite = fromstring(junit([Checked("entities", "contoso\x07dev", (odd,))]))  # noqa: S314 - written by us
-    (case,) = suite
-    assert case.get("classname") == "contoso\ufffddev"
-    assert (case.findtext("failure") or "").endswith("a\ufffdb\ufffd[31mc\ufffdd\ufffd is missing")
 
 
 def test_other_formats_are_there_by_name() -> None:

@@ -28,6 +28,8 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "diff": Lazy("bundle", "Show what differs between two bundles."),
         "release": Lazy("releasing", "Release a source folder: version, changelog, zip, commit and tag."),
         "version": Lazy("version", "Versions of bundles: show, bump."),
+        "keygen": Lazy("signing", "Make a key to sign bundles with."),
+        "sign": Lazy("signing", "Sign a zip."),
         "export": Lazy("promotion", "Export a solution from an environment, as a zip or a source folder."),
         "adopt": Lazy("adopt", "Make a bundle of what an environment exports already."),
     },

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from toolkit import bundle as bundles
-from toolkit.cli import options
+from toolkit.cli import options, reports
 from toolkit.cli.frame import FORMATS, Command
-from toolkit.cli.output import Result, colour, counted, finding_data, findings_text, github
+from toolkit.cli.output import Result, colour, counted, finding_data, findings_text
 from toolkit.cli.references import bundles_of, without_errors
 from toolkit.cli.session import Session
 from toolkit.errors import Severity
@@ -73,7 +73,7 @@ def unpack(session: Session, *, zip_file: Path, output: Path | None) -> None:
     session.say(f"unpacked {zip_file} into {folder}", {"path": str(folder), "digest": loaded.bundle.digest})
 
 
-@click.command(cls=Command, formats=(*FORMATS, "github"))
+@click.command(cls=Command, formats=(*FORMATS, *reports.FORMATS))
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
 @click.pass_obj
@@ -85,7 +85,8 @@ def validate(session: Session, *, path: Path, strict: bool) -> int:
     findings = bundles.validate(path)
     data = {"path": str(path), "summary": counted(findings), "findings": [finding_data(each) for each in findings]}
     text = findings_text(findings) if findings else f"{path}: no findings"
-    session.show(Result(data, text, {"github": lambda: github(findings)}))
+    renderings = reports.renderings("toolkit validate", [reports.Case("validate", str(path), findings)])
+    session.show(Result(data, text, renderings))
     bad = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     return int(any(finding.severity in bad for finding in findings))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.apply import Report, apply
 from toolkit.cli.output import Result, colour, finding_data, plural
+from toolkit.cli.reports import cases_of, renderings
 from toolkit.cli.session import Session
 from toolkit.engine import EntityReport, Patience, Retry, SyncReport
 from toolkit.model.version import Version
@@ -34,7 +35,8 @@ class How:
 
 def plan_result(plan: Plan) -> Result:
     """Return a plan as it is printed."""
-    others = {"markdown": lambda: plan_markdown(plan), "html": lambda: plan_html(plan)}
+    own = {"markdown": lambda: plan_markdown(plan), "html": lambda: plan_html(plan)}
+    others = {**renderings("toolkit plan", cases_of(plan)), **own}
     return Result(document(plan).model_dump(mode="json"), plan_text(plan, colour=colour()), others)
 
 

@@ -152,6 +152,9 @@ profile = click.option(
     show_default=True,
     help="Who exports: decides which prerequisites are errors.",
 )
+step_summary = click.option(
+    "--step-summary", is_flag=True, help="Append the result as Markdown to the summary of a GitHub step."
+)
 require_clean = click.option(
     "--require-clean", is_flag=True, help="Refuse a bundle that is not as it is committed in git."
 )

@@ -153,24 +153,6 @@ def plural(count: int, noun: str, many: str = "") -> str:
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
-def github(findings: Iterable[Finding]) -> str:
-    """Return findings as GitHub's workflow commands, which annotate the lines of a pull request."""
-    return "\n".join(_annotation(finding) for finding in findings)
-
-
-def _annotation(finding: Finding) -> str:
-    level = {"note": "notice"}.get(finding.severity.value, finding.severity.value)
-    properties = {"file": finding.where.path, "line": finding.where.line, "title": finding.code}
-    said = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in properties.items() if value)
-    message = ". ".join(part for part in (finding.what, finding.why, finding.fix) if part)
-    return f"::{level} {said}::{_escaped(message)}"
-
-
-def _escaped(text: str, also: str = "") -> str:
-    """Percent-encode what would end a workflow command early."""
-    return "".join(f"%{ord(char):02X}" if char in "%\r\n" + also else char for char in text)
-
-
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> Result:
     """Return rows as an aligned table with headings, or the sentence ``empty`` when there are none."""
     if not rows:

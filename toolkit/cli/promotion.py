@@ -12,14 +12,14 @@ import click
 from toolkit import bundle as bundles
 from toolkit.apply import Report, read_world
 from toolkit.bundle import Loaded
-from toolkit.cli import doing, options
+from toolkit.cli import doing, options, reports
 from toolkit.cli.bundle import zip_name
 from toolkit.cli.frame import FORMATS, Command
 from toolkit.cli.inventory import checked_offline
 from toolkit.cli.output import Result, table
 from toolkit.cli.references import loaded, without_errors
 from toolkit.cli.session import Session
-from toolkit.cli.trust import require_trusted
+from toolkit.cli.trust import require_trusted, trust_checks
 from toolkit.cli.verification import exit_status, verification
 from toolkit.files import write_whole
 from toolkit.model.config import ExportConfig
@@ -106,7 +106,7 @@ def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...])
     return Desired(found, bundles.effective(found, site.name, overlays, session.variables))
 
 
-@click.command(cls=Command, formats=(*FORMATS, "markdown", "html"))
+@click.command(cls=Command, formats=(*FORMATS, *reports.FORMATS, "html"))
 @click.argument("bundle")
 @options.overlays
 @options.profile
@@ -114,6 +114,7 @@ def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...])
 @options.delete_data
 @options.exit_code
 @options.environment
+@options.step_summary
 @click.pass_obj
 def plan(
     session: Session,
@@ -125,6 +126,7 @@ def plan(
     delete_data: bool,
     exit_code: bool,
     environment: str | None,
+    step_summary: bool,
 ) -> int:
     """Show what an import would change, and what that means for the data.
 
@@ -134,7 +136,10 @@ def plan(
     planned = desired(session, bundle, site, overlays).plan(site, profile, delete_data=delete_data)
     if output is not None:
         write_whole(output, saved(planned))
-    session.show(doing.plan_result(planned))
+    result = doing.plan_result(planned)
+    if step_summary:
+        reports.summarise(result)
+    session.show(result)
     return 3 if exit_code and not planned.empty else 0
 
 
@@ -176,7 +181,7 @@ def import_(
     """
     site = session.site(environment)
     wanted = desired(session, bundle, site, overlays)
-    require_trusted(bundle, wanted.found, clean=require_clean, tag=require_tag)
+    require_trusted(bundle, wanted.found, signers(session, site), clean=require_clean, tag=require_tag)
     if plan_file is None:
         planned = wanted.plan(site, profile, delete_data=delete_data)
     else:
@@ -200,7 +205,7 @@ def finish_import(session: Session, site: Site, wanted: Desired, report: Report,
     return doing.failed(session, report.synced.values()) or status
 
 
-@click.command(cls=Command, formats=(*FORMATS, "junit", "github"))
+@click.command(cls=Command, formats=(*FORMATS, *reports.FORMATS))
 @click.argument("bundle", required=False)
 @click.option("--deep", is_flag=True, help="Read every file of the lakes, and find what is missing or damaged.")
 @click.option(
@@ -219,6 +224,7 @@ def finish_import(session: Session, site: Site, wanted: Desired, report: Report,
 @options.overlays
 @options.profile
 @options.environment
+@options.step_summary
 @click.pass_obj
 def verify(
     session: Session,
@@ -230,6 +236,7 @@ def verify(
     overlays: tuple[Path, ...],
     profile: Profile,
     environment: str | None,
+    step_summary: bool,
 ) -> int:
     """Check that an environment and its lakes are as configured.
 
@@ -244,9 +251,18 @@ def verify(
         return exit_status(offline)
     site = session.site(environment)
     wanted = desired(session, bundle, site, overlays) if bundle else None
-    checked = check(session, site, wanted, profile, deep=deep)
-    session.show(verification(checked))
+    trust = trust_checks(bundle, wanted.found, signers(session, site)) if bundle and wanted else ()
+    checked = (*trust, *check(session, site, wanted, profile, deep=deep))
+    result = verification(checked)
+    if step_summary:
+        reports.summarise(result)
+    session.show(result)
     return exit_status(checked)
+
+
+def signers(session: Session, site: Site) -> tuple[str, ...]:
+    """Return who may sign what is imported into an environment; nobody: no signature is asked for."""
+    return session.project.entry(site.name)[1].signers
 
 
 def check(

@@ -1,18 +1,22 @@
-"""What an import asks of a bundle before anything is changed: where it comes from."""
+"""What is asked of a bundle before anything is changed: where it comes from, and who signed it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from toolkit.bundle import Loaded
 from toolkit.cli.references import CORE
-from toolkit.release import require_origin, required_provenance, state_of
+from toolkit.errors import Finding, ToolkitError
+from toolkit.release import require_origin, require_signed, required_provenance, state_of
+from toolkit.verify import Checked
 
 
-def require_trusted(text: str, found: Loaded, *, clean: bool, tag: bool) -> None:
-    """Refuse a bundle that its provenance does not fit, or whose origin is not what was asked for."""
+def require_trusted(text: str, found: Loaded, signers: Sequence[str], *, clean: bool, tag: bool) -> None:
+    """Refuse a bundle that its signature or provenance does not fit, or whose origin is not what was asked for."""
     if text == CORE:  # it comes with the toolkit itself
         return
+    require_signed(found, signers)
     provenance = required_provenance(found)
     if not (clean or tag):
         return
@@ -21,3 +25,19 @@ def require_trusted(text: str, found: Loaded, *, clean: bool, tag: bool) -> None
     else:
         git = state_of(text, Path.cwd(), found.bundle.solution)
     require_origin(git, found.path, clean=clean, tag=tag)
+
+
+def trust_checks(text: str, found: Loaded, signers: Sequence[str]) -> Iterator[Checked]:
+    """Yield the same as checks of a verification; of a zip that nobody signed where nobody has to, none."""
+    if text == CORE or not (signers or Path(text).is_file()):
+        return
+    yield Checked("signature", found.path, _refusal(lambda: require_signed(found, signers)))
+    yield Checked("provenance", found.path, _refusal(lambda: required_provenance(found)))
+
+
+def _refusal(check: Callable[[], object]) -> tuple[Finding, ...]:
+    try:
+        check()
+    except ToolkitError as error:
+        return tuple(error.findings)
+    return ()

@@ -176,23 +176,26 @@ def plan_markdown(plan: Plan) -> str:
     header: tuple[str, ...] = ("change", "target", "before", "after", "consequence for the data", "drift")
     if not any(row[-1] for row in rows):
         header, rows = header[:-1], [row[:-1] for row in rows]
-    notes = [f"- {finding.severity} {finding.code}: {_cell(finding.what)}" for finding in plan.findings]
+    notes = [f"- {finding.severity} {finding.code}: {markdown_cell(finding.what)}" for finding in plan.findings]
     parts = [
-        f"**{_cell(title(plan))}**",
-        *([_table(header, rows)] if rows else []),
+        f"**{markdown_cell(title(plan))}**",
+        *([markdown_table(header, rows)] if rows else []),
         *(["\n".join(notes)] * bool(notes)),
     ]
     return "\n\n".join(parts)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
+    """Return a table in Markdown; an absent value is an empty cell."""
+
     def line(cells: Iterable[str | None]) -> str:
-        return f"| {' | '.join(_cell(cell or '') for cell in cells)} |"
+        return f"| {' | '.join(markdown_cell(cell or '') for cell in cells)} |"
 
     return "\n".join((line(header), line("---" for _ in header), *(line(row) for row in rows)))
 
 
-def _cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
+    """Return a text as Markdown shows it, on one line."""
     for char in "\\|`*<>[]":
         text = text.replace(char, f"\\{char}")
     return text.replace("\r", " ").replace("\n", " ")
@@ -232,4 +235,4 @@ def differences_markdown(found: Sequence[Difference]) -> str:
         return NO_DIFFERENCES
     header = ("", "area", "target", "value", "before", "after")
     rows = ((one.kind.value, one.area, one.target, one.field, one.before, one.after) for one in found)
-    return _table(header, rows)
+    return markdown_table(header, rows)

@@ -13,6 +13,7 @@ from toolkit.model.environment import Registration
 from toolkit.model.limits import Limits
 from toolkit.model.names import StorageAccountName, VariableName
 from toolkit.model.on_failure import OnFailure
+from toolkit.model.signer import PublicKey
 from toolkit.project.account import AccountEntry, account_by_kind
 from toolkit.sign_in.method import SignIn
 
@@ -61,6 +62,8 @@ class _Entry(Frozen):
     """The key of hashed columns; needed only where a config hashes one."""
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """How many requests all links of the environment together may make in a minute; None: no limit."""
+    signers: tuple[PublicKey, ...] = ()
+    """Who may sign what is imported here, as public keys; where there are any, nothing else is imported."""
     limits: Limits = Limits()
     """How much of what it exports one import may change."""
 

@@ -11,6 +11,7 @@ from toolkit.release.provenance import (
 )
 from toolkit.release.releasing import Release, release
 from toolkit.release.revisions import bundle_at, commit_of
+from toolkit.release.signing import require_signed
 
 __all__ = [
     "GitState",
@@ -23,6 +24,7 @@ __all__ = [
     "provenance_path",
     "release",
     "require_origin",
+    "require_signed",
     "required_provenance",
     "state_of",
 ]
