@@ -543,6 +543,14 @@ def a_lease_has_one_holder_until_it_is_released(given: Given) -> None:
     file.acquire_lease(15).release()
 
 
+@shows("lease-is-taken-again-by-its-id")
+def a_lease_whose_answer_was_lost_is_acquired_again(given: Given) -> None:
+    file = given.file("lock")
+    one = "00000000-0000-0000-0000-000000000001"
+    file.acquire_lease(15, one)
+    file.acquire_lease(15, one).release()
+
+
 @shows("lease-acquire-201", "lease-is-exclusive", "lease-release-200")
 def the_dfs_endpoint_itself_leases(given: Given) -> None:
     file = given.file("lock")

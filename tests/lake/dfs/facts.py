@@ -124,6 +124,7 @@ FACTS = (
     Fact("lease-break-202", "breaking answers 202", "S", f"{REST}/lease-blob"),
     Fact("lease-lasts-15-to-60", "a lease is for 15 to 60 seconds or for ever", "S", f"{REST}/lease-blob"),
     Fact("lease-is-exclusive", "a second lease is LeaseAlreadyPresent, 409", "S", f"{REST}/lease-blob"),
+    Fact("lease-is-taken-again-by-its-id", "who has a lease may acquire it again", "S", f"{REST}/lease-blob"),
     Fact("lease-ends-by-itself", "after its time anybody may take it", "S", f"{REST}/lease-blob"),
     Fact("lease-release-frees", "after a release anybody may take it at once", "S", f"{REST}/lease-blob"),
     Fact(

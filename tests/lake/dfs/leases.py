@@ -76,7 +76,8 @@ def _acquired(lease: Lease, request: Request, now: datetime, holds: Held) -> _Ac
     if seconds != -1 and not 15 <= seconds <= 60 and holds("lease-lasts-15-to-60"):
         raise Refusal(400, "InvalidHeaderValue", "x-ms-lease-duration is 15 to 60, or -1")
     state = lease.state(now)
-    if state in ("leased", "breaking") and lease.id != proposed and holds("lease-is-exclusive"):
+    own = lease.id == proposed and holds("lease-is-taken-again-by-its-id")
+    if state in ("leased", "breaking") and not own and holds("lease-is-exclusive"):
         raise Refusal(409, "LeaseAlreadyPresent", "There is already a lease present.")
     if state == "breaking" and lease.id == proposed:
         raise Refusal(409, "LeaseIsBreakingAndCannotBeAcquired", "The lease is currently in breaking state.")
