@@ -39,6 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "import": Lazy("promotion", "Import a bundle: check, show, apply, sync, verify."),
         "verify": Lazy("promotion", "Check that an environment and its lakes are as configured."),
         "drift": Lazy("drifting", "Show what was changed in an environment since the last apply."),
+        "compare": Lazy("compare", "Show which entities environments export, and how, side by side."),
         "inventory": Lazy("inventory", "Write down the entities of an environment, for checks without a sign-in."),
         "uninstall": Lazy("promotion", "Remove a solution from an environment."),
         "history": Lazy("promotion", "List what was imported and uninstalled, when and by whom."),
