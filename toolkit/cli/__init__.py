@@ -34,6 +34,8 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "adopt": Lazy("adopt", "Make a bundle of what an environment exports already."),
     },
     "Promotion": {
+        "affected": Lazy("promoting", "List which bundles and environments the commits since a revision touch."),
+        "promote": Lazy("promoting", "Commit a solution as an environment has it, for a pull request."),
         "render": Lazy("render", "Show the effective values of a bundle in an environment, each with its origin."),
         "plan": Lazy("promotion", "Show what an import would change, and what that means for the data."),
         "import": Lazy("promotion", "Import a bundle: check, show, apply, sync, verify."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -247,12 +248,15 @@ def verify(
             raise click.UsageError("--inventory goes with BUNDLE, and neither with --env nor with --deep")
         most = timedelta(days=max_age)
         offline = checked_offline(session, bundle, inventory, overlays=overlays, profile=profile, most=most)
-        session.show(verification(offline))
-        return exit_status(offline)
+        return _told(session, offline, step_summary=step_summary)
     site = session.site(environment)
     wanted = desired(session, bundle, site, overlays) if bundle else None
     trust = trust_checks(bundle, wanted.found, signers(session, site)) if bundle and wanted else ()
     checked = (*trust, *check(session, site, wanted, profile, deep=deep))
+    return _told(session, checked, step_summary=step_summary)
+
+
+def _told(session: Session, checked: Sequence[Checked], *, step_summary: bool) -> int:
     result = verification(checked)
     if step_summary:
         reports.summarise(result)

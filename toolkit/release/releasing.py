@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from toolkit.plan import Difference, differences
 from toolkit.plan.render import differences_text
 from toolkit.release.origin import GitState, tag_of, uncommitted
 from toolkit.release.provenance import provenance_bytes, provenance_of, provenance_path
-from toolkit.release.revisions import bundle_at, opened
+from toolkit.release.revisions import bundle_at, opened, told
 
 if TYPE_CHECKING:
     from git import Repo
@@ -147,14 +147,14 @@ def _committed(repo: Repo, folder: Path, version: Version, entry: str, undo: Exi
     name = load(folder).bundle.solution.unique_name
     # What is committed was clean, so the index is that of the old commit again.
     undo.callback(repo.git.reset, "--quiet", "--mixed", head)
-    with _told():
+    with told():
         repo.git.add("--", str(path.resolve()), str(changelog.resolve()))
         repo.git.commit("--quiet", "--message", f"Release {name} {version}", "--message", entry)
     return str(repo.head.commit.hexsha)
 
 
 def _tagged(repo: Repo, tag: str, undo: ExitStack) -> None:
-    with _told():
+    with told():
         repo.git.tag("--annotate", tag, "--message", f"Release {tag}")
     undo.callback(repo.git.tag, "--delete", tag)
 
@@ -175,16 +175,3 @@ def _restore(path: Path, old: bytes | None) -> None:
         path.unlink(missing_ok=True)
     else:
         write_whole(path, old)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn what git says when it refuses (a hook, no name, no key to sign with) into an error (REL024)."""
-    from git import GitCommandError
-
-    try:
-        yield
-    except GitCommandError as error:
-        why = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
-        what, fix = f"git {error.command[1]} failed", "mend what git names, and release again"
-        raise Refused("REL024", what, where="git", why=why, fix=fix) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -123,3 +124,16 @@ def _content(blob: Blob, spec: str) -> bytes:
     if blob.mode == _LINK_MODE:
         raise Refused("REL004", f"{blob.path} is a symbolic link", where=spec, fix="put the file itself there")
     return bytes(blob.data_stream.read())
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what git says when it refuses (a hook, no name, no key to sign with) into an error (REL024)."""
+    from git import GitCommandError
+
+    try:
+        yield
+    except GitCommandError as error:
+        why = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
+        what, fix = f"git {error.command[1]} failed", "mend what git names, and try again"
+        raise Refused("REL024", what, where="git", why=why, fix=fix) from error
