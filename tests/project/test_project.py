@@ -39,6 +39,12 @@ def test_a_new_project_has_comments_and_no_environment(tmp_path: Path) -> None:
     assert Project.load(path).file == project.ProjectFile()
 
 
+def test_the_accounts_of_a_new_project_hold_once_their_comment_signs_are_gone(tmp_path: Path) -> None:
+    shown = project.TEMPLATE.partition("# accounts:")[2].replace("\n# ", "\n")
+    file = Project.load(written(tmp_path, f"environments: {{}}\naccounts:{shown}")).file
+    assert sorted(file.accounts) == ["contososalesdev", "contososalesprod"]
+
+
 def test_a_project_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     path = written(tmp_path, TWO)
     with pytest.raises(Refused) as caught:

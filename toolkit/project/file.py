@@ -26,7 +26,7 @@ SCHEMA = "schemas/project.schema.json"
 TEMPLATE = """\
 # The environments of this project, and their storage accounts: in Azure, or folders that stand in for them.
 # Paths are relative to this file. `toolkit env create NAME` adds an environment here; the first one becomes the
-# default_environment, which commands mean when they are given no --env.
+# default_environment, which commands mean when they are given no --env. Who writes one by hand takes {} away.
 
 environments: {}
   # dev:
@@ -39,12 +39,12 @@ environments: {}
 
 # Where the file systems of a storage account lie. One that is not named here is the folder lakes/<account>, for
 # embedded environments alone. Keys and signatures never stand in this file, only names of environment variables.
-accounts: {}
-  # contososalesdev:
-  #   folder: lakes/contososalesdev
-  # contososalesprod:
-  #   kind: adls                    # Azure Data Lake Storage Gen2
-  #   sign_in: {method: default}    # az login, a managed identity, environment variables, ...
+# accounts:
+#   contososalesdev:
+#     folder: lakes/contososalesdev
+#   contososalesprod:
+#     kind: adls                    # Azure Data Lake Storage Gen2
+#     sign_in: {method: default}    # az login, a managed identity, environment variables, ...
 """
 
 
