@@ -120,32 +120,33 @@ class EmbeddedFeed:
 
     def rows(self, at: Position) -> tuple[pa.RecordBatch, int | None]:
         """Return the rows after ``at.row`` and the place of the last one, or None when there are no more."""
-        place, end = (_ROW_NUMBER.name, self.end_of_page(at.row)) if at.full else ("versionnumber", at.high)
-        bound = "" if end is None else f"AND {place} <= {end}"
-        with self._database.read() as connection:
-            self._check_schema(connection)
-            found = select(
-                connection,
-                metadata.table(self.definition.name),
-                self._schema.append(_ROW_NUMBER),
-                f"WHERE {place} > {at.row} {bound} ORDER BY {place}",
-                self._limit,
-            )
-        rows = from_storage(found, self._schema)
-        if at.full and end is not None:
-            return rows, end
-        return rows, found.column(place)[-1].as_py() if found.num_rows == self._limit else None
+        place, high = (_ROW_NUMBER.name, None) if at.full else ("versionnumber", at.high)
+        found = self._between(place, at.row, high)
+        last = found.column(place)[-1].as_py() if found.num_rows == self._limit else None
+        return from_storage(found, self._schema), last
 
-    def passing(self, at: Position) -> tuple[pa.RecordBatch, int | None]:
-        """Return the rows of a page, in a thread that passes through the file once.
+    def passing(self, at: Position, end: int) -> tuple[pa.RecordBatch, int]:
+        """Return the rows of a page that ends at a row number, in a thread that passes through the file once.
 
         What such a thread kept of the file would be of no use: 30 MB each, and more on the heap (measured).
         """
         self._database.idle().execute("PRAGMA cache_size = -1024")
-        return self.rows(at)
+        return from_storage(self._between(_ROW_NUMBER.name, at.row, end), self._schema), end
+
+    def _between(self, place: str, after: int, end: int | None) -> pa.Table:
+        bound = "" if end is None else f"AND {place} <= {end}"
+        with self._database.read() as connection:
+            self._check_schema(connection)
+            return select(
+                connection,
+                metadata.table(self.definition.name),
+                self._schema.append(_ROW_NUMBER),
+                f"WHERE {place} > {after} {bound} ORDER BY {place}",
+                self._limit,
+            )
 
     def end_of_page(self, row: int) -> int | None:
-        """Return the row number that ends the page of a full pass behind another one; None where rows end it.
+        """Return the row number that ends a page which is read ahead; None where there are no more such pages.
 
         It is known before the page is read, so that several can be read at once. Where rows were deleted it has fewer.
         """
@@ -177,7 +178,7 @@ class ReadAhead:
         self.purged_version, self.tombstones = feed.purged_version, feed.tombstones
         self._feed, self._readers = feed, readers
         self._pool = ThreadPoolExecutor(readers, "page")
-        self._coming: dict[int, Future[tuple[pa.RecordBatch, int | None]]] = {}
+        self._coming: dict[int, Future[tuple[pa.RecordBatch, int]]] = {}
 
     def rows(self, at: Position) -> tuple[pa.RecordBatch, int | None]:
         """Return what the feed returns.
@@ -191,7 +192,7 @@ class ReadAhead:
             if end is None:
                 break
             if ahead.row not in self._coming:
-                self._coming[ahead.row] = self._pool.submit(self._feed.passing, ahead)
+                self._coming[ahead.row] = self._pool.submit(self._feed.passing, ahead, end)
             ahead = ahead.moved(row=end)
         coming = self._coming.pop(at.row, None) if at.full else None
         return self._feed.rows(at) if coming is None else coming.result()
