@@ -18,7 +18,10 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "quickstart": Lazy("quickstart", "Tell the whole story on this machine, in a folder of its own."),
         "init": Lazy("start", "Write a toolkit.yaml with comments."),
         "doctor": Lazy("doctor", "Check that an environment can be worked with, and say what to fix."),
-        "schema": Lazy("start", "Print the JSON Schemas of the YAML files, or write them to a folder."),
+        "schema": Lazy(
+            "start",
+            "Print the JSON Schemas of the YAML files and of what the toolkit writes, or write them to a folder.",
+        ),
         "env": Lazy("env", "Environments: create, list, show, define, seed, churn, serve, snapshot, reset."),
     },
     "Bundles": {
@@ -26,21 +29,34 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "unpack": Lazy("bundle", "Make a source folder of a solution zip."),
         "validate": Lazy("bundle", "Report everything that is wrong with a bundle, with file and line."),
         "diff": Lazy("bundle", "Show what differs between two bundles."),
-        "release": Lazy("releasing", "Release a source folder: version, changelog, zip, commit and tag."),
+        "release": Lazy(
+            "releasing",
+            "Release a source folder of a git work tree: version, changelog, commit, tag, zip and provenance.",
+        ),
         "version": Lazy("version", "Versions of bundles: show, bump."),
-        "keygen": Lazy("signing", "Make a key to sign bundles with."),
-        "sign": Lazy("signing", "Sign a zip."),
+        "keygen": Lazy("signing", "Make an Ed25519 key to sign bundles with, and print its public key."),
+        "sign": Lazy(
+            "signing",
+            "Sign a zip: the signature goes beside it, as ZIP.sig. What is signed is the bundle before overlay.",
+        ),
         "export": Lazy("promotion", "Export a solution from an environment, as a zip or a source folder."),
         "adopt": Lazy("adopt", "Make a bundle of what an environment exports already."),
     },
     "Promotion": {
-        "affected": Lazy("promoting", "List which bundles and environments the commits since a revision touch."),
-        "promote": Lazy("promoting", "Commit a solution as an environment has it, for a pull request."),
+        "affected": Lazy(
+            "promoting", "List which bundles and environments the commits since a revision touch, for a CI matrix."
+        ),
+        "promote": Lazy(
+            "promoting",
+            "Commit a solution as an environment has it on a branch, and print the text of the pull request.",
+        ),
         "render": Lazy("render", "Show the effective values of a bundle in an environment, each with its origin."),
         "plan": Lazy("promotion", "Show what an import would change, and what that means for the data."),
         "import": Lazy("promotion", "Import a bundle: check, show, apply, sync, verify."),
         "verify": Lazy("promotion", "Check that an environment and its lakes are as configured."),
-        "drift": Lazy("drifting", "Show what was changed in an environment since the last apply."),
+        "drift": Lazy(
+            "drifting", "Show what was changed in an environment since the last apply, and what brings it back."
+        ),
         "compare": Lazy("compare", "Show which entities environments export, and how, side by side."),
         "inventory": Lazy("inventory", "Write down the entities of an environment, for checks without a sign-in."),
         "uninstall": Lazy("promotion", "Remove a solution from an environment."),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @options.environment
 @click.pass_obj
 def unlock(session: Session, *, yes: bool, environment: str | None) -> None:
-    """Take the lock of an environment from a holder on another host who will not give it back.
+    """Take the lock of an environment from a holder on another host.
 
     A lock ends with its process, so that this is needed only where the folder of the environment is shared by hosts.
     """

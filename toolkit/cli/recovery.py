@@ -40,9 +40,10 @@ def rollback(
     wait: float | None,
     environment: str | None,
 ) -> int:
-    """Bring back what was applied earlier, as the next free version: nothing lower is ever imported.
+    """Bring back what was applied earlier, as the next free version.
 
-    The content is that of then, with the values after overlay of then. It is planned, named and applied as any import.
+    Nothing lower is ever imported. The content is that of then, with the values after overlay of then. It is planned,
+    named and applied as any import.
     """
     site = session.site(environment)
     record, _ = site.record()

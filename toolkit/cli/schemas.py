@@ -1,9 +1,9 @@
-"""The JSON Schemas of the YAML files and of plans, draft-07, generated from the models that read them."""
+"""The JSON Schemas of the YAML files and of what the toolkit writes, draft-07, generated from the models."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,12 +21,17 @@ from toolkit.release import Provenance
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 
-MODELS: Mapping[str, tuple[type[BaseModel], str]] = {
+WRITTEN_BY_PEOPLE: Mapping[str, tuple[type[BaseModel], str]] = {
     "solution": (Solution, "solution.yaml: a solution and its publisher"),
     "config": (ExportConfig, "configs/*.yaml: an export config, and the entities linked to its lake"),
     "overlay": (Overlay, "environments/*.yaml: the values of a bundle that differ in an environment"),
     "entities": (DefinitionFile, "custom entities, for toolkit env define"),
     "project": (ProjectFile, "toolkit.yaml: environments and the folders of their storage accounts"),
+}
+"""The YAML files, which editors complete and check: model and title of each schema, by name."""
+
+MODELS: Mapping[str, tuple[type[BaseModel], str]] = {
+    **WRITTEN_BY_PEOPLE,
     "plan": (PlanDocument, "what toolkit plan --format json prints"),
     "saved-plan": (SavedPlan, "what toolkit plan -o writes"),
     "inventory": (TakenInventory, "the entities of an environment: what toolkit inventory writes"),
@@ -45,9 +50,9 @@ class _Draft7(GenerateJsonSchema):
         return False
 
 
-def schemas() -> dict[str, str]:
-    """Return every schema as JSON text, by the name of its file."""
-    return {file_name(name): text(name) for name in MODELS}
+def schemas(names: Iterable[str] = MODELS) -> dict[str, str]:
+    """Return schemas as JSON text, by the names of their files."""
+    return {file_name(name): text(name) for name in names}
 
 
 def file_name(name: str) -> str:

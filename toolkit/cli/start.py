@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def init(session: Session, *, folder: Path) -> None:
     there already is left as it is.
     """
     path = project.create(folder)
-    _write(folder / "schemas")
+    _write(folder / "schemas", schemas.WRITTEN_BY_PEOPLE)
     session.say(f"wrote {path}\nnext: toolkit env create dev", {"path": str(path)})
 
 
@@ -33,15 +34,15 @@ def init(session: Session, *, folder: Path) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Write all to this folder.")
 @click.pass_obj
 def schema(session: Session, *, name: str | None, output: Path | None) -> None:
-    """Print the JSON Schemas of the YAML files, or write them to a folder.
+    """Print the JSON Schemas of the YAML files and of what the toolkit writes, or write them to a folder.
 
     Without NAME the names are listed. The schemas are of draft-07.
     """
     if output is not None:
-        paths = _write(output)
+        paths = _write(output, schemas.MODELS)
         session.say(f"wrote {plural(len(paths), 'schema')} to {output}", {"paths": [str(path) for path in paths]})
     elif name is None:
-        lines = "\n".join(f"{key:<10} {title}" for key, (_, title) in schemas.MODELS.items())
+        lines = "\n".join(f"{key:<12} {title}" for key, (_, title) in schemas.MODELS.items())
         session.show(Result(list(schemas.MODELS), lines))
     else:
         session.show(Result(schemas.schema(_known(name)), schemas.text(name)))
@@ -53,9 +54,9 @@ def _known(name: str) -> str:
     return name
 
 
-def _write(folder: Path) -> list[Path]:
+def _write(folder: Path, names: Iterable[str]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / name for name in schemas.schemas()]
-    for path, text in zip(paths, schemas.schemas().values(), strict=True):
+    texts = {folder / name: text for name, text in schemas.schemas(names).items()}
+    for path, text in texts.items():
         path.write_text(text, encoding="utf-8")
-    return paths
+    return list(texts)
