@@ -128,6 +128,7 @@ schemas: $(VENV)/.runtime ## write schemas/ anew from the models
 
 bench: $(VENV)/.bench .venv-airbyte/.airbyte tests/clients/node_modules/.clients ## measure beside named peers (half an hour, 15 GB), and write benchmarks/results.md
 	$(BIN)/python benchmarks/start.py
+	$(BIN)/python -m benchmarks.plan
 	$(BIN)/python benchmarks/engine.py $(ARGS)
 	$(BIN)/python -m benchmarks.extraction
 	$(BIN)/python -m benchmarks.adls
