@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundle.build import BUNDLE, PROD_YAML
-from toolkit.bundle import Loaded, effective, load_bytes, load_overlay, overlay_findings, write_bundle
+from toolkit.bundle import Loaded, effective, load_bytes, load_overlay, overlay_findings, settings_notes, write_bundle
 from toolkit.documents import as_model
 from toolkit.errors import Invalid, Severity
 from toolkit.model.config import ExportConfig, LinkedEntity, RetryPolicy, Storage
@@ -171,3 +171,29 @@ def test_every_field_is_in_the_overlay_or_the_same_everywhere() -> None:
     assert set(ExportConfig.model_fields) - set(ConfigOverlay.model_fields) == everywhere
     assert set(Storage.model_fields) - set(STORAGE.values()) == {"endpoints"}
     assert set(LinkedEntity.model_fields) - set(EntityOverlay.model_fields) == {"name", "extra"}
+
+
+# --- deployment settings --------------------------------------------------------------------------------------------
+
+SETTINGS = """\
+{"EnvironmentVariables": [{"SchemaName": "cts_account", "Value": "contosoprod", "DefaultValue": "x"},
+                          {"SchemaName": "cts_other", "Value": ""}],
+ "ConnectionReferences": [{"LogicalName": "cts_shared", "ConnectionId": "", "ConnectorId": "/a/b"}]}
+"""
+
+
+def test_deployment_settings_give_values_before_the_environment(tmp_path: Path) -> None:
+    overlay = written(tmp_path, "configs: {contosolake: {storage_account: '${cts_account}'}}")
+    settings = written(tmp_path, SETTINGS, "settings.json")
+    assert values("dev", overlay, settings, cts_account="another")[0] == ("contosoprod", "contosoprod", 60)
+
+
+def test_connections_of_deployment_settings_are_noted(tmp_path: Path) -> None:
+    (note,) = settings_notes([written(tmp_path, SETTINGS, "settings.json"), written(tmp_path, "configs: {}")])
+    assert (note.code, note.what) == ("BND045", "1 connection references have no effect here")
+
+
+def test_another_json_file_is_no_deployment_settings(tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as raised:
+        values("dev", written(tmp_path, '{"EnvironmentVariables": 5}', "settings.json"))
+    assert (raised.value.code, raised.value.where.key) == ("BND044", "EnvironmentVariables")

@@ -5,6 +5,7 @@ from toolkit.bundle.loading import Loaded, load, load_bytes, load_files, pack, u
 from toolkit.bundle.numbering import renumbered
 from toolkit.bundle.overlays import Variables, effective, known_environment, layers, load_overlay, overlay_findings
 from toolkit.bundle.package import OVERLAY_MEMBERS, read_bundle, write_bundle
+from toolkit.bundle.settings import settings_notes
 from toolkit.bundle.source import Files, is_read
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "read_archive",
     "read_bundle",
     "renumbered",
+    "settings_notes",
     "unpack",
     "validate",
     "write_bundle",

@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.bundle.checks import overlay_checked, secret_findings, secrets_in
 from toolkit.bundle.loading import Loaded
 from toolkit.bundle.parts import Collector
+from toolkit.bundle.settings import SUFFIX, read_settings
 from toolkit.documents import Document, Tree, as_model, findings, parse, read
 from toolkit.errors import Finding, Invalid, NotFound, Place, Severity, nearest
 from toolkit.model.bundle import Bundle
@@ -57,11 +58,15 @@ def layers(
     """Return the overlays of a bundle in an environment, the lowest first.
 
     The bundle's own overlay for the environment comes first, then the files of ``extra``, each over the one before.
+    A JSON file gives values to variables (``toolkit.bundle.settings``), before those of the environment.
     Every overlay names configs as the bundle does. Raises NotFound for a file that is not there, and Invalid with
     everything that is wrong: variables without a value (BND040), names that lead nowhere (BND101, BND102), values.
     """
     own = found.parts.overlays.get(environment)
-    written = [*([(own, False)] if own else []), *((load_overlay(path), True) for path in extra)]
+    files = [path for path in extra if path.suffix != SUFFIX]
+    written = [*([(own, False)] if own else []), *((load_overlay(path), True) for path in files)]
+    for path in extra:
+        variables = {**variables, **(read_settings(path).values if path.suffix == SUFFIX else {})}
     collector = Collector()
     read_layers = [
         collector.read(_layer, document, environment, found, variables, given=given) for document, given in written

@@ -103,7 +103,7 @@ def desired(session: Session, text: str, site: Site, overlays: tuple[Path, ...])
     found = loaded(text)
     warnings = without_errors(found)
     missing = () if overlays else bundles.overlay_findings(found.bundle, site.name, found.path)
-    session.warn((*warnings, *missing))
+    session.warn((*warnings, *missing, *bundles.settings_notes(overlays)))
     return Desired(found, bundles.effective(found, site.name, overlays, session.variables))
 
 
