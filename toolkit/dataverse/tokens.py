@@ -1,4 +1,4 @@
-"""Bearer tokens: asked of a credential by one thread at a time, and kept until shortly before they expire."""
+"""The bearer tokens of an organization, and what is told where none can be had."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from threading import Lock
 from typing import Any
 
 from toolkit.errors import Forbidden, Retriable, ToolkitError
-from toolkit.sign_in.token import Token, TokenCredential
+from toolkit.sign_in.token import KeptToken, TokenCredential
 
-EARLY_SECONDS = 300
-"""How long before its end a token is replaced."""
 REST_SECONDS = 30.0
 """How long to wait when the service that issues tokens cannot be reached."""
 
@@ -22,22 +19,22 @@ class Tokens:
     """The tokens of one credential for one scope. Neither its repr nor its errors hold one."""
 
     def __init__(self, credential: TokenCredential, scope: str, clock: Callable[[], datetime]) -> None:
-        self._credential, self._scope, self._clock = credential, scope, clock
-        self._lock = Lock()
-        self._token: Token | None = None
+        self._scope = scope
+        self._kept = KeptToken(credential, scope, clock)
 
     def current(self) -> str:
         """Return a token that is good for some minutes. Raises Forbidden (DV001) or Retriable (DV002)."""
-        with self._lock:
-            if self._token is None or self._token.expires_on - self._clock().timestamp() < EARLY_SECONDS:
-                self._token = self._ask()
-            return self._token.token
+        # Imported only where there is a credential: a served organization is asked without one.
+        from azure.core.exceptions import AzureError
+
+        try:
+            return self._kept.current()
+        except AzureError as error:
+            raise _failed(error, self._scope) from error
 
     def refuse(self, token: str) -> None:
         """Forget a token that the service does not accept, unless another thread did so already."""
-        with self._lock:
-            if self._token is not None and self._token.token == token:
-                self._token = None
+        self._kept.refuse(token)
 
     def claims(self) -> Mapping[str, Any]:
         """Return what the token says about whom it is for: unverified, for people. Empty where it is opaque."""
@@ -47,15 +44,6 @@ class Tokens:
         except (IndexError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
-
-    def _ask(self) -> Token:
-        # Imported only where there is a credential: a served organization is asked without one.
-        from azure.core.exceptions import AzureError
-
-        try:
-            return self._credential.get_token(self._scope)
-        except AzureError as error:
-            raise _failed(error, self._scope) from error
 
 
 def _failed(error: Exception, scope: str) -> ToolkitError:

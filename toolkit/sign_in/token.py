@@ -1,8 +1,14 @@
-"""What a token is, and who gives one."""
+"""What a token is, who gives one, and how it is kept."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from threading import Lock
 from typing import Any, Protocol
+
+EARLY_SECONDS = 300
+"""How long before its end a token is replaced."""
 
 
 class Token(Protocol):
@@ -25,3 +31,26 @@ class TokenCredential(Protocol):
     def get_token(self, *scopes: str, **options: Any) -> Token:  # noqa: ANN401 - the SDK's own options
         """Return a token for a scope; ``options`` are what the SDK of Azure asks for beside it, such as a tenant."""
         ...
+
+
+class KeptToken:
+    """The token of one credential for one scope, asked for by one thread at a time and kept until shortly before its
+    end: some credentials start a process for each. Its repr does not hold it."""
+
+    def __init__(self, credential: TokenCredential, scope: str, clock: Callable[[], datetime]) -> None:
+        self._credential, self._scope, self._clock = credential, scope, clock
+        self._lock = Lock()
+        self._token: Token | None = None
+
+    def current(self) -> str:
+        """Return a token that is good for some minutes. Raises what the credential raises."""
+        with self._lock:
+            if self._token is None or self._token.expires_on - self._clock().timestamp() < EARLY_SECONDS:
+                self._token = self._credential.get_token(self._scope)
+            return self._token.token
+
+    def refuse(self, token: str) -> None:
+        """Forget a token that the service does not accept, unless another thread did so already."""
+        with self._lock:
+            if self._token is not None and self._token.token == token:
+                self._token = None

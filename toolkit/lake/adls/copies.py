@@ -28,6 +28,7 @@ from toolkit.lake.adls.reading import replaced
 from toolkit.lake.adls.sinks import Appends, Sending
 from toolkit.lake.adls.traffic import Traffic
 from toolkit.lake.protocol import ABSENT, Etag, Staged
+from toolkit.sign_in.token import KeptToken, TokenCredential
 
 COPIED = 32 << 20
 """Bytes that one request lets the service copy."""
@@ -49,6 +50,7 @@ class Copies:
     clock: Callable[[], datetime]
     least: int
     _proven: bool | None = None
+    _token: KeptToken | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def offered(self, ranges: Ranges) -> bool:
@@ -86,8 +88,13 @@ class Copies:
         if isinstance(held, AzureNamedKeyCredential):
             return f"{url}?{self._signature(source.path, held)}", {}
         if hasattr(held, "get_token"):
-            return url, {"source_authorization": f"Bearer {held.get_token(SCOPE).token}"}
+            return url, {"source_authorization": f"Bearer {self._kept(held).current()}"}
         return url, {}
+
+    def _kept(self, credential: TokenCredential) -> KeptToken:
+        # Two threads may make one each, which costs a token and no more.
+        self._token = self._token or KeptToken(credential, SCOPE, self.clock)
+        return self._token
 
     def _signature(self, path: str, key: AzureNamedKeyCredential) -> str:
         return generate_blob_sas(
