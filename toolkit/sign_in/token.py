@@ -34,8 +34,10 @@ class TokenCredential(Protocol):
 
 
 class KeptToken:
-    """The token of one credential for one scope, asked for by one thread at a time and kept until shortly before its
-    end: some credentials start a process for each. Its repr does not hold it."""
+    """The token of one credential for one scope, kept until shortly before its end: some start a process for each.
+
+    One thread at a time asks for it. The repr does not hold it.
+    """
 
     def __init__(self, credential: TokenCredential, scope: str, clock: Callable[[], datetime]) -> None:
         self._credential, self._scope, self._clock = credential, scope, clock
