@@ -44,10 +44,10 @@ def test_promote_prints_the_pull_request_and_makes_a_branch(run: Run, root: Path
     assert (tried["branch"], branches(root)) == (None, ["main"])
     done = run(*PROMOTE)
     assert done.exit_code == 0, done.output
-    assert branches(root) == ["main", "promote/ContosoLake-1.0.0.0"]
-    assert done.stdout.startswith("# Promote ContosoLake 1.0.0.0 from dev to prod\n\n## What changes\n\n")
+    assert branches(root) == ["main", "promote/ContosoLake-1.0.1.0"]
+    assert done.stdout.startswith("# Promote ContosoLake 1.0.1.0 from dev to prod\n\n## What changes\n\n")
     assert "| added | entity | contosolake/lead |" in done.stdout
-    assert "## Plan for prod\n\n**prod: ContosoLake 1.0.0.0: " in done.stdout
+    assert "## Plan for prod\n\n**prod: ContosoLake 1.0.1.0: " in done.stdout
     again = run(*PROMOTE)
     assert "error[REL050]" in again.stderr
 

@@ -7,6 +7,7 @@ from tests.bundle.build import CONFIG_YAML, SOLUTION_YAML, write_source
 from tests.release.build import repository, state
 from toolkit.bundle import Archive, load, pack
 from toolkit.errors import Invalid, Refused
+from toolkit.model.version import Version
 from toolkit.release import bundle_at
 from toolkit.release.promoting import branch, committed
 
@@ -25,10 +26,13 @@ def exported(tmp_path: Path) -> Archive:
 def test_a_commit_holds_the_solution_and_its_message_the_difference(root: Path, exported: Archive) -> None:
     made = committed(exported, root / "solutions" / "Lake", "Promote it")
     assert made is not None
-    assert bundle_at(f"{made.commit}:solutions/Lake", root).bundle.digest == load(root.parent / "dev").bundle.digest
+    found = bundle_at(f"{made.commit}:solutions/Lake", root).bundle
+    assert found.configs == load(root.parent / "dev").bundle.configs
+    assert found.solution.version == made.version == Version("1.0.1.0")
     with Repo(root) as repo:
         assert repo.commit(made.commit).message == (
-            "Promote it\n\n~ entity contosolake/account partition_strategy: Month -> Year\n"
+            "Promote it 1.0.1.0\n\n~ solution ContosoLake version: 1.0.0.0 -> 1.0.1.0\n"
+            "~ entity contosolake/account partition_strategy: Month -> Year\n"
         )
         assert "# Everybody asks for accounts" in repo.git.show(
             f"{made.commit}:solutions/Lake/configs/contosolake.yaml"
@@ -87,3 +91,10 @@ def test_a_folder_of_another_solution_is_refused(root: Path, tmp_path: Path) -> 
     with pytest.raises(Refused) as raised:
         committed(other, root / "solutions" / "Lake", "Promote it")
     assert raised.value.code == "BND014"
+
+
+def test_a_version_that_is_above_the_committed_one_stays(root: Path, tmp_path: Path) -> None:
+    write_source(tmp_path / "dev", solution=SOLUTION_YAML.replace("1.0.0.0", "1.4.0.0"))
+    made = committed(pack(tmp_path / "dev"), root / "solutions" / "Lake", "Promote it")
+    assert made is not None
+    assert made.version == Version("1.4.0.0")

@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "pack": Lazy("bundle", "Make a solution zip of a source folder."),
         "unpack": Lazy("bundle", "Make a source folder of a solution zip."),
         "validate": Lazy("bundle", "Report everything that is wrong with a bundle, with file and line."),
+        "hook": Lazy("hook", "Checks of files for pre-commit: validate, secrets."),
         "diff": Lazy("bundle", "Show what differs between two bundles."),
         "release": Lazy(
             "releasing",

@@ -16,6 +16,7 @@ from toolkit.cli.output import Result, table
 from toolkit.cli.promotion import Desired, desired
 from toolkit.cli.session import Session
 from toolkit.model.solution import Package
+from toolkit.model.version import PARTS, Part
 from toolkit.plan import Plan, Profile
 from toolkit.plan.render import differences_json, differences_markdown
 from toolkit.release import affected as touched
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--from", "source", required=True, metavar="NAME", help="The environment that has it.")
 @click.option("--to", "target", required=True, metavar="NAME", help="The environment to plan for.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Else solutions/SOLUTION.")
+@click.option("--part", type=click.Choice(PARTS), default="build", show_default=True, help="Raised where it has to be.")
 @click.option("--branch", metavar="NAME", help="Else promote/SOLUTION-VERSION.")
 @click.option("--dry-run", is_flag=True, help="Make no branch; print what would be in the pull request.")
 @click.pass_obj
@@ -40,24 +42,24 @@ def promote(
     source: str,
     target: str,
     folder: Path | None,
+    part: Part,
     branch: str | None,
     dry_run: bool,
 ) -> None:
     """Commit a solution as an environment has it on a branch, and print the text of the pull request.
 
     Your own branch, index and files are not touched. The text holds what changes, and the plan for the other
-    environment. Where nothing changes, no branch is made.
+    environment. The version is raised where it is not above the committed one. No change, no branch.
     """
     site = session.site(source)
     exported = bundles.load_bytes(site.environment.export_solution(solution, managed=False), site.name)
-    version = exported.bundle.solution.version
-    title = f"Promote {solution} {version} from {source} to {target}"
-    made = promoting.committed(exported.archive, folder or Path("solutions") / solution, title)
+    made = promoting.committed(exported.archive, folder or Path("solutions") / solution, f"Promote {solution}", part)
     if made is None:
         session.say(f"{solution} in {source} is as it is committed", {"branch": None, "commit": None})
         return
     planned = doing.plan_result(_for_target(session, f"{made.commit}:{made.folder}", target))
-    name = branch or f"promote/{solution}-{version}"
+    title = f"Promote {solution} {made.version} from {source} to {target}"
+    name = branch or f"promote/{solution}-{made.version}"
     if not dry_run:
         promoting.branch(made, name, Path.cwd())
         session.note(f"committed {made.commit[:12]} on the branch {name}")

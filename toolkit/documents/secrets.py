@@ -13,8 +13,9 @@ SECRETS = (
     re.compile(r"SharedAccess(?:Signature|Key)\s*=\s*[^;\s\"']+", re.IGNORECASE),
     re.compile(r"(?<![A-Za-z0-9])sig=[A-Za-z0-9%+/=_-]{16,}", re.IGNORECASE),
     re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}=="),
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 )
-"""Connection strings, SAS tokens, and the bare form of a storage account's key (64 bytes in base64)."""
+"""Connection strings, SAS tokens, the bare form of a storage account's key (64 bytes in base64), and keys in PEM."""
 _NAME = re.compile(
     r"(?:account|access|shared)[_-]?key|client[_-]?secret|passw(?:or)?d|sas[_-]?token|connection[_-]?string"
     r"|shared[_-]?access[_-]?signature|private[_-]?key|bearer",

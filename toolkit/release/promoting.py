@@ -9,9 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from toolkit.bundle import Archive, load, unpack
+from toolkit.bundle import Archive, load, renumbered, unpack
+from toolkit.bundle.source import SOLUTION_FILE
 from toolkit.errors import NotFound, Refused
+from toolkit.files import write_whole
 from toolkit.model.bundle import Bundle
+from toolkit.model.version import Part, Version
 from toolkit.plan import Difference, differences
 from toolkit.plan.render import differences_text
 from toolkit.release.revisions import bundle_at, opened, told
@@ -28,14 +31,17 @@ class Promotion:
     folder: str
     """Relative to the repository's root."""
     changes: tuple[Difference, ...]
+    version: Version
 
 
-def committed(archive: Archive, folder: Path, title: str) -> Promotion | None:
+def committed(archive: Archive, folder: Path, title: str, part: Part = "build") -> Promotion | None:
     """Commit a solution as the source folder it makes, over HEAD, in a work tree of its own; None where all is equal.
 
-    The commit's message holds the difference. Raises NotFound outside of a repository (REL001), Refused before the
-    first commit (REL020), where git refuses (REL024), and for a folder of another solution (BND014), and Invalid for a
-    folder that is no bundle's.
+    Where its version is not above the committed one, ``part`` of that is raised: no environment takes another content
+    under a version that it has. The commit's message is ``title``, the version and the difference.
+
+    Raises NotFound outside of a repository (REL001), Refused before the first commit (REL020), where git refuses
+    (REL024), and for a folder of another solution (BND014), and Invalid for a folder that is no bundle's.
     """
     with opened(_existing(folder)) as repo:
         if not repo.head.is_valid():
@@ -44,10 +50,21 @@ def committed(archive: Archive, folder: Path, title: str) -> Promotion | None:
         before = _before(path, Path(repo.working_dir))
         with _worktree(repo) as tree:
             unpack(archive, tree / path)
-            changes = tuple(differences(before, load(tree / path).bundle)) if before else ()
-            if before and not changes:
-                return None
-            return Promotion(_commit(tree, path, title, changes), path, changes)
+            after = load(tree / path).bundle
+            if before and after.solution.version <= before.solution.version:
+                if not _differences(before, tree / path, before.solution.version):
+                    return None
+                changes = _differences(before, tree / path, before.solution.version.bump(part))
+            else:
+                changes = tuple(differences(before, after)) if before else ()
+            version = load(tree / path).bundle.solution.version
+            return Promotion(_commit(tree, path, f"{title} {version}", changes), path, changes, version)
+
+
+def _differences(before: Bundle, folder: Path, version: Version) -> tuple[Difference, ...]:
+    """Give the folder a version, and return what differs then."""
+    write_whole(folder / SOLUTION_FILE, renumbered(folder, version))
+    return tuple(differences(before, load(folder).bundle))
 
 
 def branch(promotion: Promotion, name: str, cwd: Path) -> None:
