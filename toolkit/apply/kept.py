@@ -10,14 +10,15 @@ from collections.abc import Iterable
 
 from pydantic import TypeAdapter
 
-from toolkit.bundle import read_archive, read_bundle
+from toolkit.bundle import read_archive, read_bundle, write_bundle
 from toolkit.errors import Damaged, NotFound
 from toolkit.lake.protocol import Lake
 from toolkit.model.bundle import canonical_bytes
 from toolkit.model.config import ExportConfig
-from toolkit.model.environment import Registration
+from toolkit.model.environment import Inventory, Registration
 from toolkit.model.link import Applied, EnvironmentRecord
-from toolkit.plan.world import World, effective
+from toolkit.model.version import Version
+from toolkit.plan.world import World, effective, same_name
 from toolkit.site import Site
 
 FOLDER = "applied"
@@ -63,6 +64,24 @@ def configs_of(state: Lake, applied: Applied) -> tuple[ExportConfig, ...] | None
     """Return the configs of an apply after overlay, or None where they were not kept. Raises Damaged (APL021)."""
     path = _path(applied.effective, "json")
     return None if state.stat(path) is None else _CONFIGS.validate_json(_read(state, path))
+
+
+def repacked(package: bytes, version: Version, where: str) -> bytes:
+    """Return a package under another version; all else stays."""
+    template = read_archive(package, where)
+    bundle = read_bundle(template, where)
+    solution = bundle.solution.model_copy(update={"version": version})
+    return write_bundle(bundle.model_copy(update={"solution": solution}), template).to_bytes()
+
+
+def version_above(record: EnvironmentRecord | None, inventory: Inventory, solution: str, restores: Version) -> Version:
+    """Return the version under which an earlier one comes back: the next free one, or its own where it came last."""
+    last = record.last_applied(solution) if record else None
+    if last is not None and last.restores == restores:
+        return last.version
+    applied = [entry.version for entry in (record.applied if record else ()) if same_name(entry.solution, solution)]
+    there = [each.version for name, each in inventory.solutions.items() if same_name(name, solution)]
+    return max([*there, *applied]).bump("revision")
 
 
 def rows_left(site: Site, world: World) -> dict[str, tuple[ExportConfig, ...]]:

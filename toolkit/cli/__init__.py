@@ -63,6 +63,8 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "uninstall": Lazy("promotion", "Remove a solution from an environment."),
         "history": Lazy("promotion", "List what was imported and uninstalled, when and by whom."),
         "rollback": Lazy("recovery", "Bring back what was applied earlier, as the next free version."),
+        "backup": Lazy("backing_up", "Write the export configuration of an environment to a file, for restore."),
+        "restore": Lazy("backing_up", "Bring the export configuration of an environment back to a backup."),
         "unlock": Lazy("locking", "Take the lock of an environment from a holder on another host."),
     },
     "By hand, as the maker portal does it": {

@@ -52,9 +52,23 @@ def do(
 ) -> Report:
     """Show a plan, ask where that is wanted, and do it; ``commit`` and ``restores`` are for the history."""
     session.preview(plan_result(plan).text)
-    _require_safe(session, plan, how)
+    require_safe(session, plan, how)
     if how.ask and not plan.empty:
         session.confirm(f"{plural(len(plan.changes), 'change')} to {plan.environment}: go on?", "--yes")
+    return carry_out(session, site, plan, how, archive=archive, commit=commit, restores=restores)
+
+
+def carry_out(
+    session: Session,
+    site: Site,
+    plan: Plan,
+    how: How,
+    *,
+    archive: bytes | None = None,
+    commit: str | None = None,
+    restores: Version | None = None,
+) -> Report:
+    """Do a plan that was shown and agreed to."""
     with session.progress() as progress:
         return apply(
             plan,
@@ -71,7 +85,7 @@ def do(
         )
 
 
-def _require_safe(session: Session, plan: Plan, how: How) -> None:
+def require_safe(session: Session, plan: Plan, how: How) -> None:
     """Refuse what destroys data, cannot be undone or changes too much, unless it was named. Raises Unsafe."""
     _, entry = session.project.entry(plan.environment)
     if how.limited:

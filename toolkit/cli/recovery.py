@@ -5,14 +5,13 @@ from __future__ import annotations
 import click
 
 from toolkit import bundle as bundles
-from toolkit.apply.kept import configs_of, package_of
+from toolkit.apply.kept import configs_of, package_of, repacked, version_above
 from toolkit.cli import doing, options
 from toolkit.cli.frame import Command
 from toolkit.cli.promotion import Desired, finish_import
 from toolkit.cli.session import Session
 from toolkit.errors import NotFound, Refused, nearest
 from toolkit.model.link import Applied, EnvironmentRecord
-from toolkit.model.version import Version
 from toolkit.plan import Profile
 from toolkit.plan.safety import Danger
 from toolkit.plan.world import same_name
@@ -85,21 +84,10 @@ def choose(record: EnvironmentRecord | None, version: str, solution: str | None,
 
 def restored(site: Site, record: EnvironmentRecord | None, chosen: Applied, variables: bundles.Variables) -> Desired:
     """Return the content of an earlier apply under the next free version; under its own where it was restored last."""
-    template = bundles.load_bytes(package_of(site.state, chosen), f"{chosen.solution} {chosen.version}")
-    version = _next(site, record, chosen)
-    solution = template.bundle.solution.model_copy(update={"version": version})
-    bundle = template.bundle.model_copy(update={"solution": solution})
-    archive = bundles.write_bundle(bundle, template.archive)
-    found = bundles.load_bytes(archive.to_bytes(), f"{chosen.solution} {version} (restores {chosen.version})")
+    inventory = site.environment.inventory()
+    version = version_above(record, inventory, chosen.solution, chosen.version)
+    package = package_of(site.state, chosen)
+    where = f"{chosen.solution} {version} (restores {chosen.version})"
+    found = bundles.load_bytes(repacked(package, version, where), where)
     configs = configs_of(site.state, chosen)
     return Desired(found, bundles.effective(found, site.name, (), variables) if configs is None else configs)
-
-
-def _next(site: Site, record: EnvironmentRecord | None, chosen: Applied) -> Version:
-    applied = [entry for entry in (record.applied if record else ()) if same_name(entry.solution, chosen.solution)]
-    last = record.last_applied(chosen.solution) if record else None
-    if last is not None and last.restores == chosen.version:
-        return last.version
-    solutions = site.environment.inventory().solutions.values()
-    there = [each.version for each in solutions if same_name(each.unique_name, chosen.solution)]
-    return max([*there, *(entry.version for entry in applied)]).bump("revision")

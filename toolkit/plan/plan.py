@@ -135,34 +135,29 @@ def plan_import(
     """
     solution, managed = bundle.solution, is_managed(bundle.solution.package)
     links = tuple(_links(bundle, configs, world, keep=not delete_data))
-    tracks = tuple(_tracks(configs, world))
+    tracks = tuple(tracked_first(configs, world))
     findings = refuse(
         (
-            *import_findings(bundle, configs, _tracking(world, tracks), profile, where),
+            *import_findings(bundle, configs, once_tracked(world, tracks), profile, where),
             *form_findings(links, where, solution.unique_name if managed else None),
             *(_stays(links, world) if delete_data else ()),
         ),
     )
-    brought = Brought(
-        solution=solution.unique_name,
-        version=solution.version,
-        managed=managed,
-        bundle=bundle.digest,
-        effective=effective_digest(configs),
-    )
+    brought = bringing(bundle, configs)
     changes: tuple[AnyChange, ...] = (*_register(bundle, configs, world), *tracks, *links)
     changes = marked(changes, world.applied_last(solution.unique_name), configs, world)
     changes = changes or tuple(_record(brought, world))
-    return _plan(world, configs, changes, findings, brought)
+    return plan_of(world, configs, changes, findings, brought)
 
 
-def _plan(
+def plan_of(
     world: World,
     configs: Sequence[ExportConfig],
     changes: Sequence[AnyChange],
     findings: Sequence[Finding] = (),
     brought: Brought | None = None,
 ) -> Plan:
+    """Return the plan of some changes, with what it assumes of ``world``; ``configs`` are those that it is about."""
     about = {config.id for config in configs} | {config_of(change) for change in changes}
     return Plan(
         environment=world.environment,
@@ -172,6 +167,18 @@ def _plan(
         configs=tuple(configs),
         changes=tuple(changes),
         findings=tuple(findings),
+    )
+
+
+def bringing(bundle: Bundle, configs: Sequence[ExportConfig]) -> Brought:
+    """Return what the record keeps of a bundle with its configs after overlay."""
+    solution = bundle.solution
+    return Brought(
+        solution=solution.unique_name,
+        version=solution.version,
+        managed=is_managed(solution.package),
+        bundle=bundle.digest,
+        effective=effective_digest(configs),
     )
 
 
@@ -190,7 +197,7 @@ def _register(bundle: Bundle, configs: Sequence[ExportConfig], world: World) -> 
     )
 
 
-def _tracks(configs: Sequence[ExportConfig], world: World) -> Iterator[TrackEntity]:
+def tracked_first(configs: Sequence[ExportConfig], world: World) -> Iterator[TrackEntity]:
     """Yield the entities that have to be tracked first; it is done once the solution is in, and named like a loss."""
     for name in dict.fromkeys(entity.name for config in configs for entity in config.entities):
         known = world.inventory.entities.get(name)
@@ -198,7 +205,7 @@ def _tracks(configs: Sequence[ExportConfig], world: World) -> Iterator[TrackEnti
             yield from () if known.change_tracking else (TrackEntity(entity=name),)
 
 
-def _tracking(world: World, tracks: Sequence[TrackEntity]) -> World:
+def once_tracked(world: World, tracks: Sequence[TrackEntity]) -> World:
     """Return the world once these entities are tracked."""
     known = world.inventory.entities
     tracked = {each.entity: known[each.entity].model_copy(update={"change_tracking": True}) for each in tracks}
@@ -277,7 +284,7 @@ def plan_uninstall(solution: str, world: World, *, prune: bool = False, delete_d
         changes += (remove_link(link, world, keep=not delete_data) for link in links)
     else:
         changes += {link.config.id: _orphan(link) for link in links}.values()
-    return _plan(world, (), changes)
+    return plan_of(world, (), changes)
 
 
 def _was_managed(solution: str, world: World) -> bool:
@@ -347,7 +354,7 @@ def plan_link(config: ExportConfig, world: World, *, profile: Profile = Profile.
         )
     )
     owner = None if linked is None else linked.solution
-    return _plan(world, (config,), (*_row(config, world), create_link(config, world, owner)), findings)
+    return plan_of(world, (config,), (*_row(config, world), create_link(config, world, owner)), findings)
 
 
 def _already_linked(link: Link, config: ExportConfig, world: World) -> Iterator[Finding]:
@@ -407,7 +414,7 @@ def plan_entities(
         *(step for entity in add for step in _added(link.config, entity, world)),
     )
     changes: tuple[AnyChange, ...] = (*_row(after, world), *steps)
-    return _plan(world, (reduce(changed, steps, link.config),), changes, findings)
+    return plan_of(world, (reduce(changed, steps, link.config),), changes, findings)
 
 
 def _as_given(present: LinkedEntity | None, entity: LinkedEntity) -> LinkedEntity:
@@ -499,7 +506,7 @@ def plan_unlink(config: str, world: World, *, delete_data: bool = False) -> Plan
     rows = (DeleteConfig(config=link.config.id, name=link.config.name),) if there else ()
     # The one that leads goes first: should only that be done, the other one is found by the next plan.
     both = (link, *(old for old in [world.replaced(link)] if old is not None))
-    return _plan(world, (), (*rows, *(remove_link(each, world, keep=not delete_data) for each in both)))
+    return plan_of(world, (), (*rows, *(remove_link(each, world, keep=not delete_data) for each in both)))
 
 
 def plan_track(entity: str, world: World) -> Plan:
@@ -510,7 +517,7 @@ def plan_track(entity: str, world: World) -> Plan:
         fix = nearest(entity, known) or "install the solution that brings the entity first"
         raise NotFound("PLN010", f"the entity {entity!r} does not exist in the environment", where=place, fix=fix)
     if known[entity].change_tracking:
-        return _plan(world, (), ())
+        return plan_of(world, (), ())
     if not known[entity].can_track:
         raise Refused(
             "PLN012",
@@ -519,4 +526,4 @@ def plan_track(entity: str, world: World) -> Plan:
             why=why_untrackable(known[entity]),
             fix=f"link {entity!r} as it is: the engine reads it whole from time to time",
         )
-    return _plan(world, (), (TrackEntity(entity=entity),))
+    return plan_of(world, (), (TrackEntity(entity=entity),))

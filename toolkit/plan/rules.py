@@ -42,7 +42,7 @@ def import_findings(
 ) -> Iterator[Finding]:
     """Yield everything that stands against importing ``bundle`` with its effective ``configs``."""
     place = Place(where, key="solution")
-    yield from _organization(world)
+    yield from organization_findings(world)
     yield from _installed(bundle, configs, world, place)
     if not world.links_only:
         yield from _publisher(bundle, world, place)
@@ -57,7 +57,8 @@ def import_findings(
         yield from (_dropped(link, place) for link in dropped_links(bundle, world))
 
 
-def _organization(world: World) -> Iterator[Finding]:
+def organization_findings(world: World) -> Iterator[Finding]:
+    """Yield that the environment's record is of another organization than the one that answers."""
     here = world.inventory.organization.id
     if world.record is not None and world.record.organization != here:
         yield Finding(
