@@ -487,16 +487,6 @@ def test_a_snapshot_of_nothing_says_so(lake: Lake) -> None:
 # Delete
 
 
-def test_a_file_is_deleted_on_condition_of_its_etag_or_stays(lake: Lake) -> None:
-    old = lake.put("account/2024.csv", b"old", ABSENT)
-    new = lake.put("account/2024.csv", b"new", old)
-    lake.delete("account/2024.csv", old)
-    assert lake.read("account/2024.csv") == b"new"
-    lake.delete("account/2024.csv", new)
-    assert lake.stat("account/2024.csv") is None
-    lake.delete("account/2024.csv", new)
-
-
 def test_a_file_is_deleted_once_and_again(lake: Lake) -> None:
     lake.put("account/2024.csv", b"x", ABSENT)
     lake.put("account/2025.csv", b"y", ABSENT)

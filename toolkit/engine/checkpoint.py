@@ -91,14 +91,6 @@ class Remove(Frozen):
 
     kind: Literal["remove"] = "remove"
     path: str
-    etag: str | None = None
-    """Of a path that may be used again: only this content goes. A writer that lost its lock must not remove what its
-    successor put there."""
-
-    @classmethod
-    def of(cls, part: Part) -> tuple[Remove, Remove]:
-        """Return what removes a part and its index, whose path is never used again."""
-        return cls(path=part.path, etag=part.etag), cls(path=part.index)
 
 
 Step = Annotated[Move | Copy | Remove, Field(discriminator="kind")]

@@ -73,7 +73,7 @@ def tidy(lake: Lake, checkpoint: Checkpoint) -> None:
     with lake.together():
         for step in checkpoint.pending:
             if isinstance(step, Remove):
-                lake.delete(step.path, "any" if step.etag is None else Etag(step.etag))
+                lake.delete(step.path)
 
 
 def _publish(lake: Lake, step: Move) -> None:

@@ -226,7 +226,7 @@ class _LiveErasure:
         require_untouched(self.lake, part, checkpoint.columns)
         kept = self._entries(part, found, checkpoint)
         if not len(kept):
-            return None, [*Remove.of(part)]
+            return None, [Remove(path=part.path), Remove(path=part.index)]
         staged = self.strip.stripped(found)
         name = part_name(part.partition, part.number)
         data, digest = index_bytes(kept, staged.etag, staged.size)

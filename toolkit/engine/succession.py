@@ -156,7 +156,7 @@ def _moves(old: Checkpoint, made: Sequence[tuple[Target, Made]]) -> Iterator[Mov
 def _removes(old: Checkpoint, parts: tuple[Part, ...]) -> Iterator[Remove]:
     """Yield what the parts before this pass had and those after it have not."""
     now = _files(parts)
-    return (step for part in old.parts for step in Remove.of(part) if step.path not in now)
+    return (Remove(path=path) for part in old.parts for path in (part.path, part.index) if path not in now)
 
 
 def _carried(old: Checkpoint, parts: tuple[Part, ...]) -> Iterator[Remove]:

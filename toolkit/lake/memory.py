@@ -251,12 +251,10 @@ class MemoryLake:
                 there = self._store.files[to] = _File(file.data, self._store.next_etag(), file.modified, copy_of=etag)
             return there.etag
 
-    def delete(self, path: str, expect: Expect = "any") -> None:
+    def delete(self, path: str) -> None:
         """Delete a file."""
         with self._process.call("delete", checked(path)):
-            found = self._store.files.get(path)
-            if found is not None and expect in ("any", found.etag):
-                del self._store.files[path]
+            self._store.files.pop(path, None)
 
     def create_folder(self, path: str) -> None:
         """Do nothing: only files exist here."""

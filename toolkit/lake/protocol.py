@@ -176,8 +176,8 @@ class Lake(Protocol):
         """
         ...
 
-    def delete(self, path: str, expect: Expect = "any") -> None:
-        """Delete a file. Idempotent: none there is success, and so is one that has another etag, which stays."""
+    def delete(self, path: str) -> None:
+        """Delete a file. Idempotent: none there is success."""
         ...
 
     def create_folder(self, path: str) -> None:

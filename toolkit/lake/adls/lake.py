@@ -153,9 +153,9 @@ class AdlsLake:
             raise changed(self.location(to), ABSENT, there.etag if there else ABSENT)
         return there.etag
 
-    def delete(self, path: str, expect: Expect = "any") -> None:
+    def delete(self, path: str) -> None:
         """Delete a file, and what it leaves empty of the staging folder."""
-        self._removed(checked(path), expect)
+        self._removed(checked(path))
         self._leave(path)
 
     def create_folder(self, path: str) -> None:
@@ -257,10 +257,10 @@ class AdlsLake:
 
     # Clearing up
 
-    def _removed(self, path: str, expect: Expect = "any") -> bool:
+    def _removed(self, path: str) -> bool:
         """Delete a file, or a folder that is empty; False where there is nothing that can be."""
         try:
-            self._desk.files.delete(path, expect)
+            self._desk.files.delete(path)
         except Rejected as rejected:
             if not rejected.unexpected:
                 raise
