@@ -77,4 +77,6 @@ def test_a_zip_that_is_not_the_released_one_is_refused(run: Run) -> None:
     shutil.move("other.zip", "lake.zip")
     done = run("import", "lake.zip", "--yes", "--no-sync")
     assert (done.exit_code, "error[REL031]" in done.stderr) == (1, True)
+    assert "error[REL031]" in run("verify", "lake.zip").stdout
+    assert "REL031" not in run("verify", "core").stdout
     assert run("history").stdout.count("ContosoLake") == 0

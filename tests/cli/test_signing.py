@@ -32,7 +32,8 @@ def test_an_environment_takes_only_what_its_signers_signed(run: Run) -> None:
     assert run("sign", "lake.zip", "--key", "key.pem").exit_code == 0
     assert run(*imported).exit_code == 0
     checks = json.loads(run("verify", "lake.zip", "--format", "json").stdout)["checks"]
-    assert [(each["check"], each["findings"]) for each in checks[:2]] == [("signature", []), ("provenance", [])]
+    assert [each["check"] for each in checks].count("provenance") == 0
+    assert (checks[0]["check"], checks[0]["findings"]) == ("signature", [])
 
 
 @pytest.mark.usefixtures("lake")

@@ -8,7 +8,8 @@ from pathlib import Path
 from toolkit.bundle import Loaded
 from toolkit.cli.references import CORE
 from toolkit.errors import Finding, ToolkitError
-from toolkit.release import require_origin, require_signed, required_provenance, state_of
+from toolkit.release import provenance_path, require_origin, require_signed, required_provenance, state_of
+from toolkit.release.signing import signature_path
 from toolkit.verify import Checked
 
 
@@ -28,11 +29,14 @@ def require_trusted(text: str, found: Loaded, signers: Sequence[str], *, clean: 
 
 
 def trust_checks(text: str, found: Loaded, signers: Sequence[str]) -> Iterator[Checked]:
-    """Yield the same as checks of a verification; of a zip that nobody signed where nobody has to, none."""
-    if text == CORE or not (signers or Path(text).is_file()):
+    """Yield the same as checks of a verification, as far as there is a signature or provenance, or has to be one."""
+    if text == CORE:
         return
-    yield Checked("signature", found.path, _refusal(lambda: require_signed(found, signers)))
-    yield Checked("provenance", found.path, _refusal(lambda: required_provenance(found)))
+    path = Path(found.path)
+    if signers or signature_path(path).is_file():
+        yield Checked("signature", found.path, _refusal(lambda: require_signed(found, signers)))
+    if provenance_path(path).is_file():
+        yield Checked("provenance", found.path, _refusal(lambda: required_provenance(found)))
 
 
 def _refusal(check: Callable[[], object]) -> tuple[Finding, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.errors import NotFound
 from toolkit.model.base import Frozen
 from toolkit.model.solution import Solution
 from toolkit.model.version import Version
@@ -35,17 +34,13 @@ def state_of(spec: str, cwd: Path, solution: Solution) -> GitState | None:
     if commit is None:
         return None
     folder = cwd / spec
-    place = folder if folder.is_dir() else cwd
-    try:
-        with opened(place) as found:
-            tag = tag_of(solution.unique_name, solution.version)
-            return GitState(
-                commit=commit,
-                tag=tag if _commit_of_tag(found, tag) == commit else None,
-                dirty=folder.exists() and bool(uncommitted(found, folder)),
-            )
-    except NotFound:  # the commit was that of another repository than the one around us
-        return GitState(commit=commit)
+    with opened(folder if folder.is_dir() else cwd) as found:
+        tag = tag_of(solution.unique_name, solution.version)
+        return GitState(
+            commit=commit,
+            tag=tag if _commit_of_tag(found, tag) == commit else None,
+            dirty=folder.exists() and bool(uncommitted(found, folder)),
+        )
 
 
 def uncommitted(repo: Repo, folder: Path) -> list[str]:
