@@ -15,6 +15,9 @@ from toolkit.cli.session import Session
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
+ROOT = Path(__file__).parents[2]
+CONTOSO_ACCOUNTS = "--account contososalesprod --account contososerviceprod"
+
 Run = Callable[..., Result]
 
 
@@ -59,14 +62,47 @@ def running(ids: Ids) -> Run:
     return invoke
 
 
-def prepare(folder: Path, *lines: str) -> Path:
-    """Run commands in a folder, and return it."""
-    clock, ids = Ticking(), Ids()
+def copied(prepared: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return what runs commands in a copy of a prepared folder; its ids are none that came up there."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("NO_COLOR", "1")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    return running(Ids(first=1000))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def prepare(folder: Path, *lines: str, first: int = 1) -> Path:
+    """Run commands in a folder, with ids from ``first`` on, and return it."""
+    clock, ids = Ticking(), Ids(first)
     with chdir(folder):
         for line in lines:
             result = CliRunner().invoke(root, line.split(), obj=Session(clock, lambda: "ada@lab", ids, lambda: False))
             assert result.exit_code == 0, result.output
     return folder
+
+
+@pytest.fixture(scope="session")
+def contoso(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment prod into which ContosoLake 1.0.0.0 was imported, and 1.1.0.0 with lead gone and task new."""
+    folder = tmp_path_factory.mktemp("contoso")
+    shutil.copytree(ROOT / "solutions" / "ContosoLake", folder / "ContosoLake")
+    prepare(
+        folder,
+        "init",
+        f"env create prod {CONTOSO_ACCOUNTS}",
+        "import core --yes",
+        "env seed prod --rows account=3",
+        "pack ContosoLake --managed -o Lake.zip",
+        "import Lake.zip --yes --no-sync",
+    )
+    edit(folder / "ContosoLake" / "solution.yaml", 'version: "1.0.0.0"', 'version: "1.1.0.0"')
+    edit(folder / "ContosoLake" / "configs" / "contososales.yaml", "{name: lead, ", "{name: task, ")
+    return prepare(folder, "pack ContosoLake --managed -o Next.zip", first=300)
 
 
 @pytest.fixture(scope="module")

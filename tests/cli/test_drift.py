@@ -7,25 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, prepare
-from tests.cli.test_plans import ACCOUNTS, ROOT, edit
+from tests.cli.conftest import CONTOSO_ACCOUNTS, ROOT, Run, copied, edit, prepare
 
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The environment prod, ready for ContosoLake as an unmanaged solution."""
+    """The environment prod, with ContosoLake imported as an unmanaged solution and synced."""
     folder = tmp_path_factory.mktemp("fresh")
     shutil.copytree(ROOT / "solutions" / "ContosoLake", folder / "ContosoLake")
-    prepare(folder, "init", f"env create prod {ACCOUNTS}", "import core --yes", "env seed prod --rows account=3")
-    return folder
+    return prepare(
+        folder,
+        "init",
+        f"env create prod {CONTOSO_ACCOUNTS}",
+        "import core --yes",
+        "env seed prod --rows account=3",
+        "import ContosoLake --yes",
+    )
 
 
 @pytest.fixture
-def prod(fresh: Path, run: Run, tmp_path: Path) -> Run:
-    """A copy of that environment, with ContosoLake imported and synced."""
-    shutil.copytree(fresh, tmp_path, dirs_exist_ok=True)
-    assert run("import", "ContosoLake", "--yes").exit_code == 0
-    return run
+def prod(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A copy of that environment, whose import jobs have the ids of those that were not yet."""
+    return copied(fresh, tmp_path, monkeypatch)
 
 
 def lines(result: str) -> Iterator[str]:

@@ -6,42 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, prepare
-
-ROOT = Path(__file__).parents[2]
-ACCOUNTS = "--account contososalesprod --account contososerviceprod"
-
-
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The environment prod into which ContosoLake 1.0.0.0 was imported, and 1.1.0.0 with lead gone and task new."""
-    folder = tmp_path_factory.mktemp("ready")
-    shutil.copytree(ROOT / "solutions" / "ContosoLake", folder / "ContosoLake")
-    prepare(
-        folder,
-        "init",
-        f"env create prod {ACCOUNTS}",
-        "import core --yes",
-        "env seed prod --rows account=3",
-        "pack ContosoLake --managed -o Lake.zip",
-        "import Lake.zip --yes --no-sync",
-    )
-    edit(folder / "ContosoLake" / "solution.yaml", 'version: "1.0.0.0"', 'version: "1.1.0.0"')
-    edit(folder / "ContosoLake" / "configs" / "contososales.yaml", "{name: lead, ", "{name: task, ")
-    return prepare(folder, "pack ContosoLake --managed -o Next.zip")
+from tests.cli.conftest import Run, edit
 
 
 @pytest.fixture
-def prod(ready: Path, run: Run, tmp_path: Path) -> Run:
-    """A copy of that environment."""
-    shutil.copytree(ready, tmp_path, dirs_exist_ok=True)
+def prod(contoso: Path, run: Run, tmp_path: Path) -> Run:
+    """The environment prod with ContosoLake 1.0.0.0, and the next version packed."""
+    shutil.copytree(contoso, tmp_path, dirs_exist_ok=True)
     return run
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def test_a_saved_plan_is_done_as_it_was_shown(prod: Run) -> None:

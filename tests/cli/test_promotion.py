@@ -173,7 +173,7 @@ def test_a_newer_bundle_exports_fewer_columns_masked_and_filtered(
     assert (failing.exit_code, "error[PLN067]" in failing.stderr) == (1, True)
     assert "why: the environment variable KEY is not set" in failing.stderr
     monkeypatch.setenv("KEY", "a secret of some length")
-    assert "re-initialisation of 12 rows" in imported("plan", "new.zip").stdout
+    assert "re-initialisation without a gap for readers: 12 rows" in imported("plan", "new.zip").stdout
     assert imported("import", "new.zip", "--yes", "--no-sync", "--allow", "entities:6").exit_code == 0
     assert exported(tmp_path, "account") == before
     assert "account: the next pass brings other columns, filter, mask, labels" in imported("status").stdout

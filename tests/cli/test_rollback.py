@@ -6,35 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ids, Run, prepare, running
-from tests.cli.test_plans import ACCOUNTS, ROOT, edit
+from tests.cli.conftest import Run, copied, edit, prepare
 
 
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def twice(contoso: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The environment prod with ContosoLake 1.0.0.0, and then 1.1.0.0, in which task took the place of lead."""
-    folder = tmp_path_factory.mktemp("twice")
-    shutil.copytree(ROOT / "solutions" / "ContosoLake", folder / "ContosoLake")
-    prepare(
-        folder,
-        "init",
-        f"env create prod {ACCOUNTS}",
-        "import core --yes",
-        "pack ContosoLake --managed -o Lake.zip",
-        "import Lake.zip --yes --no-sync",
-    )
-    edit(folder / "ContosoLake" / "solution.yaml", 'version: "1.0.0.0"', 'version: "1.1.0.0"')
-    edit(folder / "ContosoLake" / "configs" / "contososales.yaml", "{name: lead, ", "{name: task, ")
-    return prepare(folder, "pack ContosoLake --managed -o Next.zip", "import Next.zip --yes --no-sync")
+    folder = shutil.copytree(contoso, tmp_path_factory.mktemp("twice"), dirs_exist_ok=True)
+    return prepare(folder, "import Next.zip --yes --no-sync", first=500)
 
 
 @pytest.fixture
 def prod(twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A copy of that environment, whose import jobs have the ids of those that were not yet."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NO_COLOR", "1")
-    shutil.copytree(twice, tmp_path, dirs_exist_ok=True)
-    return running(Ids(first=1000))
+    return copied(twice, tmp_path, monkeypatch)
 
 
 def entities(prod: Run) -> set[str]:
@@ -55,6 +40,17 @@ def test_a_rollback_that_was_done_does_nothing_again(prod: Run) -> None:
     assert prod(*back).exit_code == 0
     assert prod(*back).stdout.startswith("prod: ContosoLake 1.1.0.1: nothing to do\n")
     assert "restores 1.0.0.0  ContosoLake           1.1.0.1" in prod("history").stdout
+
+
+def test_what_was_changed_by_hand_since_a_rollback_is_brought_back_by_it(prod: Run, tmp_path: Path) -> None:
+    prod("rollback", "--to", "1.0.0.0", "--solution", "ContosoLake", "--yes", "--no-sync")
+    (link,) = tmp_path.glob("lakes/contososalesprod/*/_toolkit/link.json")
+    edit(link, '"interval_minutes": 60', '"interval_minutes": 15')
+    way = "rollback --to 1.0.0.0 --solution ContosoLake --env prod"
+    assert f"fix: back: toolkit {way}; or write interval_minutes: 15 into the bundle" in prod("drift").stdout
+    assert f"; back: toolkit {way}\n" in prod("rollback", "--to", "1.1.0.1", "--yes").stderr
+    assert prod(*way.split(), "--yes", "--no-sync").exit_code == 0
+    assert prod("drift", "--exit-code").exit_code == 0
 
 
 def test_a_rollback_can_be_taken_back(prod: Run) -> None:

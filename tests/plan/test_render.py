@@ -132,7 +132,7 @@ CONSEQUENCES = [
     (
         Effect.REINITIALISE,
         "re-initialisation without a gap for readers",
-        "re-initialisation of 1 row, about 50 B without a gap for readers",
+        "re-initialisation without a gap for readers: 1 row, about 50 B",
     ),
     (Effect.DATA_KEPT, "data kept aside", "data kept aside (the environment has 1 row, about 50 B)"),
     (Effect.DATA_DELETED, "data deleted", "data deleted (the environment has 1 row, about 50 B)"),

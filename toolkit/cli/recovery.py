@@ -13,6 +13,7 @@ from toolkit.cli.session import Session
 from toolkit.errors import NotFound, Refused, nearest
 from toolkit.model.link import Applied, EnvironmentRecord
 from toolkit.plan import Profile
+from toolkit.plan.drift import back
 from toolkit.plan.safety import Danger
 from toolkit.plan.world import same_name
 from toolkit.site import Site
@@ -76,8 +77,8 @@ def choose(record: EnvironmentRecord | None, version: str, solution: str | None,
             "CLI093",
             f"{chosen.solution} {version} is what was applied last",
             where=where,
-            why="what was changed by hand since is brought back by an import of that bundle",
-            fix=f"see: toolkit drift --env {where}",
+            why="what was changed by hand since is brought back by what was done last",
+            fix=f"see: toolkit drift --env {where}; back: {back(last, where)}",
         )
     return chosen
 

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from toolkit.errors import Finding, Place, Severity
 from toolkit.model.config import ExportConfig
-from toolkit.model.link import Link
+from toolkit.model.link import Applied, Link
 from toolkit.plan.changes import (
     AddEntity,
     AnyChange,
@@ -137,29 +137,36 @@ def _solution_drift(solution: str, world: World) -> Iterator[Finding]:
         f"{solution} {last.version} was applied, and it {now}",
         Place(world.environment, key=solution),
         "it was changed by another tool",
-        f"back: {_import(solution, world)}; or import the bundle of the version that is there, to take it over",
+        f"{_back(solution, world)}; or import the bundle of the version that is there, to take it over",
     )
 
 
-def _import(solution: str, world: World) -> str:
+def back(last: Applied, environment: str) -> str:
+    """Return the command that brings back what was applied last; a bundle of what a rollback packed is nowhere."""
+    if last.restores is None:
+        return f"toolkit import BUNDLE --env {environment} (of {last.solution} {last.version})"
+    return f"toolkit rollback --to {last.restores} --solution {last.solution} --env {environment}"
+
+
+def _back(solution: str, world: World) -> str:
     last = world.record.last_applied(solution) if world.record else None
-    version = "" if last is None else f" {last.version}"
-    return f"toolkit import BUNDLE --env {world.environment} (of {solution}{version})"
+    told = f"toolkit import BUNDLE --env {world.environment} (of {solution})"
+    return f"back: {told if last is None else back(last, world.environment)}"
 
 
 def _link_drift(solution: str, applied: ExportConfig, world: World) -> Iterator[Finding]:
     place = Place(world.environment, key=applied.name)
-    back = f"back: {_import(solution, world)}"
+    way = _back(solution, world)
     link = world.link(applied.id)
     if link is None:
         what = f"the link of {applied.name!r} was ended"
-        yield Finding("PLN091", Severity.ERROR, what, place, fix=f"{back}; or take the config out of the bundle")
+        yield Finding("PLN091", Severity.ERROR, what, place, fix=f"{way}; or take the config out of the bundle")
         return
     for change in changes_since(applied, link, world):
         target, before, after = describe(change)
         what = f"{target} is {after or 'gone'}, and was applied as {before or 'not linked'}"
         code, take = _told(change)
-        yield Finding(code, Severity.ERROR, what, place, fix=f"{back}; or {take}")
+        yield Finding(code, Severity.ERROR, what, place, fix=f"{way}; or {take}")
     for entity in applied.entities:
         known = world.inventory.entities.get(entity.name)
         if known is not None and not known.change_tracking and known.can_track and link.config.entity(entity.name):
@@ -198,11 +205,11 @@ def _untracked(entity: str, config: ExportConfig, world: World) -> Finding:
 
 def _row_drift(solution: str, left: ExportConfig, world: World) -> Iterator[Finding]:
     row = world.inventory.configs.get(left.id)
-    place, back = Place(world.environment, key=left.name), f"back: {_import(solution, world)}"
+    place, way = Place(world.environment, key=left.name), _back(solution, world)
     if row is None:
         what = f"the export config row of {left.name!r} was deleted"
-        yield Finding("PLN096", Severity.ERROR, what, place, fix=f"{back}; or take the config out of the bundle")
+        yield Finding("PLN096", Severity.ERROR, what, place, fix=f"{way}; or take the config out of the bundle")
     elif canonical(row.config) != canonical(left):
         layer = "an unmanaged layer hides what the managed solution brought" if row.managed else "it was edited by hand"
         for line in differing({"configs": {left.id: by_name(left)}}, {"configs": {left.id: by_name(row.config)}}):
-            yield Finding("PLN096", Severity.ERROR, line, place, layer, f"{back}; or write the value into the bundle")
+            yield Finding("PLN096", Severity.ERROR, line, place, layer, f"{way}; or write the value into the bundle")

@@ -118,7 +118,7 @@ def consequence_text(consequence: Consequence) -> str:  # noqa: C901, PLR0911 - 
         case Effect.REPARTITION:
             return f"re-partitioning{many and f' of {many}'}; readers keep the old snapshot meanwhile"
         case Effect.REINITIALISE:
-            return f"re-initialisation{many and f' of {many}'} without a gap for readers"
+            return f"re-initialisation without a gap for readers{many and f': {many}'}"
         case Effect.DATA_STAYS:
             return "its data stays in the folders that are there"
         case Effect.DATA_KEPT:

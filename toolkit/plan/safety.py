@@ -112,17 +112,23 @@ def _touched(change: AnyChange) -> Iterator[tuple[str, str]]:
             pass
 
 
-def require_named(plan: Plan, allowed: Allowed, retry: str) -> None:
-    """Refuse what a plan would destroy or never undo and ``allowed`` does not name.
+def require_safe(plan: Plan, allowed: Allowed, retry: str, limits: Limits | None = None) -> None:
+    """Refuse what a plan would destroy or never undo and ``allowed`` does not name, and what goes beyond limits.
 
-    ``retry`` is the command that was given; the refusal says it with what is missing. Raises Unsafe with every finding.
+    ``retry`` is the command that was given; every finding says it with all that is missing. Raises Unsafe with every
+    finding. Nothing allows an import that leaves nothing linked: ``uninstall`` and ``lake unlink`` are for that.
     """
+    if limits is not None and _ends_all(plan):
+        raise _everything(plan)
     missing = [danger for danger in dangers(plan.changes) if danger not in allowed.dangers]
-    if missing:
-        fix = f"if that is meant: {retry} {flags(missing)}"
-        raise Unsafe.of(
-            [_unnamed(harm, missing, plan.environment, fix) for harm in {each.harm: None for each in missing}]
-        )
+    gone = 0 if limits is None else _beyond(plan, allowed, limits)
+    named = [flags(missing)] if missing else []
+    fix = " ".join(["if that is meant:", retry, *named, *([f"--allow {ENTITIES}:{gone}"] if gone else [])])
+    found = [_unnamed(harm, missing, plan.environment, fix) for harm in {each.harm: None for each in missing}]
+    if limits is not None and gone:
+        found.append(_too_many(plan, gone, limits, fix))
+    if found:
+        raise Unsafe.of(found)
 
 
 def flags(what: Iterable[Danger]) -> str:
@@ -147,27 +153,23 @@ def _unnamed(harm: Harm, missing: Iterable[Danger], environment: str, fix: str) 
     return Finding(code, Severity.ERROR, f"{what} of {of}", Place(environment), why, fix)
 
 
-def require_within(plan: Plan, allowed: Allowed, limits: Limits, retry: str) -> None:
-    """Refuse a plan that removes or re-initialises too many of the linked entities. Raises Unsafe.
+def _beyond(plan: Plan, allowed: Allowed, limits: Limits) -> int:
+    """Return how many entities a plan removes or re-initialises where that is beyond the limits and not allowed."""
+    gone = len(touched(plan.changes))
+    over = plan.linked >= limits.from_entities and 100 * gone > limits.changed_percent * plan.linked
+    return gone if over and gone > allowed.entities else 0
 
-    Nothing allows an import that leaves nothing linked: that is what ``uninstall`` and ``lake unlink`` are for.
-    """
-    if not plan.linked:
-        return
-    gone = touched(plan.changes)
-    if _ends_all(plan):
-        raise _everything(plan)
-    share = 100 * len(gone) / plan.linked
-    over = plan.linked >= limits.from_entities and share > limits.changed_percent
-    if over and len(gone) > allowed.entities:
-        raise Unsafe(
-            "PLN073",
-            f"{len(gone)} of {plan.linked} linked entities would be removed or re-initialised: {share:.0f} %",
-            where=plan.environment,
-            why=f"the limit of {plan.environment} is {limits.changed_percent} % from "
-            f"{counted(limits.from_entities, 'entity')} up",
-            fix=f"if that is meant: {retry} --allow {ENTITIES}:{len(gone)}",
-        )
+
+def _too_many(plan: Plan, gone: int, limits: Limits, fix: str) -> Finding:
+    return Finding(
+        "PLN073",
+        Severity.ERROR,
+        f"{gone} of {plan.linked} linked entities would be removed or re-initialised: {100 * gone / plan.linked:.0f} %",
+        Place(plan.environment),
+        f"the limit of {plan.environment} is {limits.changed_percent} % from "
+        f"{counted(limits.from_entities, 'entity')} up",
+        fix,
+    )
 
 
 def _ends_all(plan: Plan) -> bool:
@@ -176,7 +178,7 @@ def _ends_all(plan: Plan) -> bool:
         for change in plan.changes
     )
     added = any(isinstance(change, AddEntity | CreateLink) for change in plan.changes)
-    return removed >= plan.linked and not added
+    return 0 < plan.linked <= removed and not added
 
 
 def _everything(plan: Plan) -> Unsafe:
