@@ -11,7 +11,7 @@ from toolkit.model.solution import Package
 from toolkit.plan import Plan, plan_entities, plan_import, plan_track, plan_uninstall, plan_unlink
 from toolkit.plan.changes import ChangeMode, Consequence, Effect
 from toolkit.plan.links import link_changes
-from toolkit.plan.safety import NOTHING, Allowed, Danger, Harm, dangers, flags, require_safe, touched
+from toolkit.plan.safety import NOTHING, Allowed, Danger, Harm, dangers, flags, require_allowed, touched
 
 ONE = bundle(config("account", "contact"), package=Package.UNMANAGED)
 NAMES = tuple(f"new_{number}" for number in range(20))
@@ -20,7 +20,7 @@ MANY = bundle(config(*NAMES))
 
 def importing(*entities: str, limits: Limits | None = None, allowed: Allowed = NOTHING) -> None:
     """Import a version of MANY with these entities of the same inventory, under limits."""
-    require_safe(plan(entities), allowed, "toolkit import x.zip", limits or Limits())
+    require_allowed(plan(entities), allowed, "toolkit import x.zip", limits or Limits())
 
 
 def plan(entities: tuple[str, ...]) -> Plan:
@@ -41,7 +41,7 @@ def test_deleted_data_is_named_by_entity() -> None:
 
 
 def test_data_that_is_kept_needs_no_name() -> None:
-    require_safe(plan_unlink("contosolake", world(ONE)), NOTHING, "toolkit lake unlink contosolake")
+    require_allowed(plan_unlink("contosolake", world(ONE)), NOTHING, "toolkit lake unlink contosolake")
 
 
 def test_tracking_is_named_since_it_cannot_be_undone() -> None:
@@ -67,7 +67,7 @@ def test_the_history_of_append_only_entities_stays_behind_when_the_lake_moves() 
 def test_a_refusal_says_the_command_with_all_that_is_missing() -> None:
     planned = plan_uninstall("ContosoLake", world(ONE), prune=True, delete_data=True)
     with pytest.raises(Unsafe) as caught:
-        require_safe(planned, Allowed.by(Harm.DELETE, ["account"]), "toolkit uninstall ContosoLake --delete-data")
+        require_allowed(planned, Allowed.by(Harm.DELETE, ["account"]), "toolkit uninstall ContosoLake --delete-data")
     (found,) = caught.value.findings
     assert (found.code, found.what) == ("PLN070", "the exported data would be deleted of contact")
     assert found.fix == "if that is meant: toolkit uninstall ContosoLake --delete-data --allow delete:contact"
@@ -77,10 +77,10 @@ def test_a_refusal_says_the_command_with_all_that_is_missing() -> None:
 def test_every_danger_is_told_at_once_and_names_them_all() -> None:
     planned = plan_uninstall("ContosoLake", world(ONE), prune=True, delete_data=True)
     with pytest.raises(Unsafe) as caught:
-        require_safe(planned, Allowed.by(Harm.HISTORY, ["account"]), "toolkit uninstall")
+        require_allowed(planned, Allowed.by(Harm.HISTORY, ["account"]), "toolkit uninstall")
     assert [found.what for found in caught.value.findings] == ["the exported data would be deleted of account, contact"]
     assert flags(dangers(planned.changes)) == "--allow delete:account --allow delete:contact"
-    require_safe(planned, Allowed.by(Harm.DELETE, ["account", "contact"]), "toolkit uninstall")
+    require_allowed(planned, Allowed.by(Harm.DELETE, ["account", "contact"]), "toolkit uninstall")
 
 
 def test_what_is_to_be_named_and_what_is_too_much_are_told_at_once_with_one_command() -> None:
@@ -88,10 +88,10 @@ def test_what_is_to_be_named_and_what_is_too_much_are_told_at_once_with_one_comm
     of = bundle(config(*NAMES[:13]), version="1.1.0.0")
     planned = plan_import(of, of.configs, there)
     with pytest.raises(Unsafe) as caught:
-        require_safe(planned, NOTHING, "toolkit import x.zip", Limits())
+        require_allowed(planned, NOTHING, "toolkit import x.zip", Limits())
     fix = "if that is meant: toolkit import x.zip --allow history:new_0 --allow entities:8"
     assert [(each.code, each.fix) for each in caught.value.findings] == [("PLN071", fix), ("PLN073", fix)]
-    require_safe(planned, Allowed.by(Harm.HISTORY, NAMES[:1]), "toolkit import x.zip")
+    require_allowed(planned, Allowed.by(Harm.HISTORY, NAMES[:1]), "toolkit import x.zip")
 
 
 def test_an_import_may_remove_30_percent_of_the_linked_entities() -> None:
@@ -125,7 +125,7 @@ def test_entities_that_are_written_anew_count_as_removed_ones_do() -> None:
     planned = plan_import(of, of.configs, world(MANY, entities=known()))
     assert len(touched(planned.changes)) == 20
     with pytest.raises(Unsafe, match="20 of 20 linked entities would be removed or re-initialised: 100 %"):
-        require_safe(planned, NOTHING, "toolkit import x.zip", Limits())
+        require_allowed(planned, NOTHING, "toolkit import x.zip", Limits())
 
 
 def test_an_import_that_unlinks_everything_is_refused_and_nothing_allows_it() -> None:
@@ -136,11 +136,11 @@ def test_an_import_that_unlinks_everything_is_refused_and_nothing_allows_it() ->
 
 def test_an_import_that_replaces_the_only_entity_unlinks_not_everything() -> None:
     before, after = bundle(config("account")), bundle(config("contact"), version="1.1.0.0")
-    require_safe(plan_import(after, after.configs, world(before)), NOTHING, "toolkit import x.zip", Limits())
+    require_allowed(plan_import(after, after.configs, world(before)), NOTHING, "toolkit import x.zip", Limits())
 
 
 def test_a_first_import_has_nothing_to_lose() -> None:
-    require_safe(plan_import(ONE, ONE.configs, world()), NOTHING, "toolkit import x.zip", Limits())
+    require_allowed(plan_import(ONE, ONE.configs, world()), NOTHING, "toolkit import x.zip", Limits())
 
 
 def test_only_links_that_the_plan_is_about_count() -> None:

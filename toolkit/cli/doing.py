@@ -16,7 +16,7 @@ from toolkit.plan import Plan
 from toolkit.plan.document import document
 from toolkit.plan.page import plan_html
 from toolkit.plan.render import plan_markdown, plan_text, size_text
-from toolkit.plan.safety import NOTHING, Allowed, require_safe
+from toolkit.plan.safety import NOTHING, Allowed, require_allowed
 from toolkit.site import Site
 
 
@@ -88,7 +88,7 @@ def carry_out(
 def require_safe(session: Session, plan: Plan, how: How) -> None:
     """Refuse what destroys data, cannot be undone or changes too much, unless it was named. Raises Unsafe."""
     _, entry = session.project.entry(plan.environment)
-    require_safe(plan, how.allowed, session.command, entry.limits if how.limited else None)
+    require_allowed(plan, how.allowed, session.command, entry.limits if how.limited else None)
 
 
 def patience(session: Session) -> Patience:

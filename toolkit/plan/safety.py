@@ -112,7 +112,7 @@ def _touched(change: AnyChange) -> Iterator[tuple[str, str]]:
             pass
 
 
-def require_safe(plan: Plan, allowed: Allowed, retry: str, limits: Limits | None = None) -> None:
+def require_allowed(plan: Plan, allowed: Allowed, retry: str, limits: Limits | None = None) -> None:
     """Refuse what a plan would destroy or never undo and ``allowed`` does not name, and what goes beyond limits.
 
     ``retry`` is the command that was given; every finding says it with all that is missing. Raises Unsafe with every
