@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ids, Run, prepare, running
-from tests.cli.test_plans import ROOT, edit
+from tests.cli.conftest import ROOT, Ids, Run, edit, prepare, running
 from toolkit.model.bundle import digest
 
 BY_HAND = (
