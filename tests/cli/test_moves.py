@@ -77,6 +77,17 @@ def test_a_sync_of_one_config_ends_its_move(moving: Run, tmp_path: Path) -> None
     assert json.loads(model.read_bytes())["entities"] == []
 
 
+def test_the_lake_before_a_move_has_no_rows_to_compare_and_none_to_estimate(moving: Run) -> None:
+    assert moving("sync").exit_code == 0
+    for command in ("reconcile", "estimate"):
+        result = moving(command, "--format", "json")
+        assert (result.exit_code, "contososalesprod" in result.stdout, "contosonew" in result.stdout) == (
+            0,
+            False,
+            True,
+        )
+
+
 def test_what_a_lake_is_is_shown_for_both(moving: Run) -> None:
     accounts = [row["account"] for row in json.loads(moving("lake", "show", "--format", "json").stdout)]
     assert sorted(accounts) == ["contosonew", "contososalesprod", "contososerviceprod"]

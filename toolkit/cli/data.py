@@ -13,7 +13,7 @@ from toolkit.cli import options
 from toolkit.cli.frame import Command
 from toolkit.cli.output import Result, table
 from toolkit.cli.promotion import desired
-from toolkit.cli.rows import chosen, entities_option, live_alone, tell_broken
+from toolkit.cli.rows import chosen_active, entities_option, live_alone, tell_broken
 from toolkit.cli.session import Session
 from toolkit.engine.checkpoint import Checkpoint
 from toolkit.engine.estimate import estimate as estimate_entity
@@ -52,7 +52,7 @@ def reconcile(
     facts = read_facts(site, session.clock, None, None, Profile.ENGINE)
     rows: list[dict[str, Any]] = []
     errors: list[Finding] = []
-    links = chosen(site, config, entities)
+    links = chosen_active(site, config, entities)
     if checksum and config is None:
         links = live_alone(session, links, "there are no checksums of incremental folders")
     for linked, names in links:
@@ -143,7 +143,7 @@ def estimate(
     """
     site = session.site(environment)
     if bundle is None:
-        wanted = [(linked.link.config, names) for linked, names in chosen(site, config, entities)]
+        wanted = [(linked.link.config, names) for linked, names in chosen_active(site, config, entities)]
     else:
         wanted = [(each, entities or None) for each in desired(session, bundle, site, overlays).configs]
     rows: list[dict[str, Any]] = []

@@ -134,6 +134,11 @@ def chosen(site: Site, config: str | None, entities: Sequence[str]) -> Sequence[
     return [(linked, names[linked.link.config.id]) for linked in links if linked.link.config.id in names]
 
 
+def chosen_active(site: Site, config: str | None, entities: Sequence[str]) -> Sequence[tuple[Linked, Names]]:
+    """Return the same without links that have ended, as that of a lake before its move: their data is set aside."""
+    return [(linked, names) for linked, names in chosen(site, config, entities) if linked.link.active]
+
+
 def live_alone(session: Session, links: Sequence[tuple[Linked, Names]], why: str) -> Sequence[tuple[Linked, Names]]:
     """Return the links without incremental folders, and note ``why`` the others are passed over.
 
