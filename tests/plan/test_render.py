@@ -121,6 +121,11 @@ def test_an_empty_plan_as_markdown_is_one_line() -> None:
     assert text == "**prod: ContosoLake 1.0.0.0: nothing to do**"
 
 
+def test_a_comment_says_what_has_to_be_named_at_the_import() -> None:
+    text = plan_markdown(plan_uninstall("ContosoLake", world(ONE), prune=True, delete_data=True))
+    assert "\n\nTo be named at the import: `--allow delete:account`" in text
+
+
 CONSEQUENCES = [
     (Effect.NOTHING, "nothing", "nothing"),
     (Effect.INITIAL_SYNC, "initial sync", "initial sync of 1 row, about 50 B"),

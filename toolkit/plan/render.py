@@ -12,6 +12,7 @@ from toolkit.errors import Finding
 from toolkit.plan.changes import AnyChange, Consequence, Effect, Origin, counted, describe
 from toolkit.plan.diff import Difference, Kind
 from toolkit.plan.plan import Plan
+from toolkit.plan.safety import dangers
 
 NO_DIFFERENCES = "no differences"
 NOTHING_TO_DO = "nothing to do"
@@ -177,9 +178,11 @@ def plan_markdown(plan: Plan) -> str:
     if not any(row[-1] for row in rows):
         header, rows = header[:-1], [row[:-1] for row in rows]
     notes = [f"- {finding.severity} {finding.code}: {markdown_cell(finding.what)}" for finding in plan.findings]
+    named = " ".join(f"`--allow {danger}`" for danger in dangers(plan.changes))
     parts = [
         f"**{markdown_cell(title(plan))}**",
         *([markdown_table(header, rows)] if rows else []),
+        *([f"To be named at the import: {named}"] if named else []),
         *(["\n".join(notes)] * bool(notes)),
     ]
     return "\n\n".join(parts)
