@@ -84,6 +84,10 @@ def test_ending_a_link_with_its_data_is_named_too(prod: Run) -> None:
 def test_limits_of_an_environment_stand_in_toolkit_yaml(prod: Run, tmp_path: Path) -> None:
     limits = "folder: environments/prod\n    limits: {changed_percent: 5, from_entities: 2}"
     edit(tmp_path / "toolkit.yaml", "folder: environments/prod", limits)
+    planned = prod("plan", "Next.zip", "-o", "plan.json")
+    assert planned.exit_code == 0
+    assert "warning[PLN073] 1 of 11 linked entities would be removed or re-initialised: 9 %" in planned.stderr
+    assert "fix: if that is meant: toolkit import Next.zip --env prod --allow entities:1\n" in planned.stderr
     refused = prod("import", "Next.zip", "--yes")
     assert refused.exit_code == 4
     assert "error[PLN073] 1 of 11 linked entities would be removed or re-initialised: 9 %" in refused.stderr

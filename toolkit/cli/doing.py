@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from toolkit.apply import Report, apply
@@ -11,12 +13,13 @@ from toolkit.cli.output import Result, colour, finding_data, plural
 from toolkit.cli.reports import cases_of, renderings
 from toolkit.cli.session import Session
 from toolkit.engine import EntityReport, Patience, Retry, SyncReport
+from toolkit.errors import Severity
 from toolkit.model.version import Version
 from toolkit.plan import Plan
 from toolkit.plan.document import document
 from toolkit.plan.page import plan_html
 from toolkit.plan.render import plan_markdown, plan_text, size_text
-from toolkit.plan.safety import NOTHING, Allowed, require_allowed
+from toolkit.plan.safety import NOTHING, Allowed, require_allowed, unallowed
 from toolkit.site import Site
 
 
@@ -89,6 +92,19 @@ def require_safe(session: Session, plan: Plan, how: How) -> None:
     """Refuse what destroys data, cannot be undone or changes too much, unless it was named. Raises Unsafe."""
     _, entry = session.project.entry(plan.environment)
     require_allowed(plan, how.allowed, session.command, entry.limits if how.limited else None)
+
+
+def warn_of_refusals(session: Session, plan: Plan, command: str) -> None:
+    """Tell on stderr what ``command`` would be refused for as it stands."""
+    _, entry = session.project.entry(plan.environment)
+    found = unallowed(plan, NOTHING, command, entry.limits)
+    session.warn([replace(finding, severity=Severity.WARNING) for finding in found])
+
+
+def import_command(bundle: str, overlays: Iterable[Path], environment: str, *, delete_data: bool) -> str:
+    """Return the command that does what ``plan`` was asked about."""
+    options = [*(f"--overlay {quote(str(path))}" for path in overlays), *(["--delete-data"] if delete_data else [])]
+    return " ".join(["toolkit import", quote(bundle), f"--env {environment}", *options])
 
 
 def patience(session: Session) -> Patience:

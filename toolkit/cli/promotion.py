@@ -131,10 +131,12 @@ def plan(
 ) -> int:
     """Show what an import would change, and what that means for the data.
 
-    BUNDLE is a source folder, a solution zip, REF:PATH in git, or core. Nothing is changed.
+    BUNDLE is a source folder, a solution zip, REF:PATH in git, or core. Nothing is changed. What the import would
+    refuse until it is named with --allow is told as warnings.
     """
     site = session.site(environment)
     planned = desired(session, bundle, site, overlays).plan(site, profile, delete_data=delete_data)
+    doing.warn_of_refusals(session, planned, doing.import_command(bundle, overlays, site.name, delete_data=delete_data))
     if output is not None:
         write_whole(output, saved(planned))
     result = doing.plan_result(planned)

@@ -115,11 +115,20 @@ def _touched(change: AnyChange) -> Iterator[tuple[str, str]]:
 def require_allowed(plan: Plan, allowed: Allowed, retry: str, limits: Limits | None = None) -> None:
     """Refuse what a plan would destroy or never undo and ``allowed`` does not name, and what goes beyond limits.
 
-    ``retry`` is the command that was given; every finding says it with all that is missing. Raises Unsafe with every
-    finding. Nothing allows an import that leaves nothing linked: ``uninstall`` and ``lake unlink`` are for that.
+    Raises Unsafe with every finding.
+    """
+    if found := unallowed(plan, allowed, retry, limits):
+        raise Unsafe.of(found)
+
+
+def unallowed(plan: Plan, allowed: Allowed, retry: str, limits: Limits | None = None) -> list[Finding]:
+    """Return why a plan would be refused as long as no more is allowed.
+
+    ``retry`` is the command that does it; every finding says it with all that is missing. Nothing allows an import that
+    leaves nothing linked: ``uninstall`` and ``lake unlink`` are for that.
     """
     if limits is not None and _ends_all(plan):
-        raise _everything(plan)
+        return [_everything(plan)]
     missing = [danger for danger in dangers(plan.changes) if danger not in allowed.dangers]
     gone = 0 if limits is None else _beyond(plan, allowed, limits)
     named = [flags(missing)] if missing else []
@@ -127,8 +136,7 @@ def require_allowed(plan: Plan, allowed: Allowed, retry: str, limits: Limits | N
     found = [_unnamed(harm, missing, plan.environment, fix) for harm in {each.harm: None for each in missing}]
     if limits is not None and gone:
         found.append(_too_many(plan, gone, limits, fix))
-    if found:
-        raise Unsafe.of(found)
+    return found
 
 
 def flags(what: Iterable[Danger]) -> str:
@@ -181,11 +189,12 @@ def _ends_all(plan: Plan) -> bool:
     return 0 < plan.linked <= removed and not added
 
 
-def _everything(plan: Plan) -> Unsafe:
-    return Unsafe(
+def _everything(plan: Plan) -> Finding:
+    return Finding(
         "PLN074",
+        Severity.ERROR,
         f"the import would unlink everything: all {counted(plan.linked, 'entity')} that its links export",
-        where=plan.environment,
-        why="an import that leaves nothing linked is nearly always a wrong bundle or a wrong overlay",
-        fix="correct the bundle; to end the export: toolkit uninstall, or toolkit lake unlink",
+        Place(plan.environment),
+        "an import that leaves nothing linked is nearly always a wrong bundle or a wrong overlay",
+        "correct the bundle; to end the export: toolkit uninstall, or toolkit lake unlink",
     )
