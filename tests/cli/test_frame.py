@@ -24,7 +24,7 @@ try:
 except SystemExit:
     print(*sys.modules, file=sys.stderr)"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {name.partition(".")[0] for name in done.stderr.split()}
+    return {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ()])

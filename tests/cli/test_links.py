@@ -599,3 +599,19 @@ def test_the_time_between_passes_is_neither_nothing_nor_for_ever(linked: Run, ev
 def test_a_time_to_wait_that_cannot_be_is_an_error_of_usage(dev: Run, wait: str) -> None:
     result = dev("lake", "link", "--account", "contosodev", "--wait", wait)
     assert (result.exit_code, "invalid value for '--wait'" in result.stderr) == (2, True)
+
+
+def test_a_file_system_that_another_exporter_left_is_taken_over_and_linked(dev: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "lakes" / "contosodev" / "old"
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text("{}")
+    where = ("--account", "contosodev", "--file-system", "old")
+    refused = dev("lake", "link", *where, "--entity", "account")
+    assert (refused.exit_code, "when its exporter is gone: toolkit lake adopt" in refused.stderr) == (1, True)
+    assert dev("lake", "adopt", *where).stderr.startswith("error[CLI003] this needs a yes")
+    result = dev("lake", "adopt", *where, "--yes")
+    assert (result.exit_code, result.stdout.startswith("moved 1 file (2 B) of contosodev/old to _kept/adopted/")) == (
+        0,
+        True,
+    )
+    assert dev("lake", "link", *where, "--entity", "account").exit_code == 0

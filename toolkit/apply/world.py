@@ -79,7 +79,7 @@ def _found(site: Site, world: World, config: ExportConfig) -> Iterator[tuple[Lak
     linked = read_link(lake)
     here = world.inventory.organization.id
     if linked is None:
-        if (what := _foreign(lake, here)) is not None:
+        if (what := foreign(lake, here)) is not None:
             yield name, what
     elif linked.link.organization != here:
         yield name, f"a link of the organization {linked.link.organization}"
@@ -89,7 +89,8 @@ def _found(site: Site, world: World, config: ExportConfig) -> Iterator[tuple[Lak
         yield name, linked.link
 
 
-def _foreign(lake: Lake, organization: str) -> str | None:
+def foreign(lake: Lake, organization: str) -> str | None:
+    """Return what shows that a file system is another exporter's or another organization's; None where nothing does."""
     if lake.stat(MARKER_PATH) is not None:
         where = lake.location(MARKER_PATH)
         marker = read_document(lake.read(MARKER_PATH), Marker, where, fix=_MARKER_ANEW)

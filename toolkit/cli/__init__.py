@@ -68,7 +68,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "unlock": Lazy("locking", "Take the lock of an environment from a holder on another host."),
     },
     "By hand, as the maker portal does it": {
-        "lake": Lazy("lake", "Link an environment to a lake: link, unlink, show."),
+        "lake": Lazy("lake", "Link an environment to a lake: link, unlink, show, adopt."),
         "entity": Lazy("entity", "Manage linked entities: add, remove, list, track."),
         "publisher": Lazy("publisher", "Publishers: create, list."),
         "solution": Lazy("solution", "Solutions: create, add, publish, list, show."),

@@ -5,16 +5,19 @@ from __future__ import annotations
 import click
 
 from toolkit.apply import read_world
+from toolkit.apply.adoption import abandoned
 from toolkit.cli import doing, options
 from toolkit.cli.checked import checked
 from toolkit.cli.frame import Group
 from toolkit.cli.linked import linked_entities, one_link
-from toolkit.cli.output import blocks
+from toolkit.cli.output import blocks, plural
 from toolkit.cli.rows import tell_broken
 from toolkit.cli.session import Session
 from toolkit.model.config import ExportConfig, Layout
 from toolkit.plan import Profile, plan_link, plan_unlink
+from toolkit.plan.render import size_text
 from toolkit.plan.safety import Danger
+from toolkit.plan.world import LakeName
 from toolkit.site import Linked
 
 LINK_OPTIONS = {
@@ -28,7 +31,7 @@ LINK_OPTIONS = {
 
 @click.group(cls=Group)
 def lake() -> None:
-    """Link an environment to a lake: link, unlink, show."""
+    """Link an environment to a lake: link, unlink, show, adopt."""
 
 
 @lake.command()
@@ -124,6 +127,30 @@ def unlink(
     plan = plan_unlink(one_link(site, config).link.config.id, read_world(site), delete_data=delete_data)
     how = doing.How(not yes, not no_sync, wait, options.allowed_by(allowed))
     return doing.finish(session, doing.do(session, site, plan, how))
+
+
+@lake.command()
+@click.option("--account", required=True, metavar="NAME", help="The storage account.")
+@click.option("--file-system", required=True, metavar="NAME", help="The file system that another exporter has left.")
+@options.yes
+@options.environment
+@click.pass_obj
+def adopt(session: Session, *, account: str, file_system: str, yes: bool, environment: str | None) -> None:
+    """Take over a file system that another exporter has left.
+
+    What it wrote is moved below _kept/adopted/, where nothing reads it any more; then the file system can be linked.
+    Refused as long as a hosted link may write there.
+    """
+    site = session.site(environment)
+    with abandoned(site, LakeName(account, file_system), session.holder()) as found:
+        moved = f"{plural(len(found.files), 'file')} ({size_text(found.size)}) of {account}/{file_system}"
+        if not yes:
+            session.confirm(f"Move {moved} aside? Readers of its model.json no longer find them.", "--yes")
+        folder = found.set_aside(session.clock())
+    session.say(
+        f"moved {moved} to {folder}; next: toolkit lake link --account {account} --file-system {file_system}",
+        {"files": len(found.files), "size": found.size, "folder": folder},
+    )
 
 
 @lake.command()

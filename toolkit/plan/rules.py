@@ -294,7 +294,8 @@ def lake_findings(
             f"the file system {lake_name(address)} belongs to another exporter: {what}",
             place,
             "two exporters of one file system would spoil each other's files",
-            f"name another file system for {config.name!r}, or empty this one",
+            f"name another file system for {config.name!r}; or, when its exporter is gone: toolkit lake adopt "
+            f"--account {address.account} --file-system {address.file_system} --env {world.environment}",
         )
 
 
