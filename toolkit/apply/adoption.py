@@ -79,7 +79,10 @@ def _abandoned(site: Site, name: LakeName) -> Abandoned:
         )
     if (what := foreign(lake, inventory.organization.id)) is None:
         raise Refused(
-            "APL041", f"no other exporter wrote the file system {where}", where=where, fix="link it: toolkit lake link"
+            "APL041",
+            f"no other exporter wrote the file system {where}",
+            where=where,
+            fix=f"link it: toolkit lake link --account {name.account} --file-system {name.file_system}",
         )
     kept = f"{KEPT_FOLDER}/"
     return Abandoned(name, lake, what, tuple(each for each in lake.list("") if not each.path.startswith(kept)))
