@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
@@ -119,3 +119,27 @@ def _failed(name: str, error: ToolkitError) -> Check:
     findings = tuple(error.findings)
     more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
     return Check(name, Outcome.FAIL, f"{findings[0].what}{more}", findings)
+
+
+class Trial(Described, Protocol):
+    """What makes something of its own to try things on, and deletes it."""
+
+    cleaned: bool
+    """Whether deleting was tried."""
+
+    def clean(self) -> str:
+        """Delete it, and return what is deleted. Raises Refused with what is left."""
+        ...
+
+
+T = TypeVar("T", bound=Trial)
+
+
+def tried(trial: T, steps: Sequence[Step[T]]) -> Generator[Check]:
+    """Yield the outcome of each step of a trial. Whatever happens, what it made is deleted at the end."""
+    try:
+        yield from examine(lambda: trial, steps)
+    finally:
+        # After the last step there is nothing left to do; after an interruption this is what deletes.
+        if not trial.cleaned:
+            trial.clean()

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from toolkit import engine
-from toolkit.doctor.examination import Check, Step, examine, otherwise
+from toolkit.doctor.examination import Check, Step, otherwise, tried
 from toolkit.doctor.scratch import AMOUNT, COLOURS, Scratch
 from toolkit.doctor.subject import Subject
 from toolkit.errors import Finding, Refused, Severity, ToolkitError
@@ -101,13 +101,8 @@ class Trial:
         return f"create the entity {self.scratch.name}, export it to {self.place}"
 
     def tried(self) -> Generator[Check]:
-        """Yield what was confirmed, step by step. Whatever happens, entity and files are deleted at the end."""
-        try:
-            yield from examine(lambda: self, STEPS)
-        finally:
-            # After the last step there is nothing left to do; after an interruption this is what deletes.
-            if not self.cleaned:
-                self.clean()
+        """Return what was confirmed, step by step. Whatever happens, entity and files are deleted at the end."""
+        return tried(self, STEPS)
 
 
 def creating(trial: Trial) -> str:

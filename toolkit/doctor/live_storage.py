@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-from toolkit.doctor.examination import Check, Step, Unasked, examine, otherwise
+from toolkit.doctor.examination import Check, Step, Unasked, otherwise, tried
 from toolkit.doctor.subject import Subject
 from toolkit.errors import Finding, Refused, Severity, ToolkitError
 from toolkit.lake.adls.account import StorageAccount
@@ -45,12 +45,8 @@ class StorageTrial:
         return f"write files in {self.place}"
 
     def tried(self) -> Generator[Check]:
-        """Yield what was confirmed, step by step. Whatever happens, the file system is deleted at the end."""
-        try:
-            yield from examine(lambda: self, STEPS)
-        finally:
-            if not self.cleaned:
-                self.clean()
+        """Return what was confirmed, step by step. Whatever happens, the file system is deleted at the end."""
+        return tried(self, STEPS)
 
     def write(self, path: str, content: bytes = CONTENT) -> Etag:
         """Make a file as every file of an export is made, but for the rename."""
